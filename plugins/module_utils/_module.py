@@ -1,0 +1,45 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The outermost layer of every module: common options, the connection, and errors turned into a failed task."""
+
+from __future__ import annotations
+
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ._driver.connection import Connection
+from ._errors import ComputeError
+from ._options import connection_options
+
+
+class ComputeModule:
+    """Wraps ``AnsibleModule``: the connection options are always there, and check mode is always supported."""
+
+    def __init__(self, argument_spec: dict[str, t.Any], **kwargs: t.Any) -> None:
+        """Take a module's own options and the keyword arguments of ``AnsibleModule``."""
+        self.ansible = AnsibleModule(
+            argument_spec={**connection_options(), **argument_spec}, supports_check_mode=True, **kwargs
+        )
+        self.params: dict[str, t.Any] = self.ansible.params
+        self.check_mode: bool = self.ansible.check_mode
+
+    def run(self, work: t.Callable[[Connection, ComputeModule], dict[str, t.Any]]) -> t.NoReturn:
+        """Connect, do the ``work``, exit with what it returns; any :class:`ComputeError` fails the task."""
+        try:
+            with Connection(self.params["uri"]) as connection:
+                result = work(connection, self)
+        except ComputeError as exc:
+            self.fail(exc)
+        if not self.ansible._diff:  # noqa: SLF001 - the documented way to learn of diff mode
+            result.pop("diff", None)
+        self.ansible.exit_json(**result)
+
+    def fail(self, exc: ComputeError) -> t.NoReturn:
+        """Fail the task with the error's sentence, its code and its details."""
+        self.ansible.fail_json(msg=exc.message, error_code=exc.code, exception=traceback.format_exc(), **exc.details)

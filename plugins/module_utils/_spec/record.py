@@ -1,0 +1,49 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What the collection writes into a domain's ``<metadata>``: whose it is and what it was made from.
+
+The hypervisors are the only database, so this record is what makes an instance ours.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class OwnedDisk:
+    """A volume that was created for the instance, and so may be deleted with it."""
+
+    target: str
+    pool: str
+    volume: str
+
+
+@dataclass(frozen=True)
+class InstanceRecord:
+    """The ``<kilonova:instance>`` element."""
+
+    fleet: t.Optional[str] = None
+    flavor: str = ""
+    vcpus: int = 0
+    memory_mb: int = 0
+    disk_gb: int = 0
+    image: t.Optional[str] = None
+    image_digest: t.Optional[str] = None
+    """sha256:<hex> of the base image."""
+    spec_digest: str = ""
+    group: t.Optional[str] = None
+    group_policy: t.Optional[str] = None
+    protected: bool = False
+    created_at: str = ""
+    """ISO 8601, UTC."""
+    labels: tuple[tuple[str, str], ...] = ()
+    disks: tuple[OwnedDisk, ...] = ()
+    schema: int = SCHEMA_VERSION
