@@ -9,7 +9,7 @@
 ComputeError
     SpecError            an option is wrong
     MissingLibraryError  a Python library is not installed where the module runs
-    ConnectionFailed     no hypervisor at that URI
+    UnreachableError     no hypervisor at that URI
     DriverError          libvirt refused a call
         NotFoundError    the named object is not there
         ExistsError      an object of that name is there already
@@ -31,7 +31,7 @@ class ComputeError(Exception):
 
     code = "COMPUTE_ERROR"
 
-    def __init__(self, message: str, details: t.Optional[dict[str, t.Any]] = None) -> None:
+    def __init__(self, message: str, details: dict[str, t.Any] | None = None) -> None:
         """Keep ``message`` (one sentence) and ``details`` (plain data for the task's result)."""
         super().__init__(message)
         self.message = message
@@ -56,7 +56,7 @@ class MissingLibraryError(ComputeError):
     code = "MISSING_LIBRARY"
 
 
-class ConnectionFailed(ComputeError):
+class UnreachableError(ComputeError):
     """No hypervisor could be reached at the URI."""
 
     code = "CONNECTION_FAILED"
@@ -81,7 +81,7 @@ class ExistsError(DriverError):
 
 
 class UnsupportedError(DriverError):
-    """This hypervisor cannot do that."""
+    """The hypervisor cannot do that."""
 
     code = "UNSUPPORTED"
 

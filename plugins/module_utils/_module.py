@@ -36,7 +36,7 @@ class ComputeModule:
                 result = work(connection, self)
         except ComputeError as exc:
             self.fail(exc)
-        if not self.ansible._diff:  # noqa: SLF001 - the documented way to learn of diff mode
+        if not self.ansible._diff:
             result.pop("diff", None)
         self.ansible.exit_json(**result)
 

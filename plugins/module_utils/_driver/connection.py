@@ -16,14 +16,14 @@ import contextlib
 import threading
 import typing as t
 
-from .._errors import ConnectionFailed, DriverError, ExistsError, MissingLibraryError, NotFoundError, UnsupportedError
+from .._errors import DriverError, ExistsError, MissingLibraryError, NotFoundError, UnreachableError, UnsupportedError
 
 try:
     import libvirt
 
-    LIBVIRT_IMPORT_ERROR: t.Optional[str] = None
+    LIBVIRT_IMPORT_ERROR: str | None = None
 except ImportError as exc:
-    libvirt = None
+    libvirt = None  # type: ignore[assignment]
     LIBVIRT_IMPORT_ERROR = str(exc)
 
 
@@ -60,7 +60,7 @@ class Connection:
     """An open connection; use it as a context manager. Safe to use from several threads."""
 
     def __init__(self, uri: str) -> None:
-        """Open ``uri`` or raise :class:`ConnectionFailed`."""
+        """Open ``uri`` or raise :class:`UnreachableError`."""
         if libvirt is None:
             raise MissingLibraryError(
                 "The Python library libvirt is not installed where the module runs"
@@ -73,7 +73,7 @@ class Connection:
         try:
             self.raw = libvirt.open(uri)
         except libvirt.libvirtError as exc:
-            raise ConnectionFailed(
+            raise UnreachableError(
                 f"Cannot connect to the hypervisor at {uri}: {exc}; check option uri and that libvirtd"
                 " (or virtqemud) runs there.",
                 {"uri": uri},

@@ -12,7 +12,6 @@ out, and a comparison leaves it alone. Sizes carry their unit in the name.
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
 from .record import InstanceRecord
@@ -24,16 +23,16 @@ class OsBoot:
 
     type: str = "hvm"
     """hvm, exe (containers), xen or linux (paravirtual)."""
-    arch: t.Optional[str] = None
-    machine: t.Optional[str] = None
+    arch: str | None = None
+    machine: str | None = None
     boot_devices: tuple[str, ...] = ()
     """hd, cdrom, network, fd in order; empty when devices carry their own boot order."""
-    boot_menu: t.Optional[bool] = None
-    init: t.Optional[str] = None
+    boot_menu: bool | None = None
+    init: str | None = None
     """First program of a container."""
-    firmware: t.Optional[str] = None
+    firmware: str | None = None
     """bios or efi: libvirt picks the loader."""
-    secure_boot: t.Optional[bool] = None
+    secure_boot: bool | None = None
     smbios_sysinfo: bool = False
     """Show the guest the table of ``Machine.sysinfo``."""
 
@@ -42,21 +41,21 @@ class OsBoot:
 class Features:
     """``<features>``: None leaves the element out."""
 
-    acpi: t.Optional[bool] = None
-    apic: t.Optional[bool] = None
-    pae: t.Optional[bool] = None
-    smm: t.Optional[bool] = None
+    acpi: bool | None = None
+    apic: bool | None = None
+    pae: bool | None = None
+    smm: bool | None = None
 
 
 @dataclass(frozen=True)
 class Cpu:
     """``<cpu>``: mode is host-model, host-passthrough, maximum or custom (which has a model)."""
 
-    mode: t.Optional[str] = None
-    model: t.Optional[str] = None
-    sockets: t.Optional[int] = None
-    cores: t.Optional[int] = None
-    threads: t.Optional[int] = None
+    mode: str | None = None
+    model: str | None = None
+    sockets: int | None = None
+    cores: int | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,19 +63,19 @@ class Disk:
     """``<disk>`` backed by a file: ``target`` (vda, sda, hda) is its identity, ``bus`` virtio, scsi, sata, ide or fdc."""
 
     target: str
-    bus: t.Optional[str] = None
+    bus: str | None = None
     device: str = "disk"
     """disk, cdrom or floppy."""
-    source: t.Optional[str] = None
+    source: str | None = None
     """Path on the hypervisor; None for an empty drive."""
-    format: t.Optional[str] = None
-    readonly: t.Optional[bool] = None
-    shareable: t.Optional[bool] = None
-    cache: t.Optional[str] = None
-    io: t.Optional[str] = None
-    discard: t.Optional[str] = None
-    serial: t.Optional[str] = None
-    boot_order: t.Optional[int] = None
+    format: str | None = None
+    readonly: bool | None = None
+    shareable: bool | None = None
+    cache: str | None = None
+    io: str | None = None
+    discard: str | None = None
+    serial: str | None = None
+    boot_order: int | None = None
     type: str = "file"
     """file or block; anything else found on a host is kept as it is and only reported by its type."""
 
@@ -88,13 +87,13 @@ class Nic:
     mac: str
     type: str = "network"
     """network, bridge or user; other kinds found on a host are kept as they are."""
-    source: t.Optional[str] = None
+    source: str | None = None
     """The network's or the bridge's name; None for user."""
-    portgroup: t.Optional[str] = None
-    model: t.Optional[str] = None
-    mtu: t.Optional[int] = None
-    boot_order: t.Optional[int] = None
-    link_state: t.Optional[str] = None
+    portgroup: str | None = None
+    model: str | None = None
+    mtu: int | None = None
+    boot_order: int | None = None
+    link_state: str | None = None
     """up or down."""
 
 
@@ -103,10 +102,10 @@ class Graphics:
     """``<graphics>``: vnc or spice; a fixed ``port`` needs ``autoport`` False."""
 
     type: str = "vnc"
-    listen: t.Optional[str] = None
-    port: t.Optional[int] = None
-    autoport: t.Optional[bool] = None
-    keymap: t.Optional[str] = None
+    listen: str | None = None
+    port: int | None = None
+    autoport: bool | None = None
+    keymap: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,8 @@ class Serial:
 
     type: str = "pty"
     port: int = 0
-    log: t.Optional[str] = None
-    log_append: t.Optional[bool] = None
+    log: str | None = None
+    log_append: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -133,36 +132,36 @@ class Machine:
     type: str
     """kvm, qemu, xen or lxc."""
     name: str
-    uuid: t.Optional[str] = None
-    title: t.Optional[str] = None
-    record: t.Optional[InstanceRecord] = None
+    uuid: str | None = None
+    title: str | None = None
+    record: InstanceRecord | None = None
     """The collection's own element in ``<metadata>``; None on a domain that is not ours."""
     memory_kib: int = 0
     """Most memory the guest can have until its next boot."""
-    current_memory_kib: t.Optional[int] = None
+    current_memory_kib: int | None = None
     vcpus: int = 1
     """Most vCPUs until the next boot."""
-    current_vcpus: t.Optional[int] = None
+    current_vcpus: int | None = None
     sysinfo: tuple[tuple[str, str], ...] = ()
     """SMBIOS system table: (entry name, value) such as ("serial", "...")."""
     os: OsBoot = OsBoot()
     features: Features = Features()
-    cpu: t.Optional[Cpu] = None
-    clock_offset: t.Optional[str] = None
+    cpu: Cpu | None = None
+    clock_offset: str | None = None
     """utc or localtime."""
-    on_poweroff: t.Optional[str] = None
-    on_reboot: t.Optional[str] = None
-    on_crash: t.Optional[str] = None
-    emulator: t.Optional[str] = None
+    on_poweroff: str | None = None
+    on_reboot: str | None = None
+    on_crash: str | None = None
+    emulator: str | None = None
     disks: tuple[Disk, ...] = ()
     nics: tuple[Nic, ...] = ()
     graphics: tuple[Graphics, ...] = ()
     serials: tuple[Serial, ...] = ()
     channels: tuple[Channel, ...] = ()
-    video: t.Optional[str] = None
+    video: str | None = None
     """Model: virtio, vga, qxl, cirrus, bochs or none."""
-    rng: t.Optional[str] = None
+    rng: str | None = None
     """Back end such as /dev/urandom; the device is virtio."""
-    balloon: t.Optional[str] = None
+    balloon: str | None = None
     """virtio or none."""
-    balloon_stats_seconds: t.Optional[int] = None
+    balloon_stats_seconds: int | None = None

@@ -11,7 +11,6 @@ The hypervisors are the only database, so this record is what makes an instance 
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
 SCHEMA_VERSION = 1
@@ -30,17 +29,17 @@ class OwnedDisk:
 class InstanceRecord:
     """The ``<kilonova:instance>`` element."""
 
-    fleet: t.Optional[str] = None
+    fleet: str | None = None
     flavor: str = ""
     vcpus: int = 0
     memory_mb: int = 0
     disk_gb: int = 0
-    image: t.Optional[str] = None
-    image_digest: t.Optional[str] = None
+    image: str | None = None
+    image_digest: str | None = None
     """sha256:<hex> of the base image."""
     spec_digest: str = ""
-    group: t.Optional[str] = None
-    group_policy: t.Optional[str] = None
+    group: str | None = None
+    group_policy: str | None = None
     protected: bool = False
     created_at: str = ""
     """ISO 8601, UTC."""
