@@ -1,0 +1,137 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""The lab's command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+from . import inventory, lifecycle
+from .errors import InterruptedLab, LabError
+from .layout import DEFAULT_DIR, HostLayout, Layout
+from .run import system_path
+from .state import KINDS, LabState
+
+_MOST_HOSTS = 64
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return the exit code."""
+    options = _parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(options)
+    except LabError as exc:
+        print(f"lab: {exc}", file=sys.stderr)
+        return 1
+    except InterruptedLab as exc:
+        print(f"lab: {exc}", file=sys.stderr)
+        return 130
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab.py", description="Simulated hypervisors: real libvirt and QEMU, on this machine."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Command, about: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=about)
+        made.set_defaults(command=run)
+        made.add_argument("--dir", default=DEFAULT_DIR, help="the lab's own directory (default: %(default)s)")
+        return made
+
+    made = add("up", _up, "Start a lab, or what is missing of it.")
+    made.add_argument(
+        "--hosts", type=_positive, default=3, metavar="N", help="how many hypervisors (default: %(default)s)"
+    )
+    made.add_argument(
+        "--kind",
+        choices=KINDS,
+        default=KINDS[0],
+        help="daemons of this user, or whole hosts in namespaces, which needs root",
+    )
+    add("down", _down, "End a lab and remove everything of it.")
+    add("status", _status, "Say which hosts are up and what runs on them.")
+    made = add("inventory", _inventory, "Print the lab as an Ansible inventory.")
+    made.add_argument("--python", default=sys.executable, help="the Python that modules run with (default: this one)")
+    made = add("uri", _uri, "Print the libvirt URI of a host.")
+    made.add_argument("host", metavar="HOST")
+    made = add("exec", _exec, "Run a program on a host.")
+    made.add_argument("host", metavar="HOST")
+    made.add_argument("words", nargs=argparse.REMAINDER, metavar="-- PROGRAM", help="the program and its arguments")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= _MOST_HOSTS:
+        raise argparse.ArgumentTypeError(f"must be between 1 and {_MOST_HOSTS}")
+    return number
+
+
+def _host(options: argparse.Namespace) -> tuple[Layout, LabState, HostLayout]:
+    layout, found = lifecycle.attach(options.dir)
+    by_name = {host.name: host for host in lifecycle.hosts(layout, found)}
+    if options.host not in by_name:
+        raise LabError(f"There is no host {options.host!r} in this lab, only {', '.join(by_name)}.")
+    return layout, found, by_name[options.host]
+
+
+def _up(options: argparse.Namespace) -> int:
+    layout, found = lifecycle.up(options.dir, options.hosts, options.kind)
+    names = ", ".join(host.name for host in lifecycle.hosts(layout, found))
+    print(f"Up: {names} ({found.kind}) in {layout.directory}")
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    was_there = lifecycle.down(options.dir)
+    print("Down." if was_there else "There was no lab.")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    layout, found = lifecycle.attach(options.dir)
+    work = lifecycle.driver(found.kind)
+    all_up = True
+    for host in lifecycle.hosts(layout, found):
+        is_up = work.is_up(host)
+        all_up = all_up and is_up
+        print(f"{host.name}  {'up' if is_up else 'down'}  {work.uri(host)}")
+    return 0 if all_up else 3
+
+
+def _inventory(options: argparse.Namespace) -> int:
+    layout, found = lifecycle.attach(options.dir)
+    print(inventory.as_yaml(layout, found, options.python), end="")
+    return 0
+
+
+def _uri(options: argparse.Namespace) -> int:
+    _layout, found, host = _host(options)
+    print(lifecycle.driver(found.kind).uri(host))
+    return 0
+
+
+def _exec(options: argparse.Namespace) -> int:
+    _layout, found, host = _host(options)
+    words = options.words[1:] if options.words[:1] == ["--"] else options.words
+    if not words:
+        raise LabError("Say which program to run: lab.py exec HOST -- PROGRAM ARGUMENTS")
+    work = lifecycle.driver(found.kind)
+    environment = {**os.environ, "PATH": system_path(), "LIBVIRT_DEFAULT_URI": work.uri(host)}
+    try:
+        return subprocess.run(words, env=environment, check=False).returncode
+    except FileNotFoundError:
+        raise LabError(f"The program {words[0]} is missing.") from None
