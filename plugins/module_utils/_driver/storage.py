@@ -1,0 +1,237 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Storage pools and volumes: lists, creation, content, removal, all through libvirt's own calls."""
+
+from __future__ import annotations
+
+import io
+import time
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import DriverError, NotFoundError
+from .._xml.volume import PoolDescription, VolumeDescription, read_pool, read_volume, write_volume
+from .connection import Connection, libvirt
+from .stream import Sink, Source, open_stream, receive, send
+
+BUSY_SECONDS = 30.0
+"""How long a pool or volume that another job holds is tried again."""
+
+
+@dataclass(frozen=True)
+class PoolInfo:
+    """What a pool is and how full it is, in bytes."""
+
+    name: str
+    uuid: str
+    type: str
+    path: str | None
+    capacity: int
+    allocation: int
+    available: int
+
+
+def find_pool(connection: Connection, name: str) -> Pool:
+    """Return the running pool ``name``, or say which pools there are."""
+    try:
+        raw = connection.call(f"look up storage pool {name}", connection.raw.storagePoolLookupByName, name)
+    except NotFoundError as exc:
+        pools = connection.call("list storage pools", connection.raw.listAllStoragePools, 0)
+        names = ", ".join(sorted(pool.name() for pool in pools)) or "none"
+        raise NotFoundError(
+            f"Option pool: there is no storage pool named {name} at {connection.uri}; there are: {names}.",
+            {"option": "pool"},
+        ) from exc
+    if not connection.call(f"read the state of storage pool {name}", raw.isActive):
+        raise DriverError(
+            f"Option pool: storage pool {name} at {connection.uri} is not running; start it (virsh pool-start {name}).",
+            {"option": "pool"},
+        )
+    return Pool(connection, raw)
+
+
+class Pool:
+    """A running storage pool."""
+
+    def __init__(self, connection: Connection, raw: t.Any) -> None:
+        """Take libvirt's own ``raw`` pool; use :func:`find_pool`."""
+        self._connection = connection
+        self._raw = raw
+        self.name: str = raw.name()
+        self.uuid: str = raw.UUIDString()
+
+    def describe(self) -> PoolDescription:
+        """Read the pool's own description: type and path."""
+        return read_pool(self._call("read storage pool", self._raw.XMLDesc, 0))
+
+    def info(self) -> PoolInfo:
+        """Read what the pool is and how full it is."""
+        description = self.describe()
+        return PoolInfo(
+            name=self.name,
+            uuid=self.uuid,
+            type=description.type,
+            path=description.path,
+            capacity=description.capacity_bytes,
+            allocation=description.allocation_bytes,
+            available=description.available_bytes,
+        )
+
+    def refresh(self) -> None:
+        """Make libvirt look again at what is in the pool."""
+        _while_busy(lambda: self._call("refresh storage pool", self._raw.refresh, 0), "VIR_ERR_INTERNAL_ERROR")
+
+    def volumes(self) -> dict[str, Volume]:
+        """Return all volumes by name, with one list call."""
+        listed = self._call("list the volumes of storage pool", self._raw.listAllVolumes, 0)
+        return {raw.name(): Volume(self._connection, raw, self.name) for raw in listed}
+
+    def find(self, name: str) -> Volume | None:
+        """Return the volume ``name``, or None."""
+        try:
+            raw = self._call(f"look up volume {name} in storage pool", self._raw.storageVolLookupByName, name)
+        except NotFoundError:
+            return None
+        return Volume(self._connection, raw, self.name)
+
+    def create(
+        self,
+        name: str,
+        capacity_bytes: int,
+        format: str,  # noqa: A002  # libvirt's own word for it
+        backing: tuple[str, str] | None = None,
+        allocation: int | None = None,
+    ) -> Volume:
+        """Create a volume; ``backing`` is (path, format) of what it lies over, ``allocation`` None means sparse."""
+        definition = VolumeDescription(
+            name=name,
+            capacity_bytes=capacity_bytes,
+            allocation_bytes=allocation or 0,
+            format=format,
+            backing_path=backing[0] if backing else None,
+            backing_format=backing[1] if backing else None,
+        )
+        text = write_volume(definition)
+        raw = self._call(f"create volume {name} in storage pool", self._raw.createXML, text, 0)
+        return Volume(self._connection, raw, self.name)
+
+    def _call(self, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
+        return self._connection.call(f"{doing} {self.name}", function, *args)
+
+
+class Volume:
+    """A volume of a storage pool; what is read of it once is kept until :meth:`reread`."""
+
+    def __init__(self, connection: Connection, raw: t.Any, pool: str) -> None:
+        """Take libvirt's own ``raw`` volume and the name of its pool."""
+        self._connection = connection
+        self._raw = raw
+        self._description: VolumeDescription | None = None
+        self.pool = pool
+        self.name: str = raw.name()
+
+    @property
+    def path(self) -> str:
+        """Return the path on the hypervisor; pools of files give it without a call."""
+        key = self._raw.key()
+        return key if key.startswith("/") else self._call("read the path of", self._raw.path)
+
+    @property
+    def description(self) -> VolumeDescription:
+        """Return the volume's description, read on first use."""
+        if self._description is None:
+            self._description = read_volume(self._call("read", self._raw.XMLDesc, 0))
+        return self._description
+
+    def reread(self) -> Volume:
+        """Forget what was read, and return the volume itself."""
+        self._description = None
+        return self
+
+    @property
+    def capacity(self) -> int:
+        """Return the bytes a guest sees."""
+        return self.description.capacity_bytes
+
+    @property
+    def allocation(self) -> int:
+        """Return the bytes taken in the pool."""
+        return self.description.allocation_bytes
+
+    @property
+    def format(self) -> str | None:
+        """Return the format libvirt sees in the volume."""
+        return self.description.format
+
+    @property
+    def backing(self) -> tuple[str, str | None] | None:
+        """Return (path, format) of what the volume lies over, or None."""
+        path = self.description.backing_path
+        return (path, self.description.backing_format) if path else None
+
+    def resize(self, capacity_bytes: int) -> None:
+        """Grow the volume."""
+        self._call("grow", self._raw.resize, capacity_bytes, 0)
+        self._description = None
+
+    def delete(self) -> None:
+        """Remove the volume; one that is gone already is fine."""
+        try:
+            _while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID")
+        except NotFoundError:
+            return
+
+    def upload(self, source: Source, length: int, sparse: bool = False) -> None:
+        """Fill the volume with ``length`` bytes of ``source``; only a new, empty volume may be filled ``sparse``."""
+        flags = libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM if sparse else 0
+
+        def upload_volume() -> int:
+            with open_stream(self._connection) as stream:
+                self._raw.upload(stream, 0, length, flags)
+                return send(stream, source, length, sparse)
+
+        sent = self._call("upload", upload_volume)
+        self._description = None
+        if sent != length:
+            raise DriverError(f"Cannot upload volume {self.name}: its source ended after {sent} of {length} bytes.")
+
+    def download(self, sink: Sink, length: int = 0) -> int:
+        """Write the volume's content, or its first ``length`` bytes, to ``sink``; return how many there were."""
+
+        def download_volume() -> int:
+            with open_stream(self._connection) as stream:
+                self._raw.download(stream, 0, length, 0)
+                return receive(stream, sink)
+
+        return self._call("download", download_volume)
+
+    def read_bytes(self, limit: int) -> bytes:
+        """Return at most the first ``limit`` bytes."""
+        buffer = io.BytesIO()
+        self.download(buffer, limit)
+        return buffer.getvalue()
+
+    def _call(self, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
+        return self._connection.call(f"{doing} volume {self.name} of storage pool {self.pool}", function, *args)
+
+
+def _while_busy(work: t.Callable[[], t.Any], busy_code: str) -> t.Any:
+    """Repeat ``work`` while libvirt refuses it with ``busy_code``, as it does while another job runs in the pool.
+
+    The daemon's messages are translated and have no code of their own, so the code is all there is to tell by.
+    """
+    code = getattr(libvirt, busy_code)
+    end = time.monotonic() + BUSY_SECONDS
+    pause = 0.02
+    while True:
+        try:
+            return work()
+        except DriverError as exc:
+            if exc.details.get("libvirt_code") != code or time.monotonic() > end:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 2, 1.0)
