@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from . import inventory, lifecycle
+from . import guest, inventory, lifecycle
 from .errors import InterruptedLab, LabError
 from .layout import DEFAULT_DIR, HostLayout, Layout
 from .run import system_path
@@ -65,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "Say which hosts are up and what runs on them.")
     made = add("inventory", _inventory, "Print the lab as an Ansible inventory.")
     made.add_argument("--python", default=sys.executable, help="the Python that modules run with (default: this one)")
+    made = add("image", _image, "Build the test guest's disk unless it is cached, and print its path.")
+    made.add_argument("--output", type=Path, metavar="FILE", help="copy it to this file and print that path")
+    made.add_argument(
+        "--format", choices=guest.FORMATS, default=guest.FORMATS[0], help="the disk's format (default: %(default)s)"
+    )
     made = add("uri", _uri, "Print the libvirt URI of a host.")
     made.add_argument("host", metavar="HOST")
     made = add("exec", _exec, "Run a program on a host.")
@@ -115,6 +122,16 @@ def _status(options: argparse.Namespace) -> int:
 def _inventory(options: argparse.Namespace) -> int:
     layout, found = lifecycle.attach(options.dir)
     print(inventory.as_yaml(layout, found, options.python), end="")
+    return 0
+
+
+def _image(options: argparse.Namespace) -> int:
+    path = guest.image(options.format)
+    if options.output:
+        draft = options.output.with_name(f".{options.output.name}.new")
+        shutil.copyfile(path, draft)
+        path = draft.replace(options.output)
+    print(path)
     return 0
 
 

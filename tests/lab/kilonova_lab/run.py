@@ -30,7 +30,13 @@ def find(program: str, package: str) -> str:
     return found
 
 
-def run(command: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str] | None = None, limit: float = 60.0) -> str:
+def run(
+    command: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str] | None = None,
+    limit: float = 60.0,
+    cwd: os.PathLike[str] | None = None,
+) -> str:
     """Run a program to its end and return what it printed; its failure becomes one sentence."""
     shown = os.path.basename(os.fspath(command[0]))
     environment = {**(os.environ if env is None else env), "LC_ALL": "C.UTF-8", "PATH": system_path()}
@@ -38,6 +44,7 @@ def run(command: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str] | N
         done = subprocess.run(
             command,
             env=environment,
+            cwd=cwd,
             capture_output=True,
             text=True,
             errors="replace",

@@ -1,0 +1,208 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Build the test guest: Debian's cloud kernel with a few programs in memory, on a bootable disk of 40 MB."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import packages
+from .archive import FIRST_SECTOR, SECTOR, Archive, partitioned
+from .errors import LabError
+from .layout import CACHE_DIR
+from .run import find, run
+
+FILES = Path(__file__).parent / "guest_files"
+FORMATS = ("qcow2", "raw")
+
+_DISK_SIZE = 40 * 1024 * 1024
+_MODULES = [
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_console",
+    "virtio_scsi",
+    "virtio-rng",
+    "virtio_balloon",
+    "sd_mod",
+    "sr_mod",
+    "ata_piix",
+    "isofs",
+    "vfat",
+    "nls_cp437",
+    "nls_ascii",
+    "nls_iso8859-1",
+    "button",
+    "evdev",
+]
+_BOOT_CODE = ("/usr/lib/syslinux/mbr/mbr.bin", "/usr/lib/SYSLINUX/mbr.bin", "/usr/share/syslinux/mbr.bin")
+_SYSLINUX = """DEFAULT guest
+PROMPT 0
+NOESCAPE 1
+LABEL guest
+  KERNEL vmlinuz
+  INITRD initrd
+  APPEND console=ttyS0 quiet loglevel=3 panic=5 mitigations=off random.trust_cpu=on tsc=reliable scsi_mod.scan=sync net.ifnames=0
+"""
+_SCRIPTS = {"init.sh": "init", "udhcpc.sh": "etc/udhcpc.sh", "shutdown.sh": "sbin/shutdown"}
+_TEXTS = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+    "etc/group": "root:x:0:\n",
+    "etc/shells": "/bin/sh\n",
+    "etc/os-release": 'ID=kilonova-guest\nNAME="Kilonova test guest"\nVERSION_ID=1\n',
+}
+
+
+def image(image_format: str = "qcow2", cache: Path = CACHE_DIR) -> Path:
+    """Return the guest's disk, built unless one with the very same contents is cached."""
+    wanted = packages.wanted()
+    kept = cache / f"guest-{_digest(wanted)}.{image_format}"
+    if not kept.exists():
+        debs = [packages.fetch(package, cache) for package in wanted]
+        with packages.scratch(cache) as work:
+            os.replace(_build(debs, work, image_format), kept)
+    return kept
+
+
+def _digest(wanted: list[packages.Package]) -> str:
+    """Digest everything that the image is made of."""
+    digest = hashlib.sha256()
+    for package in wanted:
+        digest.update(f"{package}\n".encode())
+    for source in sorted([*FILES.iterdir(), Path(__file__), Path(__file__).with_name("archive.py")]):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _build(debs: list[Path], work: Path, image_format: str) -> Path:
+    root = work / "root"
+    for deb in debs:
+        packages.unpack(deb, root)
+    kernel = next((root / "boot").glob("vmlinuz-*"))
+    (work / "initrd").write_bytes(_initrd(root))
+    (work / "syslinux.cfg").write_text(_SYSLINUX, encoding="ascii")
+    shutil.copyfile(kernel, work / "vmlinuz")
+    raw = work / "disk.raw"
+    raw.write_bytes(partitioned(_boot_code(), _file_system(work)))
+    if image_format == "raw":
+        return raw
+    packed = work / "disk.qcow2"
+    run([find("qemu-img", "qemu-utils"), "convert", "-c", "-O", "qcow2", str(raw), str(packed)])
+    return packed
+
+
+def _boot_code() -> bytes:
+    for candidate in _BOOT_CODE:
+        if os.path.exists(candidate):
+            return Path(candidate).read_bytes()
+    raise LabError("The boot code mbr.bin is missing: install the package syslinux-common.")
+
+
+def _file_system(work: Path) -> bytes:
+    partition = work / "part.img"
+    with open(partition, "wb") as stream:
+        stream.truncate(_DISK_SIZE - FIRST_SECTOR * SECTOR)
+    # The hidden sectors and the volume's number are said outright: the first for the boot code, the second for equal bytes every time.
+    options = ["-F", "16", "-n", "KILONOVA", "-i", "4B4E4F56", "-h", str(FIRST_SECTOR), "--invariant"]
+    run([find("mkfs.vfat", "dosfstools"), *options, str(partition)])
+    for name in ("vmlinuz", "initrd", "syslinux.cfg"):
+        run([find("mcopy", "mtools"), "-i", str(partition), str(work / name), f"::{name}"])
+    run([find("syslinux", "syslinux"), "--install", str(partition)])
+    return partition.read_bytes()
+
+
+def _initrd(root: Path) -> bytes:
+    archive = Archive()
+    for name in ("proc", "sys", "dev", "run", "seed", "data", "tmp", "www", "root/.ssh", "etc/dropbear"):
+        archive.add_directory(name, 0o700 if name.startswith("root") else 0o755)
+    for path, text in _TEXTS.items():
+        archive.add_file(path, text.encode())
+    for name, path in _SCRIPTS.items():
+        archive.add_file(path, b"#!/bin/sh\n" + (FILES / name).read_bytes(), 0o755)
+    archive.add_file("etc/functions.sh", (FILES / "functions.sh").read_bytes())
+    archive.add_file("etc/flatten.awk", (FILES / "flatten.awk").read_bytes())
+    # busybox's acpid runs this when the power button is pressed.
+    archive.add_link("etc/acpi/PWRF/00000080", "/sbin/shutdown")
+    _add_programs(archive, root)
+    order = []
+    for module in _load_order(root, _MODULES):
+        order.append(f"{module.name.split('.')[0]}.ko")
+        archive.add_file(f"modules/{order[-1]}", _module_bytes(module))
+    archive.add_file("modules/order", ("\n".join(order) + "\n").encode())
+    return archive.packed()
+
+
+def _add_programs(archive: Archive, root: Path) -> None:
+    busybox = next(path for path in (root / "bin/busybox", root / "usr/bin/busybox") if path.exists())
+    archive.add_file("bin/busybox", busybox.read_bytes(), 0o755)
+    for applet in run([str(busybox), "--list"]).split():
+        if applet not in ("busybox", "shutdown"):
+            archive.add_link(f"bin/{applet}", "busybox")
+    programs = [root / "usr/sbin/qemu-ga", root / "usr/sbin/dropbear"]
+    for program in programs:
+        archive.add_file(f"sbin/{program.name}", program.read_bytes(), 0o755)
+    libraries = {name: path for program in programs for name, path in _libraries(program, root)}
+    for name, path in sorted(libraries.items()):
+        archive.add_file(name.lstrip("/"), Path(path).read_bytes(), 0o755)
+
+
+def _libraries(program: Path, root: Path) -> Iterator[tuple[str, str]]:
+    """Yield where a program looks for its libraries and where they are here, those of the unpacked packages first."""
+    own = root / "usr/lib/x86_64-linux-gnu"
+    text = run([find("ldd", "libc-bin"), str(program)], env={**os.environ, "LD_LIBRARY_PATH": str(own)})
+    for line in text.splitlines():
+        words = line.split()
+        if words[1:] == ["=>", "not", "found"]:
+            raise LabError(
+                f"The library {words[0]}, which {program.name} needs, is missing: install the packages qemu-system-x86 and zlib1g."
+            )
+        if words[1:2] == ["=>"]:
+            yield f"/lib/x86_64-linux-gnu/{words[0]}", words[2]
+        elif words[0].startswith("/"):
+            yield words[0], words[0]
+
+
+def _load_order(root: Path, names: list[str]) -> list[Path]:
+    """Return the modules and what they depend on, each after what it needs."""
+    places = {_plain(path.name): path for top in ("lib", "usr/lib") for path in (root / top / "modules").rglob("*.ko*")}
+    built_in = {
+        _plain(line) for path in root.rglob("modules.builtin") for line in path.read_text(encoding="ascii").split()
+    }
+    order: list[Path] = []
+
+    def visit(name: str) -> None:
+        if name in built_in:
+            return
+        if name not in places:
+            raise LabError(f"The kernel has no module {name}.")
+        needs = re.search(rb"\0depends=([^\0]*)\0", _module_bytes(places[name]))
+        for need in needs[1].decode().split(",") if needs else []:
+            if need:
+                visit(_plain(need))
+        if places[name] not in order:
+            order.append(places[name])
+
+    for name in names:
+        visit(_plain(name))
+    return order
+
+
+def _plain(name: str) -> str:
+    return os.path.basename(name).split(".")[0].replace("-", "_")
+
+
+def _module_bytes(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix == ".xz":
+        return lzma.decompress(content)
+    if path.suffix != ".ko":
+        raise LabError(f"The kernel module {path.name} is packed in a way that this Python cannot unpack.")
+    return content

@@ -1,0 +1,95 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Fetch Debian packages and take them apart, without installing them.
+
+A user's machine gets neither a second kernel nor a guest agent only because a test wants them inside a guest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import LabError
+from .run import find, run
+
+_KERNEL_META = "linux-image-cloud-amd64"
+_OTHERS = ("busybox-static", "qemu-guest-agent", "dropbear-bin", "libtomcrypt1", "libtommath1")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package in the version that apt would install."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        """Return it as apt-get wants it."""
+        return f"{self.name}={self.version}"
+
+
+def wanted() -> list[Package]:
+    """Return what goes into the guest, the kernel first, in the versions that apt offers now."""
+    meta = _records([_KERNEL_META])[_KERNEL_META]
+    kernel = re.search(r"^Depends:.*?\b(linux-image-[^\s,]+)", meta, re.MULTILINE)
+    if kernel is None:
+        raise LabError(f"The package {_KERNEL_META} names no kernel.")
+    records = _records([kernel[1], *_OTHERS])
+    return [Package(name, _version(record)) for name, record in records.items()]
+
+
+def _version(record: str) -> str:
+    found = re.search(r"^Version: (\S+)$", record, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _records(names: list[str]) -> dict[str, str]:
+    try:
+        text = run([find("apt-cache", "apt"), "show", "--no-all-versions", *names])
+    except LabError as exc:
+        raise LabError(f"apt does not know all of {', '.join(names)}: run 'apt-get update' first. ({exc})") from None
+    records = {record.split("\n", 1)[0].removeprefix("Package: "): record for record in text.strip().split("\n\n")}
+    missing = [name for name in names if name not in records]
+    if missing:
+        raise LabError(f"apt does not know the package {missing[0]}: run 'apt-get update' first.")
+    return {name: records[name] for name in names}
+
+
+def fetch(package: Package, cache: Path) -> Path:
+    """Return a package's file, downloaded once."""
+    kept = cache / f"{package.name}_{package.version.replace(':', '%3a')}.deb"
+    if not kept.exists():
+        with scratch(cache) as work:
+            # apt drops its privileges for a download, and the directory is private.
+            run(
+                [find("apt-get", "apt"), "-q", "-o", "APT::Sandbox::User=root", "download", str(package)],
+                limit=300,
+                cwd=work,
+            )
+            os.replace(next(work.glob("*.deb")), kept)
+    return kept
+
+
+def unpack(file: Path, target: Path) -> None:
+    """Unpack a package's files."""
+    run([find("dpkg-deb", "dpkg"), "-x", str(file), str(target)], limit=120)
+
+
+@contextlib.contextmanager
+def scratch(cache: Path) -> Iterator[Path]:
+    """Yield a work directory, and remove it and those that killed runs left behind."""
+    cache.mkdir(parents=True, exist_ok=True)
+    for left in cache.glob("tmp-*"):
+        if not os.path.exists(f"/proc/{left.name.split('-')[1]}"):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"tmp-{os.getpid()}-", dir=cache) as work:
+        yield Path(work)
