@@ -1,0 +1,26 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The one rule for names that users give: safe as a volume, a host name, a file and in XML."""
+
+from __future__ import annotations
+
+import re
+
+from .._errors import SpecError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def check_name(option: str, value: object) -> str:
+    """Return ``value`` if it is a good name for ``option``."""
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return value
+    raise SpecError(
+        option,
+        f"{value!r} is not a valid name",
+        "use 1 to 63 of the characters A-Z a-z 0-9 . _ - and begin with a letter or a digit",
+    )
