@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Argument specs that modules compose; their documentation stands in ``doc_fragments/_connection.py``."""
+"""Argument specs that modules compose; their documentation stands in ``doc_fragments/``."""
 
 from __future__ import annotations
 
@@ -19,4 +19,135 @@ def connection_options() -> dict[str, dict[str, t.Any]]:
     """Return how to reach a hypervisor: every module takes these."""
     return {
         "uri": {"type": "str", "default": DEFAULT_URI, "fallback": (env_fallback, ["LIBVIRT_DEFAULT_URI"])},
+    }
+
+
+def pool_option() -> dict[str, dict[str, t.Any]]:
+    """Return the storage pool that holds disks and images."""
+    return {"pool": {"type": "str", "default": "default"}}
+
+
+def limit_options() -> dict[str, dict[str, t.Any]]:
+    """Return how much of a host may be promised to instances, in Nova's terms and with Nova's defaults."""
+    return {
+        "limits": {
+            "type": "dict",
+            "apply_defaults": True,
+            "options": {
+                "cpu_allocation_ratio": {"type": "float", "default": 4.0},
+                "ram_allocation_ratio": {"type": "float", "default": 1.0},
+                "disk_allocation_ratio": {"type": "float", "default": 1.0},
+                "reserved_host_cpus": {"type": "int", "default": 0},
+                "reserved_host_memory_mb": {"type": "int", "default": 512},
+                "reserved_host_disk_mb": {"type": "int", "default": 0},
+            },
+        }
+    }
+
+
+def lifecycle_options() -> dict[str, dict[str, t.Any]]:
+    """Return how instances are created, stopped and removed; shared by compute_instance and compute_fleet."""
+    return {
+        **pool_option(),
+        **limit_options(),
+        "virt_type": {"type": "str", "default": "auto", "choices": ["auto", "kvm", "qemu"]},
+        "force": {"type": "bool", "default": False},
+        "shutdown_timeout": {"type": "int", "default": 60},
+    }
+
+
+def _choice(default: str | None, *choices: str) -> dict[str, t.Any]:
+    option: dict[str, t.Any] = {"type": "str", "choices": list(choices)}
+    if default is not None:
+        option["default"] = default
+    return option
+
+
+def _group(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {"type": "dict", "apply_defaults": True, "options": options}
+
+
+def flavor_option() -> dict[str, t.Any]:
+    """Return the option that takes a flavor."""
+    return {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "default": "custom"},
+            "vcpus": {"type": "int", "required": True},
+            "memory_mb": {"type": "int", "required": True},
+            "disk_gb": {"type": "int", "required": True},
+            "extra_specs": {"type": "dict", "default": {}},
+        },
+    }
+
+
+def instance_options() -> dict[str, dict[str, t.Any]]:
+    """Return what a user declares of one instance; documented in ``doc_fragments/_instance.py``."""
+    return {
+        "name": {"type": "str", "required": True},
+        "flavor": flavor_option(),
+        "image": {"type": "str"},
+        "power_state": _choice("running", "running", "stopped"),
+        "disk_bus": _choice("virtio", "virtio", "scsi", "sata", "ide"),
+        "disk_format": _choice("qcow2", "qcow2", "raw"),
+        "disk_cache": _choice(None, "none", "writeback", "writethrough", "directsync", "unsafe"),
+        "disk_discard": _choice(None, "unmap", "ignore"),
+        "cdroms": {"type": "list", "elements": "str", "default": []},
+        "networks": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "network": {"type": "str"},
+                "bridge": {"type": "str"},
+                "user": {"type": "bool", "default": False},
+                "portgroup": {"type": "str"},
+                "mac": {"type": "str"},
+                "model": _choice("virtio", "virtio", "e1000", "e1000e", "rtl8139"),
+            },
+        },
+        "boot": _group(
+            {
+                "devices": {
+                    "type": "list",
+                    "elements": "str",
+                    "choices": ["hd", "cdrom", "network"],
+                    "default": ["hd"],
+                },
+                "menu": {"type": "bool", "default": False},
+                "firmware": _choice(None, "bios", "efi"),
+            }
+        ),
+        "graphics": _group(
+            {
+                "type": _choice("vnc", "vnc", "none"),
+                "listen": {"type": "str", "default": "127.0.0.1"},
+                "port": {"type": "int"},
+                "keymap": {"type": "str"},
+            }
+        ),
+        "console": _group({"log": {"type": "bool", "default": True}}),
+        "cpu": _group(
+            {"mode": _choice(None, "host-model", "host-passthrough", "maximum", "custom"), "model": {"type": "str"}}
+        ),
+        "features": _group(
+            {
+                "acpi": {"type": "bool", "default": True},
+                "apic": {"type": "bool", "default": True},
+                "pae": {"type": "bool"},
+            }
+        ),
+        "arch": {"type": "str"},
+        "machine_type": {"type": "str"},
+        "emulator": {"type": "path"},
+        "clock": _choice("utc", "utc", "localtime"),
+        "on_poweroff": _choice("destroy", "destroy", "restart", "preserve"),
+        "on_reboot": _choice("restart", "destroy", "restart", "preserve"),
+        "on_crash": _choice("destroy", "destroy", "restart", "preserve", "coredump-destroy", "coredump-restart"),
+        "video": _choice(None, "virtio", "vga", "qxl", "cirrus", "bochs", "none"),
+        "rng": {"type": "bool", "default": True},
+        "balloon": {"type": "bool", "default": True},
+        "guest_agent": {"type": "bool", "default": True},
+        "metadata": {"type": "dict", "default": {}},
+        "protected": {"type": "bool", "default": False},
     }

@@ -1,0 +1,84 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Compare two machines field by field: only what the desired one sets is looked at."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import fields, is_dataclass
+
+from .._spec.machine import Machine
+from .plan import NEXT_BOOT, Change
+
+_KIB_PER_MIB = 1024
+_DEVICE_KEYS = {
+    "disks": "target",
+    "nics": "mac",
+    "graphics": "type",
+    "serials": "port",
+    "channels": "name",
+}
+_NOT_COMPARED = frozenset({"name", "uuid", "record"})
+_IN_MIB = {"memory_kib": "memory_mb", "current_memory_kib": "current_memory_mb"}
+
+
+def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
+    """Return what would have to change in ``actual``'s persistent definition to be as ``desired``."""
+    found: list[Change] = []
+    for field in fields(Machine):
+        wanted, present = getattr(desired, field.name), getattr(actual, field.name)
+        if field.name in _NOT_COMPARED:
+            continue
+        if field.name in _DEVICE_KEYS:
+            found += _devices(field.name, wanted, present)
+        elif field.name in _IN_MIB:
+            if wanted is not None and wanted != present:
+                found.append(Change(_IN_MIB[field.name], _mib(present), _mib(wanted), NEXT_BOOT))
+        else:
+            found += _values(field.name, wanted, present)
+    return tuple(found)
+
+
+def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -> list[Change]:
+    key = _DEVICE_KEYS[name]
+    there = {getattr(device, key): device for device in present}
+    found: list[Change] = []
+    for device in wanted:
+        identity = getattr(device, key)
+        path = f"{name}[{identity}]"
+        if identity in there:
+            found += _values(path, device, there[identity])
+        else:
+            found.append(Change(path, None, _plain(device), NEXT_BOOT))
+    return found
+
+
+def _values(path: str, wanted: t.Any, present: t.Any) -> list[Change]:
+    if wanted in (None, (), present):
+        return []
+    if is_dataclass(wanted) and not isinstance(wanted, type):
+        if present is None:
+            return [Change(path, None, _plain(wanted), NEXT_BOOT)]
+        return [
+            change
+            for field in fields(wanted)
+            for change in _values(f"{path}.{field.name}", getattr(wanted, field.name), getattr(present, field.name))
+        ]
+    return [Change(path, _plain(present), _plain(wanted), NEXT_BOOT)]
+
+
+def _plain(value: t.Any) -> t.Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        pairs = ((field.name, _plain(getattr(value, field.name))) for field in fields(value))
+        return {name: plain for name, plain in pairs if plain is not None}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _mib(kib: int | None) -> int | None:
+    return None if kib is None else kib // _KIB_PER_MIB

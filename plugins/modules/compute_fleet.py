@@ -1,0 +1,191 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Manage all instances of a fleet on one hypervisor."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: compute_fleet
+short_description: Manage all instances of a fleet on one hypervisor
+version_added: 0.1.0
+description:
+  - Reconciles a host's whole list of instances in one task over one connection; the slow parts run side by side.
+  - Each instance has its own result. If some fail, the others are still done and the task fails with the list.
+  - Which host an instance belongs on is decided before, by the filter P(kilonova.compute.schedule#filter).
+extends_documentation_fragment:
+  - kilonova.compute._connection
+  - kilonova.compute._instance.fleet
+  - kilonova.compute._attributes
+  - kilonova.compute._attributes.actiongroup_compute
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  fleet:
+    description:
+      - Name of the fleet. Instances of other fleets and other domains are counted, and never touched.
+    type: str
+    required: true
+  state:
+    description:
+      - With V(present), the instances are made and kept as declared.
+      - With V(absent), they are powered off and removed with the disks made for them.
+    type: str
+    choices: [present, absent]
+    default: present
+  purge:
+    description:
+      - Whether instances of this fleet on this host that are not in O(instances) are removed.
+    type: bool
+    default: false
+seealso:
+  - module: kilonova.compute.compute_instance
+  - plugin: kilonova.compute.schedule
+    plugin_type: filter
+author:
+  - The kilonova.compute contributors (@kilonova)
+"""
+
+EXAMPLES = r"""
+---
+- name: Run two web servers on this host
+  kilonova.compute.compute_fleet:
+    fleet: shop
+    purge: true
+    instances:
+      - name: web-1
+        image: debian-12
+        flavor: &small
+          name: small
+          vcpus: 1
+          memory_mb: 1024
+          disk_gb: 10
+        networks:
+          - network: default
+      - name: web-2
+        image: debian-12
+        flavor: *small
+        networks:
+          - network: default
+
+- name: Remove the whole fleet from this host
+  kilonova.compute.compute_fleet:
+    fleet: shop
+    state: absent
+"""
+
+RETURN = r"""
+instances:
+  description:
+    - One entry for each instance, as the return value RV(kilonova.compute.compute_instance#module:instance), and for
+      those that failed RV(instances[].failed), RV(instances[].msg) and RV(instances[].error_code).
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the instance.
+      type: str
+      returned: always
+      sample: web-1
+    changed:
+      description: Whether anything was or would be done.
+      type: bool
+      returned: always
+      sample: true
+    actions:
+      description: The steps taken, in order.
+      type: list
+      elements: str
+      returned: always
+      sample: ["define web-1", "create_disk web-1/vda", "start web-1"]
+    failed:
+      description: Whether this instance failed.
+      type: bool
+      returned: on failure of this instance
+      sample: true
+    msg:
+      description: What went wrong.
+      type: str
+      returned: on failure of this instance
+      sample: There is no image named debian-12 in pool default.
+    error_code:
+      description: What went wrong, for machines.
+      type: str
+      returned: on failure of this instance
+      sample: NOT_FOUND
+"""
+
+import typing as t
+
+from ..module_utils._errors import SpecError
+from ..module_utils._module import ComputeModule
+from ..module_utils._options import instance_options, lifecycle_options
+from ..module_utils._plan.claims import Limits
+from ..module_utils._service._instance.host import Host
+from ..module_utils._service._instance.reconcile import reconcile
+from ..module_utils._service._instance.report import report, summary
+from ..module_utils._service._instance.steps import Manners
+from ..module_utils._spec.instance import InstanceSpec
+from ..module_utils._spec.names import check_name
+
+if t.TYPE_CHECKING:
+    from ..module_utils._driver.connection import Connection
+
+
+def work(connection: Connection, module: ComputeModule) -> dict[str, t.Any]:
+    """Reconcile the fleet's instances on this host."""
+    params = module.params
+    fleet = check_name("fleet", params["fleet"])
+    names = [check_name("instances[].name", instance["name"]) for instance in params["instances"]]
+    for name in names:
+        if names.count(name) > 1:
+            raise SpecError("instances", f"the name {name} is there twice", "every instance needs its own name")
+    host = Host(connection, params["pool"], params["virt_type"], Limits.from_params(params["limits"]))
+    manners = Manners(params["force"], params["shutdown_timeout"])
+    specs: list[InstanceSpec] = []
+    removed: list[str] = []
+    if params["state"] == "absent":
+        removed = names or members(host, fleet)
+    else:
+        specs = [_spec(instance, fleet) for instance in params["instances"]]
+        if params["purge"]:
+            removed = [name for name in members(host, fleet) if name not in names]
+    jobs = reconcile(host, specs, [(name, fleet) for name in removed], manners, module.check_mode)
+    return summary(jobs, [report(host, job) for job in jobs])
+
+
+def _spec(instance: dict[str, t.Any], fleet: str) -> InstanceSpec:
+    if instance["flavor"] is None:
+        raise SpecError("instances[].flavor", f"it is missing for {instance['name']}", "give vcpus, memory_mb, disk_gb")
+    return InstanceSpec.from_params(instance, fleet)
+
+
+def members(host: Host, fleet: str) -> list[str]:
+    """Return the names of the fleet's instances on the host."""
+    records = ((name, host.machine(domain).record) for name, domain in host.domains.items())
+    return [name for name, record in records if record is not None and record.fleet == fleet]
+
+
+def main() -> None:
+    """Run the module."""
+    ComputeModule(
+        {
+            "fleet": {"type": "str", "required": True},
+            "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
+            "purge": {"type": "bool", "default": False},
+            **lifecycle_options(),
+            "instances": {"type": "list", "elements": "dict", "default": [], "options": instance_options()},
+        }
+    ).run(work)
+
+
+if __name__ == "__main__":
+    main()
