@@ -13,6 +13,7 @@ sees it.
 from __future__ import annotations
 
 import struct
+import typing as t
 from dataclasses import dataclass
 
 from .._errors import ImageError
@@ -45,6 +46,7 @@ _PAGES = (b"<!doctype html", b"<html", b"<?xml")
 
 _QCOW2_MAGIC = b"QFI\xfb"
 _QCOW2_HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
+_QCOW2_VERSIONS = (2, 3)
 _QCOW2_V3 = struct.Struct(">QQQII")
 _EXTENSION = struct.Struct(">II")
 _DATA_FILE_EXTENSION = 0x44415441
@@ -55,6 +57,24 @@ _KNOWN_INCOMPATIBLE = 0b11111
 _MIN_CLUSTER_BITS = 9
 _MAX_CLUSTER_BITS = 21
 _LARGEST_DISK = 1 << 62
+
+
+class _Qcow2Header(t.NamedTuple):
+    """The part of the header that version 2 and 3 share, in the file's order."""
+
+    magic: bytes
+    version: int
+    backing_offset: int
+    backing_size: int
+    cluster_bits: int
+    virtual_size: int
+    encryption: int
+    l1_entries: int
+    l1_offset: int
+    refcount_offset: int
+    refcount_clusters: int
+    snapshots: int
+    snapshots_offset: int
 
 
 @dataclass(frozen=True)
@@ -101,22 +121,17 @@ def check_safe(inspection: Inspection, declared: str | None) -> None:
 def _inspect_qcow2(header: bytes, size_bytes: int) -> Inspection:
     if len(header) < _QCOW2_HEADER.size:
         return Inspection("qcow2", 0, ("ends within its header",))
-    fields = _QCOW2_HEADER.unpack_from(header)
-    version, backing_offset, backing_size, cluster_bits, virtual_size, encryption, l1_entries, l1_offset = fields[1:9]
-    if version not in (2, 3):
-        return Inspection("qcow2", 0, (f"has the unknown version {version}",))
+    fields = _Qcow2Header(*_QCOW2_HEADER.unpack_from(header))
+    if fields.version not in _QCOW2_VERSIONS:
+        return Inspection("qcow2", 0, (f"has the unknown version {fields.version}",))
     problems = []
-    if backing_offset or backing_size:
+    if fields.backing_offset or fields.backing_size:
         problems.append("has a backing file, so it is not complete by itself")
-    if encryption:
+    if fields.encryption:
         problems.append("is encrypted")
-    incompatible = 0
-    if version > 2:
-        incompatible = _v3_features(header, problems)
-    problems += _size_problems(
-        virtual_size, cluster_bits, l1_entries, l1_offset, size_bytes, bool(incompatible & _EXTENDED_L2)
-    )
-    return Inspection("qcow2", virtual_size, tuple(problems))
+    features = _v3_features(header, problems) if fields.version == max(_QCOW2_VERSIONS) else 0
+    problems += _size_problems(fields, size_bytes, bool(features & _EXTENDED_L2))
+    return Inspection("qcow2", fields.virtual_size, tuple(problems))
 
 
 def _v3_features(header: bytes, problems: list[str]) -> int:
@@ -145,17 +160,15 @@ def _has_extension(header: bytes, offset: int, wanted: int) -> bool:
     return False
 
 
-def _size_problems(
-    virtual_size: int, cluster_bits: int, l1_entries: int, l1_offset: int, size_bytes: int, extended_l2: bool
-) -> list[str]:
-    if not _MIN_CLUSTER_BITS <= cluster_bits <= _MAX_CLUSTER_BITS:
-        return [f"has clusters of 2^{cluster_bits} bytes"]
-    if not 0 < virtual_size < _LARGEST_DISK:
-        return [f"claims a virtual size of {virtual_size} bytes"]
-    cluster = 1 << cluster_bits
+def _size_problems(fields: _Qcow2Header, size_bytes: int, extended_l2: bool) -> list[str]:
+    if not _MIN_CLUSTER_BITS <= fields.cluster_bits <= _MAX_CLUSTER_BITS:
+        return [f"has clusters of 2^{fields.cluster_bits} bytes"]
+    if not 0 < fields.virtual_size < _LARGEST_DISK:
+        return [f"claims a virtual size of {fields.virtual_size} bytes"]
+    cluster = 1 << fields.cluster_bits
     covered_by_entry = cluster * (cluster // (16 if extended_l2 else 8))
-    if l1_entries * covered_by_entry < virtual_size:
-        return [f"has an L1 table too small for its virtual size of {virtual_size} bytes"]
-    if l1_offset + l1_entries * 8 > size_bytes:
+    if fields.l1_entries * covered_by_entry < fields.virtual_size:
+        return [f"has an L1 table too small for its virtual size of {fields.virtual_size} bytes"]
+    if fields.l1_offset + fields.l1_entries * 8 > size_bytes:
         return ["ends before its L1 table, so a part of it is missing"]
     return []
