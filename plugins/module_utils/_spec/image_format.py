@@ -57,6 +57,7 @@ _KNOWN_INCOMPATIBLE = 0b11111
 _MIN_CLUSTER_BITS = 9
 _MAX_CLUSTER_BITS = 21
 _LARGEST_DISK = 1 << 62
+_SECTOR_BYTES = 512
 
 
 class _Qcow2Header(t.NamedTuple):
@@ -97,6 +98,8 @@ def inspect(header: bytes, size_bytes: int) -> Inspection:
             return Inspection(name, size_bytes)
     if header.lstrip()[:16].lower().startswith(_PAGES):
         return Inspection("html", size_bytes)
+    if size_bytes % _SECTOR_BYTES:
+        return Inspection("raw", size_bytes, (f"has {size_bytes} bytes, which is no whole number of disk sectors",))
     return Inspection("raw", size_bytes)
 
 

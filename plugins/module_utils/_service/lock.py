@@ -1,0 +1,90 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A lock on the machine where the module runs: between runs and threads of one user, gone with its holder.
+
+Runs on different machines are not kept apart by it; what they share is protected by the order of their steps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import time
+import typing as t
+from pathlib import Path
+
+from .._errors import ComputeError, WaitTimeoutError
+
+_PAUSE_SECONDS = 0.1
+_PRIVATE = 0o700
+
+
+@contextlib.contextmanager
+def host_lock(key: str, timeout: float, what: str | None = None, directory: str | None = None) -> t.Iterator[None]:
+    """Hold the lock ``key``, waiting at most ``timeout`` seconds; ``what`` names it in the error's sentence."""
+    path = _directory(directory) / (hashlib.sha256(key.encode("utf-8")).hexdigest() + ".lock")
+    end = time.monotonic() + timeout
+    while True:
+        descriptor = _open(path)
+        try:
+            if _acquire(path, descriptor) and _is_still(path, descriptor):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+        if time.monotonic() >= end:
+            raise WaitTimeoutError(
+                f"Another run still works on {what or key} after {timeout:g} seconds;"
+                f" wait for it or end it (it holds the lock {path})."
+            )
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as exc:
+        raise ComputeError(f"Cannot open the lock {path}: {exc}.") from exc
+
+
+def _acquire(path: Path, descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        if exc.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EINTR):
+            return False
+        raise ComputeError(f"Cannot take the lock {path}: {exc}.") from exc
+    return True
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Tell whether the locked file is the one other runs would open: cleaners of temporary files remove old ones."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _directory(directory: str | None) -> Path:
+    """Return the user's own directory of locks.
+
+    It must be the same for every run of a user, with and without a login session, so the environment does not count.
+    """
+    user = os.geteuid()
+    path = Path(directory or ("/run/kilonova-compute" if user == 0 else f"/tmp/kilonova-compute-{user}"))
+    try:
+        path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as exc:
+        raise ComputeError(f"Cannot make the directory of locks {path}: {exc}.") from exc
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or stat.S_IMODE(found.st_mode) & 0o022:
+        raise ComputeError(f"The directory of locks {path} must belong to user id {user} alone; remove what is there.")
+    return path

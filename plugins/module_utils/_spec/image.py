@@ -1,0 +1,157 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What a user declares of one image. All bad input of an image dies in ``ImageSpec.from_params``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from .._errors import SpecError
+from .image_format import FORMATS
+from .names import check_name
+
+_DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
+_SCHEMES = ("http", "https", "file")
+_URL_EXAMPLE = "give it as http://, https:// or file:///"
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A digest that the image must have."""
+
+    algorithm: str
+    value: str
+
+    @staticmethod
+    def parse(text: str) -> Checksum:
+        """Read ``algorithm:hexadecimal``."""
+        algorithm, colon, value = text.strip().partition(":")
+        algorithm, value = algorithm.lower(), value.strip().lower()
+        remedy = "give it as sha256:<64 hexadecimal digits>, or with sha384 or sha512"
+        if not colon or algorithm not in _DIGEST_LENGTHS:
+            raise SpecError("checksum", f"{text!r} does not begin with sha256:, sha384: or sha512:", remedy)
+        if not re.fullmatch(f"[0-9a-f]{{{_DIGEST_LENGTHS[algorithm]}}}", value):
+            raise SpecError("checksum", f"{text!r} is not an {algorithm} digest", remedy)
+        return Checksum(algorithm, value)
+
+    def __str__(self) -> str:
+        """Return it as a user writes it."""
+        return f"{self.algorithm}:{self.value}"
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """One declared image: exactly one of ``path`` and ``url`` when it is to be present."""
+
+    name: str
+    pool: str = "default"
+    present: bool = True
+    path: str | None = None
+    """A file on the machine where the module runs."""
+    url: str | None = None
+    """With its secrets; only for the request itself."""
+    checksum: Checksum | None = None
+    format: str | None = None
+    timeout: int = 3600
+
+    @staticmethod
+    def from_params(params: t.Mapping[str, t.Any]) -> ImageSpec:
+        """Check a module's parameters."""
+        name = check_name("name", params["name"])
+        if not params["pool"]:
+            raise SpecError("pool", "it is empty", "name a storage pool of the hypervisor")
+        if params["state"] == "absent":
+            return ImageSpec(name=name, pool=params["pool"], present=False, timeout=_positive(params["timeout"]))
+        path, url = _source(params.get("src"), params.get("url"))
+        checksum = params.get("checksum")
+        return ImageSpec(
+            name=name,
+            pool=params["pool"],
+            path=path,
+            url=url,
+            checksum=Checksum.parse(checksum) if checksum else None,
+            format=_format(params.get("format")),
+            timeout=_positive(params["timeout"]),
+        )
+
+    @property
+    def source(self) -> str:
+        """Return where the image comes from as it may be shown: a URL without user, password and query."""
+        return visible_url(self.url) if self.url else str(self.path)
+
+    @property
+    def source_id(self) -> str:
+        """Return what tells one source from another without showing it: the user and password do not count."""
+        if not self.url:
+            return f"path:{self.path}"
+        return "url:" + hashlib.sha256(_without_user(urlsplit(self.url)).geturl().encode("utf-8")).hexdigest()
+
+
+def visible_url(url: str) -> str:
+    """Return ``url`` without what may be secret in it."""
+    return _without_user(urlsplit(url))._replace(query="", fragment="").geturl()
+
+
+def url_secrets(url: str) -> set[str]:
+    """Return the passwords and the query in ``url``, as they are written and as they are meant."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return set()
+    found = {parts.password or "", parts.query}
+    return {secret for text in found for secret in (text, unquote(text)) if secret}
+
+
+def _without_user(parts: SplitResult) -> SplitResult:
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2])
+
+
+def _source(src: str | None, url: str | None) -> tuple[str | None, str | None]:
+    """Return (path, None) or (None, url); a file URL is a path."""
+    if bool(src) == bool(url):
+        raise SpecError("src", "exactly one of src and url is needed for state=present", "give a file or a URL")
+    if src:
+        return _path("src", os.path.expanduser(src)), None
+    try:
+        parts = urlsplit(url or "")
+        host = parts.hostname
+    except ValueError as exc:
+        raise SpecError("url", f"it is not a URL ({exc})", _URL_EXAMPLE) from exc
+    if parts.scheme not in _SCHEMES:
+        raise SpecError("url", f"the scheme {parts.scheme!r} is not known", _URL_EXAMPLE)
+    if parts.scheme != "file":
+        if not host:
+            raise SpecError("url", "it names no host", _URL_EXAMPLE)
+        return None, url
+    if host not in (None, "localhost"):
+        raise SpecError("url", f"a file on the host {host} can't be read", "a file URL is file:///path")
+    return _path("url", unquote(parts.path)), None
+
+
+def _path(option: str, path: str) -> str:
+    if not os.path.isabs(path) or "\0" in path:
+        raise SpecError(option, f"{path!r} is not an absolute path", "give it from the root directory on")
+    return os.path.normpath(path)
+
+
+def _format(value: str | None) -> str | None:
+    if value is None or value == "auto":
+        return None
+    if value not in FORMATS:
+        raise SpecError("format", f"{value!r} is not accepted", f"it is {' or '.join(FORMATS)}")
+    return value
+
+
+def _positive(timeout: int) -> int:
+    if timeout < 1:
+        raise SpecError("timeout", f"{timeout} is not a number of seconds", "give at least 1")
+    return timeout

@@ -1,0 +1,95 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What a pool says of a published image: a small volume of JSON beside the volume with the data.
+
+An image is published when its record can be read and the volume it names has the size it states. The record is
+written last, so a run that was killed before leaves nothing that counts as published.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass, fields
+
+SCHEMA_VERSION = 1
+RECORD_BYTES = 16 * 1024
+"""Every record has this size, so that switching it to other content is one write into the same volume."""
+
+_RECORD_PREFIX = "kilonova-image-"
+_RECORD_SUFFIX = ".json"
+_DATA_PREFIX = "kilonova-sha256-"
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """A published image."""
+
+    name: str
+    digest: str
+    """sha256:<hex> of the data."""
+    format: str
+    virtual_size_bytes: int
+    size_bytes: int
+    source: str
+    source_id: str
+    checksum: str | None
+    fetched_at: str
+    source_mtime_ns: int | None = None
+    schema: int = SCHEMA_VERSION
+
+    @property
+    def volume(self) -> str:
+        """Return the name of the volume with the data."""
+        return data_volume_name(self.digest, self.format)
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the record's volume."""
+        text = json.dumps(asdict(self), indent=1, sort_keys=True).encode("utf-8") + b"\n"
+        return text.ljust(RECORD_BYTES, b" ")
+
+    @staticmethod
+    def from_bytes(content: bytes) -> ImageRecord | None:
+        """Read a record; None for one that is half written, or not ours."""
+        try:
+            data = json.loads(content.decode("utf-8"))
+        except ValueError:
+            return None
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA_VERSION:
+            return None
+        known = {field.name for field in fields(ImageRecord)}
+        try:
+            return ImageRecord(**{key: value for key, value in data.items() if key in known})
+        except TypeError:
+            return None
+
+
+def record_volume_name(image: str) -> str:
+    """Return the name of the volume with the record of ``image``."""
+    return f"{_RECORD_PREFIX}{image}{_RECORD_SUFFIX}"
+
+
+def image_name(volume: str) -> str | None:
+    """Return the image whose record the volume holds, None if it is no record."""
+    if volume.startswith(_RECORD_PREFIX) and volume.endswith(_RECORD_SUFFIX):
+        return volume[len(_RECORD_PREFIX) : -len(_RECORD_SUFFIX)]
+    return None
+
+
+def data_volume_name(digest: str, image_format: str) -> str:
+    """Return the name of the volume with the data of ``digest``."""
+    return f"kilonova-{digest.replace(':', '-')}.{image_format}"
+
+
+def is_data_volume(volume: str) -> bool:
+    """Tell whether the volume holds, or was to hold, an image's data."""
+    return volume.startswith(_DATA_PREFIX)
+
+
+def names(records: t.Iterable[ImageRecord]) -> str:
+    """Return the images' names for a sentence."""
+    return ", ".join(sorted(record.name for record in records)) or "none"
