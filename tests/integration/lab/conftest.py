@@ -1,0 +1,186 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Fixtures: a lab of simulated hypervisors, the test guest's image, and modules run against them.
+
+Outcomes are read with virsh, so that what is asserted is not the collection's own word.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import typing as t
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+LAB = REPOSITORY / "tests" / "lab" / "lab.py"
+PATIENCE_SECONDS = 180.0
+
+
+def lab_tool(*arguments: str) -> str:
+    """Run the lab tool and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, str(LAB), *arguments], check=False, capture_output=True, text=True, timeout=600
+    )
+    if done.returncode:
+        pytest.fail(f"lab.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+def wait_until(condition: t.Callable[[], t.Any], what: str, patience: float = PATIENCE_SECONDS) -> t.Any:
+    """Poll until ``condition`` is true and return its value; fail saying ``what`` was awaited."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.3)
+    return pytest.fail(f"not within {patience:.0f} s: {what}")
+
+
+@dataclass(frozen=True)
+class Hypervisor:
+    """One simulated hypervisor."""
+
+    name: str
+    uri: str
+
+    def virsh(self, *arguments: str, check: bool = True) -> str:
+        """Run virsh and return what it prints."""
+        done = subprocess.run(
+            ["virsh", "-q", "-c", self.uri, *arguments], check=False, capture_output=True, text=True, timeout=120
+        )
+        if check and done.returncode:
+            pytest.fail(f"virsh {' '.join(arguments)}: {done.stderr}")
+        return done.stdout.strip()
+
+    def domains(self) -> set[str]:
+        """Return the names of all domains."""
+        return set(self.virsh("list", "--all", "--name").split())
+
+    def state(self, name: str) -> str:
+        """Return a domain's state."""
+        return self.virsh("domstate", name)
+
+    def volumes(self, pool: str = "default") -> set[str]:
+        """Return the names of all volumes after a look at the directory."""
+        self.virsh("pool-refresh", pool)
+        return {line.split()[0] for line in self.virsh("vol-list", pool).splitlines() if line.strip()}
+
+    def pool_path(self) -> Path:
+        """Return the directory of the default pool."""
+        return Path(self.virsh("pool-dumpxml", "default").split("<path>")[1].split("</path>")[0])
+
+    def console(self, name: str) -> str:
+        """Return what the guest printed on its serial console so far."""
+        log = self.pool_path() / f"{name}.console.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    def wait_for_console(self, name: str, text: str) -> str:
+        """Wait until the guest printed ``text``."""
+        wait_until(lambda: text in self.console(name), f"{text!r} on the console of {name}")
+        return self.console(name)
+
+    def clear(self) -> None:
+        """Remove every domain and every volume."""
+        for name in self.domains():
+            self.virsh("destroy", name, check=False)
+            self.virsh("undefine", name, "--managed-save", "--nvram", "--snapshots-metadata", check=False)
+        for volume in self.volumes():
+            self.virsh("vol-delete", volume, "default", check=False)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a module returned."""
+
+    failed: bool
+    data: dict[str, t.Any]
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether the module reports a change."""
+        return bool(self.data.get("changed"))
+
+    @property
+    def message(self) -> str:
+        """Return the failure's message."""
+        return str(self.data.get("msg", ""))
+
+
+_RUNNER = """
+import json, sys, importlib
+from ansible.module_utils.testing import patch_module_args
+name, arguments = sys.argv[1], json.loads(sys.stdin.read())
+with patch_module_args(arguments):
+    importlib.import_module(f"ansible_collections.kilonova.compute.plugins.modules.{name}").main()
+"""
+
+
+def run_module(name: str, *, check: bool = False, diff: bool = False, **arguments: t.Any) -> Result:
+    """Run a module in a process of its own, as Ansible would, and return its result."""
+    process = start_module(name, check=check, diff=diff, **arguments)
+    out, err = process.communicate(timeout=600)
+    try:
+        data = json.loads(out.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        return pytest.fail(f"{name} printed no result: {out}{err}")
+    return Result(bool(data.get("failed")), data)
+
+
+def start_module(name: str, *, check: bool = False, diff: bool = False, **arguments: t.Any) -> subprocess.Popen[str]:
+    """Start a module in a process of its own."""
+    arguments.update(_ansible_check_mode=check, _ansible_diff=diff)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _RUNNER, name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if process.stdin is None:
+        return pytest.fail("no pipe to the module")
+    process.stdin.write(json.dumps(arguments))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[list[Hypervisor]]:
+    """Return two simulated hypervisors, ended after the session."""
+    directory = str(tmp_path_factory.mktemp("lab"))
+    lab_tool("up", "--hosts", "2", "--dir", directory)
+    try:
+        names = ("host1", "host2")
+        yield [Hypervisor(name, lab_tool("uri", name, "--dir", directory)) for name in names]
+    finally:
+        lab_tool("down", "--dir", directory)
+
+
+@pytest.fixture
+def hypervisor(lab: list[Hypervisor]) -> t.Iterator[Hypervisor]:
+    """Return the first hypervisor, empty before and after."""
+    lab[0].clear()
+    yield lab[0]
+    lab[0].clear()
+
+
+@pytest.fixture(scope="session")
+def guest_image() -> Path:
+    """Return the path of the test guest's image."""
+    return Path(lab_tool("image").splitlines()[-1])
+
+
+@pytest.fixture
+def name() -> str:
+    """Return a name that no earlier test used."""
+    return f"t-{uuid.uuid4().hex[:8]}"

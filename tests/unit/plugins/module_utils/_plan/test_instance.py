@@ -1,0 +1,160 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Tests for the decisions about an instance."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError, SpecError
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import (
+    Existing,
+    plan_absent,
+    plan_present,
+    restart_required,
+)
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.instance import InstanceSpec
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import (
+    FLAVOR,
+    instance_spec,
+    machine_of,
+)
+
+
+def found(spec: InstanceSpec, **changes: t.Any) -> Existing:
+    """Return the instance as it is on a host after it was made."""
+    return replace(Existing(replace(machine_of(spec), uuid="u"), "running", True), **changes)
+
+
+def verbs(plan: t.Any) -> list[str]:
+    """Return the verbs of a plan."""
+    return [action.verb for action in plan.actions]
+
+
+def test_a_new_instance_is_defined_before_its_disk_is_made() -> None:
+    """The definition is the claim and the record of what a killed run leaves."""
+    spec = instance_spec()
+    plan = plan_present(spec, machine_of(spec), None)
+    assert verbs(plan) == ["define", "create_disk", "start"]
+    assert plan.as_diff()["before"] == ""
+    assert "image: tiny" in plan.as_diff()["after"]
+
+
+def test_a_stopped_instance_is_not_started() -> None:
+    """power_state stopped leaves out the start."""
+    spec = instance_spec(power_state="stopped")
+    assert verbs(plan_present(spec, machine_of(spec), None)) == ["define", "create_disk"]
+
+
+def test_second_run_plans_nothing() -> None:
+    """An instance as declared needs nothing."""
+    spec = instance_spec(networks=[{"user": True}], graphics={"type": "none"}, metadata={"tier": "web"})
+    existing = found(spec)
+    assert not plan_present(spec, machine_of(spec, existing=existing.machine), existing).changed
+
+
+def test_an_interrupted_creation_is_finished() -> None:
+    """A domain whose disk was never made gets its disk and is started."""
+    spec = instance_spec()
+    existing = found(spec, state="shutoff", active=False, missing_disks=frozenset({"vda"}))
+    plan = plan_present(spec, machine_of(spec, existing=existing.machine), existing)
+    assert verbs(plan) == ["create_disk", "start"]
+
+
+def test_more_memory_waits_for_the_next_boot_of_a_running_guest() -> None:
+    """The definition changes now, the guest later, and the result says so."""
+    old = instance_spec()
+    new = instance_spec(flavor={**FLAVOR, "memory_mb": 256})
+    existing = found(old)
+    desired = machine_of(new, existing=existing.machine)
+    plan = plan_present(new, desired, existing)
+    assert verbs(plan) == ["update"]
+    assert ("memory_mb", 128, 256, "next_boot") in [
+        (change.path, change.before, change.after, change.effect) for change in plan.changes
+    ]
+    assert restart_required(desired, existing, plan)
+
+
+def test_a_guest_started_before_the_change_still_requires_a_restart() -> None:
+    """The run after the change plans nothing and still says that a restart is due."""
+    spec = instance_spec(flavor={**FLAVOR, "memory_mb": 256})
+    existing = found(spec, live_max_vcpus=1, live_max_memory_kib=128 * 1024)
+    plan = plan_present(spec, machine_of(spec, existing=existing.machine), existing)
+    assert not plan.changed
+    assert restart_required(machine_of(spec), existing, plan)
+    assert not restart_required(machine_of(spec), replace(existing, live_max_memory_kib=256 * 1024), plan)
+
+
+def test_a_disk_grows_before_the_record_says_so() -> None:
+    """A growth that is interrupted is seen by the next run."""
+    new = instance_spec(flavor={**FLAVOR, "disk_gb": 2})
+    existing = found(instance_spec())
+    plan = plan_present(new, machine_of(new, existing=existing.machine), existing)
+    assert verbs(plan) == ["grow_disk", "update"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"image": "other"}, "image"),
+        ({"flavor": {**FLAVOR, "disk_gb": 0}}, "shrink"),
+        ({"disk_bus": "scsi"}, "disk_bus"),
+        ({"disk_format": "raw"}, "disk_format"),
+    ],
+)
+def test_what_would_need_a_rebuild_is_refused(changes: dict[str, t.Any], word: str) -> None:
+    """Nothing is destroyed to honour a change."""
+    new = instance_spec(**changes)
+    existing = found(instance_spec())
+    with pytest.raises(SpecError, match=word):
+        plan_present(new, machine_of(new, existing=existing.machine), existing)
+
+
+@pytest.mark.parametrize(
+    ("declared", "state", "active", "expected"),
+    [
+        ("running", "shutoff", False, ["start"]),
+        ("running", "paused", True, ["resume"]),
+        ("running", "running", True, []),
+        ("stopped", "running", True, ["stop"]),
+        ("stopped", "shutoff", False, []),
+        ("running", "crashed", False, ["start"]),
+    ],
+)
+def test_power_state(declared: str, state: str, active: bool, expected: list[str]) -> None:
+    """Already there is nothing to do; a paused guest goes on."""
+    spec = instance_spec(power_state=declared)
+    existing = found(spec, state=state, active=active)
+    assert verbs(plan_present(spec, machine_of(spec, existing=existing.machine), existing)) == expected
+
+
+def test_absent_forgets_the_record_last() -> None:
+    """As long as disks are left, the domain that lists them is there."""
+    spec = instance_spec()
+    plan = plan_absent("web-1", "demo", found(spec))
+    assert verbs(plan) == ["stop", "delete_disk", "delete_console_log", "undefine"]
+    assert not plan_absent("web-1", "demo", None).changed
+
+
+@pytest.mark.parametrize("remove", [True, False])
+def test_others_are_never_touched(remove: bool) -> None:
+    """Neither a foreign domain nor another fleet's instance is changed or removed."""
+    spec = instance_spec()
+    ours = found(spec)
+    foreign = replace(ours, machine=replace(ours.machine, record=None))
+    for existing, word in ((foreign, "did not create"), (found(instance_spec(fleet="other")), "fleet other")):
+        with pytest.raises(ConflictError, match=word):
+            if remove:
+                plan_absent("web-1", "demo", existing)
+            else:
+                plan_present(spec, machine_of(spec), existing)
+
+
+def test_a_protected_instance_is_not_removed() -> None:
+    """It has to be declared unprotected first."""
+    with pytest.raises(ConflictError, match="protected"):
+        plan_absent("web-1", "demo", found(instance_spec(protected=True)))
