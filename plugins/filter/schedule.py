@@ -1,0 +1,220 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Place instances on hypervisors."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: schedule
+short_description: Place instances on hypervisors
+version_added: 0.1.0
+author:
+  - The kilonova.compute contributors (@kilonova)
+description:
+  - Decides on which hypervisor each instance goes, from the facts of M(kilonova.compute.compute_facts) alone. It changes nothing.
+  - What is on a host already stays there. The rest is placed as one batch, the hardest first, whatever order it is declared in.
+  - The filters are C(ComputeFilter) (the host is up and enabled), C(HostFilter) (the declared host), C(NameFilter) (the name is free there),
+    C(SplitBrainFilter) (every host could be looked at), C(CoreFilter), C(RamFilter) and C(DiskFilter).
+  - An amount fits if C(used + amount <= (total - reserved) * ratio) and C(amount <= total), as in Nova's placement.
+  - The same input gives the same plan.
+positional: hosts, fleet
+options:
+  _input:
+    description:
+      - The instances, spelled out by P(kilonova.compute.expand_fleet#filter).
+      - An instance with a C(host) goes there or nowhere; that host is checked as any other.
+    type: list
+    elements: dictionary
+    required: true
+  hosts:
+    description:
+      - The C(compute_node) facts of every hypervisor, by name.
+      - A hypervisor that could not be reached is given as C(state=down) with a C(reason).
+    type: dictionary
+    required: true
+  fleet:
+    description:
+      - The fleet's name. An instance on a host is this one only if name and fleet are the same.
+    type: string
+    required: true
+  policy:
+    description:
+      - V(spread) leaves as much room as possible on each host, as a fraction of its vCPUs, memory and disk.
+      - V(pack) fills hosts one after the other.
+    type: string
+    choices:
+      - spread
+      - pack
+    default: spread
+  limits:
+    description:
+      - How much of a host may be promised, in Nova's terms. What is not given has Nova's default.
+    type: dictionary
+    suboptions:
+      cpu_allocation_ratio:
+        description: How many vCPUs may be promised for each CPU.
+        type: float
+        default: 4.0
+      ram_allocation_ratio:
+        description: How much memory may be promised for each MiB there is.
+        type: float
+        default: 1.0
+      disk_allocation_ratio:
+        description: How much disk may be promised for each GiB there is.
+        type: float
+        default: 1.0
+      reserved_host_cpus:
+        description: CPUs kept for the host itself.
+        type: integer
+        default: 0
+      reserved_host_memory_mb:
+        description: MiB of memory kept for the host itself.
+        type: integer
+        default: 512
+      reserved_host_disk_mb:
+        description: MiB of disk kept for the host itself.
+        type: integer
+        default: 0
+  host_limits:
+    description:
+      - Limits of single hosts by their names; each has the keys of O(limits), and what it does not have is taken from there.
+    type: dictionary
+  assume_down_hosts_empty:
+    description:
+      - While a hypervisor is down, an instance that is on no other one is not created elsewhere, since it may be running there.
+      - Set this if you know that nothing runs on the hypervisors that are down.
+    type: boolean
+    default: false
+  purge:
+    description:
+      - Count the room of instances of the fleet that are no longer declared as free. Set it if they are removed before anything is created.
+    type: boolean
+    default: false
+seealso:
+  - module: kilonova.compute.compute_facts
+  - plugin: kilonova.compute.expand_fleet
+    plugin_type: filter
+  - plugin: kilonova.compute.placement_table
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+---
+- name: Ask where one instance would go
+  ansible.builtin.debug:
+    msg: "{{ instances | kilonova.compute.schedule(hosts=hosts, fleet='demo') }}"
+  vars:
+    instances:
+      - name: web
+        flavor:
+          name: tiny
+          vcpus: 1
+          memory_mb: 128
+          disk_gb: 1
+    hosts:
+      hv1:
+        vcpus: 8
+        vcpus_used: 0
+        memory_mb: 16384
+        memory_mb_used: 0
+        local_gb: 100
+        local_gb_used: 0
+      hv2:
+        state: down
+        reason: it is being repaired
+"""
+
+RETURN = r"""
+_value:
+  description: The plan.
+  type: dictionary
+  contains:
+    policy:
+      description: The policy that was followed.
+      type: string
+    placements:
+      description:
+        - The instances that have a place, in declared order, each with C(name), C(flavor), C(host), C(action) (V(keep) or V(create)),
+          C(from) (the host it is moved from) and C(why).
+      type: list
+      elements: dictionary
+    by_host:
+      description: The same instances as they were declared, by host; every host that is up is there.
+      type: dictionary
+    migrations:
+      description: Moves between hosts; none yet.
+      type: list
+      elements: dictionary
+    unplaced:
+      description:
+        - The instances that have no place, each with C(name), C(flavor), C(reason) (one sentence), C(by_filter) (how many hosts each filter
+          removed) and C(hosts) (C(host), C(filter) and C(message) for every host).
+      type: list
+      elements: dictionary
+    removed:
+      description: Instances of the fleet on a host that are no longer declared, each with C(name) and C(host).
+      type: list
+      elements: dictionary
+    hosts:
+      description:
+        - Every host with its C(state), and its totals, used figures and limits once the plan has been carried out.
+      type: dictionary
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ..plugin_utils._plain import PlainError, to_plain
+from ..plugin_utils._scheduler.answer import answer
+from ..plugin_utils._scheduler.errors import ScheduleError
+from ..plugin_utils._scheduler.intake import Question
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def schedule(  # noqa: PLR0913 - a filter's arguments are its interface
+    instances: t.Any,
+    hosts: t.Any,
+    fleet: t.Any,
+    *,
+    policy: t.Any = "spread",
+    limits: t.Any = None,
+    host_limits: t.Any = None,
+    assume_down_hosts_empty: bool = False,
+    purge: bool = False,
+) -> dict[str, t.Any]:
+    """Return the plan."""
+    try:
+        return answer(
+            Question(
+                fleet=to_plain(fleet, "fleet"),
+                instances=to_plain(instances, "instances"),
+                hosts=to_plain(hosts, "hosts"),
+                policy=to_plain(policy, "policy"),
+                limits=to_plain(limits, "limits"),
+                host_limits=to_plain(host_limits, "host_limits"),
+                assume_down_hosts_empty=_boolean(assume_down_hosts_empty, "assume_down_hosts_empty"),
+                purge=_boolean(purge, "purge"),
+            )
+        )
+    except (PlainError, ScheduleError) as exc:
+        raise AnsibleFilterError(f"schedule: {exc}") from exc
+
+
+def _boolean(value: t.Any, option: str) -> bool:
+    # Text would count as true, also "false".
+    if not isinstance(value, bool):
+        raise AnsibleFilterError(f"schedule: {option}: {value!r} is not a boolean; write true or false.")
+    return value
+
+
+class FilterModule:
+    """Jinja2 filters."""
+
+    def filters(self) -> dict[str, Callable[..., t.Any]]:
+        """Return the filters by name."""
+        return {"schedule": schedule}

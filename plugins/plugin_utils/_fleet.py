@@ -1,0 +1,109 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A fleet as people declare it, turned into one complete dictionary for each instance."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._values import ValuesError, check_name, known_keys, mapping, mappings, whole_number
+
+MOST_COPIES = 10_000
+_FLAVOR_KEYS = ("name", "vcpus", "memory_mb", "disk_gb", "extra_specs")
+_IMAGE_KEYS = ("name", "url", "src", "checksum", "format")
+
+
+def expand(instances: t.Any, flavors: t.Any, images: t.Any) -> list[dict[str, t.Any]]:
+    """Return the instances with ``count`` spelled out and flavors filled in, or raise :class:`ValuesError`."""
+    known_flavors = _by_name([_flavor(item, where) for item, where in _items(flavors, "flavors")], "flavors")
+    known_images = _by_name([_image(item, where) for item, where in _items(images, "images")], "images")
+    expanded: list[dict[str, t.Any]] = []
+    origins: dict[str, str] = {}
+    for item, where in _items(instances, "instances"):
+        for instance in _copies(item, where, known_flavors, known_images):
+            name = instance["name"]
+            if name in origins:
+                raise ValuesError(
+                    f"{where}: the name {name} is taken by {origins[name]} already; each instance of a fleet has its own."
+                )
+            origins[name] = where
+            expanded.append(instance)
+    return expanded
+
+
+def _items(value: t.Any, option: str) -> list[tuple[dict[str, t.Any], str]]:
+    """Return dictionaries, each with the words that point at it."""
+    found = []
+    for index, item in enumerate(mappings(value, option)):
+        if "name" not in item:
+            raise ValuesError(f"{option}[{index}]: there is no name; give it one.")
+        check_name(item["name"], f"{option}[{index}].name")
+        found.append((item, f"{option}[{index}] ({item['name']})"))
+    return found
+
+
+def _by_name(items: list[dict[str, t.Any]], option: str) -> dict[str, dict[str, t.Any]]:
+    named: dict[str, dict[str, t.Any]] = {}
+    for item in items:
+        if item["name"] in named:
+            raise ValuesError(f"{option}: {item['name']} is declared twice; keep one of the two.")
+        named[item["name"]] = item
+    return named
+
+
+def _flavor(flavor: dict[str, t.Any], where: str) -> dict[str, t.Any]:
+    known_keys(flavor, where, _FLAVOR_KEYS)
+    for key in ("vcpus", "memory_mb", "disk_gb"):
+        if flavor.get(key) is None:
+            raise ValuesError(f"{where}: there is no {key}; a flavor has vcpus, memory_mb and disk_gb.")
+    return {
+        "name": flavor.get("name", "custom"),
+        "vcpus": whole_number(flavor["vcpus"], f"{where}.vcpus", 1),
+        "memory_mb": whole_number(flavor["memory_mb"], f"{where}.memory_mb", 1),
+        "disk_gb": whole_number(flavor["disk_gb"], f"{where}.disk_gb", 0),
+        "extra_specs": mapping(flavor.get("extra_specs") or {}, f"{where}.extra_specs"),
+    }
+
+
+def _image(image: dict[str, t.Any], where: str) -> dict[str, t.Any]:
+    known_keys(image, where, _IMAGE_KEYS)
+    if bool(image.get("url")) == bool(image.get("src")):
+        raise ValuesError(f"{where}: give exactly one of url and src.")
+    return image
+
+
+def _copies(
+    item: dict[str, t.Any], where: str, flavors: dict[str, dict[str, t.Any]], images: dict[str, dict[str, t.Any]]
+) -> list[dict[str, t.Any]]:
+    image = item.get("image")
+    if image is not None and image not in images:
+        raise ValuesError(f"{where}: image {image!r} is unknown; {_choices(images, 'images')}.")
+    rest = {key: value for key, value in item.items() if key != "count"}
+    base = {**rest, "flavor": _flavor_of(item, where, flavors)}
+    count = item.get("count")
+    if count is None:
+        return [base]
+    number = whole_number(count, f"{where}.count", 0, MOST_COPIES)
+    if number > 1 and any(isinstance(nic, dict) and nic.get("mac") for nic in item.get("networks") or []):
+        raise ValuesError(f"{where}: {number} instances cannot share one MAC address; leave mac out, it is generated.")
+    names = [check_name(f"{item['name']}-{copy}", f"{where}.name with count") for copy in range(1, number + 1)]
+    return [{**base, "name": name} for name in names]
+
+
+def _flavor_of(item: dict[str, t.Any], where: str, flavors: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
+    flavor = item.get("flavor")
+    if flavor is None:
+        raise ValuesError(f"{where}: there is no flavor; {_choices(flavors, 'flavors')}.")
+    if isinstance(flavor, dict):
+        return _flavor(flavor, f"{where}.flavor")
+    if not isinstance(flavor, str) or flavor not in flavors:
+        raise ValuesError(f"{where}: flavor {flavor!r} is unknown; {_choices(flavors, 'flavors')}.")
+    return flavors[flavor]
+
+
+def _choices(known: dict[str, t.Any], option: str) -> str:
+    return f"take one of {', '.join(sorted(known))}" if known else f"declare it in {option} first"

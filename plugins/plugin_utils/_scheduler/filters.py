@@ -1,0 +1,155 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Filters: each removes the hosts that cannot take a request, and says why in units.
+
+A new rule is a new class here, listed in ``default_filters``; whatever it reads of a request is a field of ``Demand``.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+
+from .model import DIMENSIONS, Demand
+from .state import HostState
+
+
+class Filter(abc.ABC):
+    """One rule about one host."""
+
+    name: str
+
+    @abc.abstractmethod
+    def passes(self, host: HostState, demand: Demand) -> bool:
+        """Tell whether the host may take the request."""
+
+    @abc.abstractmethod
+    def message(self, host: HostState, demand: Demand) -> str:
+        """Say why the host was removed; only asked after ``passes`` said no."""
+
+
+class ComputeFilter(Filter):
+    """The host must be up and take new instances."""
+
+    name = "ComputeFilter"
+
+    def passes(self, host: HostState, demand: Demand) -> bool:
+        """Tell whether the host is in service."""
+        return host.host.is_up and host.host.is_enabled
+
+    def message(self, host: HostState, demand: Demand) -> str:
+        """Say whether it is down or disabled, and why."""
+        condition = "disabled" if host.host.is_up else "down"
+        return f"is {condition}: {host.host.reason}" if host.host.reason else f"is {condition}"
+
+
+class SplitBrainFilter(Filter):
+    """While a host is down, what is nowhere to be seen may be running there, so it is not created elsewhere."""
+
+    name = "SplitBrainFilter"
+
+    def __init__(self, down: Sequence[str]) -> None:
+        """Take the names of the hosts that are down."""
+        self._down = tuple(down)
+
+    def passes(self, host: HostState, demand: Demand) -> bool:
+        """Tell whether every host could be looked at."""
+        return not self._down
+
+    def message(self, host: HostState, demand: Demand) -> str:
+        """Name the hosts that could not be looked at."""
+        verb = "is" if len(self._down) == 1 else "are"
+        return f"takes nothing new while {', '.join(self._down)} {verb} down: the instance may be running there"
+
+
+class HostFilter(Filter):
+    """A request that names its host goes there or nowhere."""
+
+    name = "HostFilter"
+
+    def passes(self, host: HostState, demand: Demand) -> bool:
+        """Tell whether this is the host that was named, if one was."""
+        return demand.host is None or demand.host == host.name
+
+    def message(self, host: HostState, demand: Demand) -> str:
+        """Name the host that was asked for."""
+        return f"is not the declared host {demand.host}"
+
+
+class NameFilter(Filter):
+    """Libvirt has each name once on a host."""
+
+    name = "NameFilter"
+
+    def passes(self, host: HostState, demand: Demand) -> bool:
+        """Tell whether the instance's name is free there."""
+        return all(name != host.name for name, _holder in demand.taken_on)
+
+    def message(self, host: HostState, demand: Demand) -> str:
+        """Say who holds the name."""
+        holders = [holder for name, holder in demand.taken_on if name == host.name]
+        return f"has the name already, held by {holders[0]}"
+
+
+class CapacityFilter(Filter):
+    """Nova's arithmetic: ``used + n <= (total - reserved) * ratio`` and ``n <= total``."""
+
+    dimension: int
+
+    def passes(self, host: HostState, demand: Demand) -> bool:
+        """Tell whether there is room; what takes nothing always fits, as on a host that is overcommitted already."""
+        needed = demand.amounts[self.dimension]
+        return needed == 0 or (needed <= host.host.total[self.dimension] and needed <= host.free(self.dimension))
+
+    def message(self, host: HostState, demand: Demand) -> str:
+        """Return what is needed, what is free, and of what."""
+        unit = DIMENSIONS[self.dimension].unit
+        needed = demand.amounts[self.dimension]
+        total = host.host.total[self.dimension]
+        if needed > total:
+            return f"needs {needed} {unit}, the whole host has {total} {unit}"
+        reserved = host.host.limits.reserved[self.dimension]
+        whole = f"({total} - {reserved} reserved)" if reserved else f"{total}"
+        ratio = float(host.host.limits.ratios[self.dimension])
+        return f"needs {needed} {unit}, {max(0, host.free(self.dimension))} {unit} free of {whole} {unit} x {ratio}"
+
+
+class CoreFilter(CapacityFilter):
+    """Enough vCPUs."""
+
+    name = "CoreFilter"
+    dimension = 0
+
+
+class RamFilter(CapacityFilter):
+    """Enough memory."""
+
+    name = "RamFilter"
+    dimension = 1
+
+
+class DiskFilter(CapacityFilter):
+    """Enough disk."""
+
+    name = "DiskFilter"
+    dimension = 2
+
+
+CAPACITY_FILTERS: tuple[CapacityFilter, ...] = (CoreFilter(), RamFilter(), DiskFilter())
+
+
+def default_filters(down: Sequence[str]) -> tuple[Filter, ...]:
+    """Return all filters, in the order in which they are asked; ``down`` hosts that may hide instances."""
+    return (ComputeFilter(), HostFilter(), NameFilter(), SplitBrainFilter(down), *CAPACITY_FILTERS)
+
+
+def first_refusal(filters: Sequence[Filter], host: HostState, demand: Demand) -> Filter | None:
+    """Return the first filter that removes the host, or None."""
+    for rule in filters:
+        if not rule.passes(host, demand):
+            return rule
+    return None

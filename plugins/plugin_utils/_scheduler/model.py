@@ -1,0 +1,173 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The scheduler's nouns. All amounts are whole numbers, one for each of ``DIMENSIONS``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+Amounts = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Something countable that hosts have and instances take."""
+
+    key: str
+    """A flavor's name for it."""
+    unit: str
+    total_field: str
+    """Where a compute_node reports how much there is."""
+    used_field: str
+
+
+DIMENSIONS = (
+    Dimension("vcpus", "vCPU", "vcpus", "vcpus_used"),
+    Dimension("memory_mb", "MiB", "memory_mb", "memory_mb_used"),
+    Dimension("disk_gb", "GiB", "local_gb", "local_gb_used"),
+)
+
+
+def amounts_text(amounts: Amounts) -> str:
+    """Return amounts as people write them."""
+    return ", ".join(f"{amount} {dimension.unit}" for amount, dimension in zip(amounts, DIMENSIONS))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of a host may be promised: ``(total - reserved) * ratio``, as Nova's placement counts."""
+
+    ratios: tuple[Fraction, ...]
+    reserved: Amounts
+
+    def capacity(self, total: Amounts) -> Amounts:
+        """Return the most that may be used of a host's ``total``."""
+        parts = zip(total, self.reserved, self.ratios)
+        return tuple(
+            max(0, (amount - reserved) * ratio.numerator // ratio.denominator) for amount, reserved, ratio in parts
+        )
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A virtual machine that is on a host already, ours or not."""
+
+    name: str
+    fleet: str | None
+    amounts: Amounts
+
+
+@dataclass(frozen=True)
+class Host:
+    """A hypervisor; ``used`` counts all of its ``guests``."""
+
+    name: str
+    is_up: bool
+    is_enabled: bool
+    reason: str
+    """Why it is down or disabled."""
+    total: Amounts
+    used: Amounts
+    limits: Limits
+    guests: tuple[Guest, ...]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """All that filters and weighers may read of a request: requests of equal demand are interchangeable."""
+
+    amounts: Amounts
+    host: str | None = None
+    """The only host it may go to."""
+    taken_on: tuple[tuple[str, str], ...] = ()
+    """(host, holder): where something that is not this instance has its name."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One declared instance."""
+
+    name: str
+    flavor: str
+    demand: Demand
+
+    def describe(self) -> str:
+        """Return the name with what it asks for."""
+        return f"{self.name} (flavor {self.flavor}: {amounts_text(self.demand.amounts)})"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything that a plan depends on."""
+
+    fleet: str
+    hosts: tuple[Host, ...]
+    requests: tuple[Request, ...]
+    policy: str = "spread"
+    assume_down_hosts_empty: bool = False
+    purge: bool = False
+    """Whether instances no longer declared are about to go, so that their room is free."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an instance goes, or stays."""
+
+    name: str
+    flavor: str
+    host: str
+    action: str
+    """keep or create."""
+    why: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why one host does not take one instance."""
+
+    host: str
+    filter: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Unplaced:
+    """An instance without a place, with the reason of every host."""
+
+    name: str
+    flavor: str
+    reason: str
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """An instance of the fleet that is no longer declared."""
+
+    name: str
+    host: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A host as it is once the plan has been carried out."""
+
+    host: Host
+    used: Amounts
+    capacity: Amounts
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The answer: placements and unplaced in declared order, the rest by name."""
+
+    policy: str
+    placements: tuple[Placement, ...]
+    unplaced: tuple[Unplaced, ...]
+    removed: tuple[Removal, ...]
+    usage: tuple[Usage, ...]

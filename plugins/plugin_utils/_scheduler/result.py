@@ -1,0 +1,68 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A plan as the plain data that filters return."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .explain import by_filter
+from .model import DIMENSIONS, Plan, Unplaced, Usage
+
+PLACEMENT_KEYS = frozenset({"host"})
+"""What of an instance only the scheduler reads: it is no part of what the host is told."""
+
+
+def as_result(plan: Plan, instances: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """Return the plan with each host's own instances, as they were declared."""
+    declared = {instance["name"]: instance for instance in instances}
+    by_host: dict[str, list[dict[str, t.Any]]] = {usage.host.name: [] for usage in plan.usage if usage.host.is_up}
+    for placement in plan.placements:
+        instance = declared[placement.name]
+        by_host[placement.host].append({key: value for key, value in instance.items() if key not in PLACEMENT_KEYS})
+    return {
+        "policy": plan.policy,
+        "placements": [
+            {
+                "name": placement.name,
+                "flavor": placement.flavor,
+                "host": placement.host,
+                "action": placement.action,
+                "from": None,
+                "why": placement.why,
+            }
+            for placement in plan.placements
+        ],
+        "by_host": by_host,
+        "migrations": [],
+        "unplaced": [_unplaced(item) for item in plan.unplaced],
+        "removed": [{"name": removal.name, "host": removal.host} for removal in plan.removed],
+        "hosts": {usage.host.name: _usage(usage) for usage in plan.usage},
+    }
+
+
+def _unplaced(item: Unplaced) -> dict[str, t.Any]:
+    return {
+        "name": item.name,
+        "flavor": item.flavor,
+        "reason": item.reason,
+        "by_filter": by_filter(item.refusals),
+        "hosts": [
+            {"host": refusal.host, "filter": refusal.filter, "message": refusal.message} for refusal in item.refusals
+        ],
+    }
+
+
+def _usage(usage: Usage) -> dict[str, t.Any]:
+    host = usage.host
+    status = "up" if host.is_up else "down"
+    result: dict[str, t.Any] = {"state": status, "reason": host.reason}
+    for index, dimension in enumerate(DIMENSIONS):
+        result[dimension.total_field] = host.total[index]
+        result[dimension.used_field] = usage.used[index]
+        result[f"{dimension.total_field}_limit"] = usage.capacity[index]
+    return result

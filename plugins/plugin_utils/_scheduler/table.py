@@ -1,0 +1,43 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A plan as a table for people."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Sequence
+
+_HEAD = ("INSTANCE", "FLAVOR", "HOST", "ACTION", "WHY")
+
+
+def plan_table(plan: dict[str, t.Any]) -> str:
+    """Return a plan, as the filter schedule returns it, in lines for a terminal."""
+    rows = [(item["name"], item["flavor"], item["host"], item["action"], item["why"]) for item in plan["placements"]]
+    rows += [
+        (item["name"], "-", item["host"], "undeclared", "is on the host, but no longer declared")
+        for item in plan["removed"]
+    ]
+    rows += [(item["name"], item["flavor"], "-", "UNPLACED", "see below") for item in plan["unplaced"]]
+    lines = _aligned([_HEAD, *rows]) if rows else ["Nothing is declared."]
+    for item in plan["unplaced"]:
+        lines += ["", item["reason"]]
+        lines += [f"  {refusal['host']}: {refusal['filter']}: {refusal['message']}" for refusal in item["hosts"]]
+    return "\n".join([*lines, *_down(plan["hosts"])])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def _down(hosts: dict[str, t.Any]) -> list[str]:
+    lines = [
+        f"{name} is down: {host['reason'] or 'no reason known'}"
+        for name, host in hosts.items()
+        if host["state"] == "down"
+    ]
+    return ["", *lines] if lines else []
