@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import guest, inventory, lifecycle
+from . import console, guest, inventory, lifecycle, packages, server
 from .errors import InterruptedLab, LabError
 from .layout import DEFAULT_DIR, HostLayout, Layout
 from .run import system_path
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
     made = add("up", _up, "Start a lab, or what is missing of it.")
     made.add_argument(
-        "--hosts", type=_positive, default=3, metavar="N", help="how many hypervisors (default: %(default)s)"
+        "--hosts", type=_host_count, default=3, metavar="N", help="how many hypervisors (default: %(default)s)"
     )
     made.add_argument(
         "--kind",
@@ -67,10 +67,25 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "Say which hosts are up and what runs on them.")
     made = add("inventory", _inventory, "Print the lab as an Ansible inventory.")
     made.add_argument("--python", default=sys.executable, help="the Python that modules run with (default: this one)")
+    made = add("console", _console, "Print the serial console log of a guest, on whichever host it is.")
+    made.add_argument("name", metavar="NAME")
+    made.add_argument("--follow", action="store_true", help="go on printing what comes, until interrupted")
+    made.add_argument("--last", type=_count, nargs="?", const=1, metavar="N", help="only the last N lines (default: 1)")
+    made.add_argument("--until", metavar="TEXT", help="wait until a line holds this text, and print up to there")
+    made.add_argument(
+        "--timeout", type=float, default=120.0, metavar="SECONDS", help="how long --until waits (default: %(default)s)"
+    )
+    made = add(
+        "serve", _serve, "Serve a directory over HTTP on 127.0.0.1 until the lab is taken down, and print its URL."
+    )
+    made.add_argument("--root", type=Path, required=True, metavar="PATH", help="the directory")
     made = add("image", _image, "Build the test guest's disk unless it is cached, and print its path.")
     made.add_argument("--output", type=Path, metavar="FILE", help="copy it to this file and print that path")
     made.add_argument(
         "--format", choices=guest.FORMATS, default=guest.FORMATS[0], help="the disk's format (default: %(default)s)"
+    )
+    made.add_argument(
+        "--kernel", choices=sorted(packages.KERNELS), default="cloud", help="Debian's kernel (default: %(default)s)"
     )
     made = add("uri", _uri, "Print the libvirt URI of a host.")
     made.add_argument("host", metavar="HOST")
@@ -80,7 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _host_count(text: str) -> int:
     number = int(text)
     if not 1 <= number <= _MOST_HOSTS:
         raise argparse.ArgumentTypeError(f"must be between 1 and {_MOST_HOSTS}")
@@ -125,8 +147,23 @@ def _inventory(options: argparse.Namespace) -> int:
     return 0
 
 
+def _console(options: argparse.Namespace) -> int:
+    layout, found = lifecycle.attach(options.dir)
+    log = console.find_log(layout, found, options.name)
+    if options.until:
+        console.wait_for(log, options.until, options.timeout)
+    console.show(log, last=options.last, follow=options.follow)
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    layout, _found = lifecycle.attach(options.dir)
+    print(server.start(layout, options.root))
+    return 0
+
+
 def _image(options: argparse.Namespace) -> int:
-    path = guest.image(options.format)
+    path = guest.image(options.format, options.kernel)
     if options.output:
         draft = options.output.with_name(f".{options.output.name}.new")
         shutil.copyfile(path, draft)

@@ -21,7 +21,7 @@ from pathlib import Path
 from .errors import LabError
 from .run import find, run
 
-_KERNEL_META = "linux-image-cloud-amd64"
+KERNELS = {"cloud": "linux-image-cloud-amd64", "generic": "linux-image-amd64"}
 _OTHERS = ("busybox-static", "qemu-guest-agent", "dropbear-bin", "libtomcrypt1", "libtommath1")
 
 
@@ -37,12 +37,13 @@ class Package:
         return f"{self.name}={self.version}"
 
 
-def wanted() -> list[Package]:
+def wanted(kernel_kind: str) -> list[Package]:
     """Return what goes into the guest, the kernel first, in the versions that apt offers now."""
-    meta = _records([_KERNEL_META])[_KERNEL_META]
+    name = KERNELS[kernel_kind]
+    meta = _records([name])[name]
     kernel = re.search(r"^Depends:.*?\b(linux-image-[^\s,]+)", meta, re.MULTILINE)
     if kernel is None:
-        raise LabError(f"The package {_KERNEL_META} names no kernel.")
+        raise LabError(f"The package {name} names no kernel.")
     records = _records([kernel[1], *_OTHERS])
     return [Package(name, _version(record)) for name, record in records.items()]
 

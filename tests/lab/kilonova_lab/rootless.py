@@ -83,6 +83,11 @@ def check_kernel(directory: Path) -> None:
         ) from None
 
 
+def path_from_outside(host: HostLayout, path: str) -> Path:
+    """Return where a file of the host is seen on this machine."""
+    return Path(path)
+
+
 def _prefix() -> list[str]:
     if os.getuid() != 0:
         return []

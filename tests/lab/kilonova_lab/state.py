@@ -20,7 +20,7 @@ from .layout import Layout
 KINDS = ("rootless", "whole")
 _LOCK = ".lock"
 _DRAFT = ".lab.json.new"
-_OWN_FILES = {_LOCK, _DRAFT}
+_OWN_FILES = {_LOCK, _DRAFT, "http.log"}
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,6 @@
 
 # What the guest's first process is made of.
 
-console_tell() {
-  echo "kilonova-guest $1" >/dev/console
-}
-
 # The volume label of an ISO 9660 or FAT file system: at fixed places, so that no probing tool is needed.
 label_at() {
   dd if="$1" bs=1 skip="$2" count=11 2>/dev/null | tr -d '\0' | tr 'A-Z' 'a-z' | sed 's/ *$//'
