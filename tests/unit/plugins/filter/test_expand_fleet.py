@@ -10,7 +10,6 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.kilonova.compute.plugins.filter.expand_fleet import FilterModule, expand_fleet
 
 TINY = {"name": "tiny", "vcpus": 1, "memory_mb": 128, "disk_gb": 1}

@@ -10,7 +10,6 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.kilonova.compute.plugins.filter.placement_table import FilterModule, placement_table
 
 
@@ -61,7 +60,9 @@ def test_an_empty_plan() -> None:
 @pytest.mark.parametrize("value", [[], "x", {}, {"placements": [1]}, {"placements": b""}])
 def test_something_else(value: t.Any) -> None:
     """The remedy names the filter that makes plans."""
-    with pytest.raises(AnsibleFilterError, match="^placement_table: this is not a plan .* kilonova.compute.schedule"):
+    with pytest.raises(
+        AnsibleFilterError, match=r"^placement_table: this is not a plan .* kilonova\.compute\.schedule"
+    ):
         placement_table(value)
 
 

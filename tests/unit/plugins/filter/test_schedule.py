@@ -11,10 +11,10 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.kilonova.compute.plugins.filter.schedule import FilterModule, schedule
 
 NO_RESERVE = {"reserved_host_memory_mb": 0}
+MEMORY_MB = 4096
 
 
 def node(**changes: t.Any) -> dict[str, t.Any]:
@@ -24,7 +24,7 @@ def node(**changes: t.Any) -> dict[str, t.Any]:
         "service_status": "enabled",
         "vcpus": 4,
         "vcpus_used": 0,
-        "memory_mb": 4096,
+        "memory_mb": MEMORY_MB,
         "memory_mb_used": 0,
         "local_gb": 40,
         "local_gb_used": 0,
@@ -82,13 +82,13 @@ def test_what_runs_stays_and_is_not_counted_twice() -> None:
     assert result["placements"] == [
         {"name": "web", "flavor": "f", "host": "hv1", "action": "keep", "from": None, "why": "is there already"}
     ]
-    assert result["hosts"]["hv1"]["memory_mb_used"] == 4096
+    assert result["hosts"]["hv1"]["memory_mb_used"] == MEMORY_MB
 
 
 def test_claims_accumulate_and_show_in_the_usage() -> None:
     """Each placement takes room from the next."""
     result = plan([instance(f"web-{number}") for number in range(5)], {"hv1": node()})
-    assert len(result["placements"]) == 4
+    assert list(places(result)) == ["web-0", "web-1", "web-2", "web-3"]
     assert result["hosts"]["hv1"] == {
         "state": "up",
         "reason": "",
@@ -268,7 +268,7 @@ def test_growth_needs_room_only_for_what_is_added() -> None:
     hosts = {"hv1": node(memory_mb_used=2048, instances=[guest("web")]), "hv2": node()}
     result = plan([instance("web", memory_mb=3072)], hosts)
     assert places(result) == {"web": "hv1"}
-    assert result["hosts"]["hv1"]["memory_mb_used"] == 4096
+    assert result["hosts"]["hv1"]["memory_mb_used"] == MEMORY_MB
     result = plan([instance("web", memory_mb=3073)], hosts)
     assert result["placements"] == []
     assert result["removed"] == []
