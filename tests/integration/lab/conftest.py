@@ -89,11 +89,18 @@ class Hypervisor:
         wait_until(lambda: text in self.console(name), f"{text!r} on the console of {name}")
         return self.console(name)
 
-    def clear(self) -> None:
-        """Remove every domain and every volume."""
+    def clear_domains(self) -> None:
+        """Remove every domain with its own disk and log."""
         for name in self.domains():
             self.virsh("destroy", name, check=False)
             self.virsh("undefine", name, "--managed-save", "--nvram", "--snapshots-metadata", check=False)
+            for volume in self.volumes():
+                if volume.startswith((f"{name}-vda.", f"{name}.")):
+                    self.virsh("vol-delete", volume, "default", check=False)
+
+    def clear(self) -> None:
+        """Remove every domain and every volume."""
+        self.clear_domains()
         for volume in self.volumes():
             self.virsh("vol-delete", volume, "default", check=False)
 
