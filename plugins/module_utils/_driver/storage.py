@@ -54,6 +54,15 @@ def find_pool(connection: Connection, name: str) -> Pool:
     return Pool(connection, raw)
 
 
+def running_pools(connection: Connection) -> list[Pool]:
+    """Return all running storage pools."""
+    flags = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+    return [
+        Pool(connection, raw)
+        for raw in connection.call("list storage pools", connection.raw.listAllStoragePools, flags)
+    ]
+
+
 class Pool:
     """A running storage pool."""
 
@@ -119,6 +128,18 @@ class Pool:
         raw = self._call(f"create volume {name} in storage pool", self._raw.createXML, text, 0)
         return Volume(self._connection, raw, self.name)
 
+    def clone(self, name: str, capacity_bytes: int, format: str, source: str) -> Volume:  # noqa: A002  # libvirt's word
+        """Create a volume with the content of the pool's volume ``source``, converted, and grown to its capacity."""
+        text = write_volume(VolumeDescription(name=name, capacity_bytes=capacity_bytes, format=format))
+        origin = self._call(f"look up volume {source} in storage pool", self._raw.storageVolLookupByName, source)
+        raw = self._call(
+            f"create volume {name} from {source} in storage pool", self._raw.createXMLFrom, text, origin, 0
+        )
+        volume = Volume(self._connection, raw, self.name)
+        if volume.capacity < capacity_bytes:
+            volume.resize(capacity_bytes)
+        return volume
+
     def _call(self, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
         return self._connection.call(f"{doing} {self.name}", function, *args)
 
@@ -178,10 +199,10 @@ class Volume:
         self._call("grow", self._raw.resize, capacity_bytes, 0)
         self._description = None
 
-    def delete(self) -> None:
-        """Remove the volume; one that is gone already is fine."""
+    def delete(self, patience: float = BUSY_SECONDS) -> None:
+        """Remove the volume; one that is gone already is fine, one in use is tried again for ``patience`` seconds."""
         try:
-            _while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID")
+            _while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
         except NotFoundError:
             return
 
@@ -219,13 +240,13 @@ class Volume:
         return self._connection.call(f"{doing} volume {self.name} of storage pool {self.pool}", function, *args)
 
 
-def _while_busy(work: t.Callable[[], t.Any], busy_code: str) -> t.Any:
+def _while_busy(work: t.Callable[[], t.Any], busy_code: str, patience: float = BUSY_SECONDS) -> t.Any:
     """Repeat ``work`` while libvirt refuses it with ``busy_code``, as it does while another job runs in the pool.
 
     The daemon's messages are translated and have no code of their own, so the code is all there is to tell by.
     """
     code = getattr(libvirt, busy_code)
-    end = time.monotonic() + BUSY_SECONDS
+    end = time.monotonic() + patience
     pause = 0.02
     while True:
         try:

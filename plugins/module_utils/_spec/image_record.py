@@ -13,13 +13,16 @@ written last, so a run that was killed before leaves nothing that counts as publ
 from __future__ import annotations
 
 import json
-import typing as t
+import re
 from dataclasses import asdict, dataclass, fields
+
+from .image_format import FORMATS
 
 SCHEMA_VERSION = 1
 RECORD_BYTES = 16 * 1024
 """Every record has this size, so that switching it to other content is one write into the same volume."""
 
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _RECORD_PREFIX = "kilonova-image-"
 _RECORD_SUFFIX = ".json"
 _DATA_PREFIX = "kilonova-sha256-"
@@ -63,9 +66,19 @@ class ImageRecord:
             return None
         known = {field.name for field in fields(ImageRecord)}
         try:
-            return ImageRecord(**{key: value for key, value in data.items() if key in known})
+            record = ImageRecord(**{key: value for key, value in data.items() if key in known})
         except TypeError:
             return None
+        return record if record._makes_sense() else None
+
+    def _makes_sense(self) -> bool:
+        """Tell whether what others act on has the right form: anyone who may write to the pool wrote it."""
+        return (
+            isinstance(self.digest, str)
+            and _DIGEST.fullmatch(self.digest) is not None
+            and self.format in FORMATS
+            and all(isinstance(size, int) and size > 0 for size in (self.size_bytes, self.virtual_size_bytes))
+        )
 
 
 def record_volume_name(image: str) -> str:
@@ -88,8 +101,3 @@ def data_volume_name(digest: str, image_format: str) -> str:
 def is_data_volume(volume: str) -> bool:
     """Tell whether the volume holds, or was to hold, an image's data."""
     return volume.startswith(_DATA_PREFIX)
-
-
-def names(records: t.Iterable[ImageRecord]) -> str:
-    """Return the images' names for a sentence."""
-    return ", ".join(sorted(record.name for record in records)) or "none"

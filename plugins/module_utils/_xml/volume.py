@@ -8,18 +8,9 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
-from .._errors import MissingLibraryError
-
-try:
-    from lxml import etree
-
-    LXML_IMPORT_ERROR: str | None = None
-except ImportError as exc:
-    etree = None  # type: ignore[assignment]
-    LXML_IMPORT_ERROR = str(exc)
+from .document import Element, add, attribute, new, parse, to_text
 
 
 @dataclass(frozen=True)
@@ -32,8 +23,20 @@ class VolumeDescription:
     allocation_bytes: int = 0
     physical_bytes: int | None = None
     path: str | None = None
+    modified: str | None = None
+    """When the content was changed last, by the hypervisor's clock; to be compared for equality only."""
     backing_path: str | None = None
     backing_format: str | None = None
+
+
+@dataclass(frozen=True)
+class DiskSource:
+    """What one disk of a domain lies on: a path, or a pool's volume."""
+
+    path: str | None
+    format: str | None
+    pool: str | None = None
+    volume: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,24 +54,24 @@ class PoolDescription:
 
 def write_volume(volume: VolumeDescription) -> str:
     """Return the XML that creates ``volume``."""
-    root = _library().Element("volume")
-    _add(root, "name", volume.name)
-    _add(root, "capacity", str(volume.capacity_bytes), unit="bytes")
-    _add(root, "allocation", str(volume.allocation_bytes), unit="bytes")
-    target = _add(root, "target")
+    root = new("volume")
+    add(root, "name", volume.name)
+    add(root, "capacity", volume.capacity_bytes, unit="bytes")
+    add(root, "allocation", volume.allocation_bytes, unit="bytes")
+    target = add(root, "target")
     if volume.format:
-        _add(target, "format", type=volume.format)
+        add(target, "format", type=volume.format)
     if volume.backing_path:
-        backing = _add(root, "backingStore")
-        _add(backing, "path", volume.backing_path)
+        backing = add(root, "backingStore")
+        add(backing, "path", volume.backing_path)
         if volume.backing_format:
-            _add(backing, "format", type=volume.backing_format)
-    return _library().tostring(root, encoding="unicode")
+            add(backing, "format", type=volume.backing_format)
+    return to_text(root)
 
 
 def read_volume(text: str) -> VolumeDescription:
     """Return what libvirt's XML ``text`` says of a volume."""
-    root = _parse(text)
+    root = parse(text)
     physical = root.findtext("physical")
     return VolumeDescription(
         name=root.findtext("name") or "",
@@ -76,15 +79,16 @@ def read_volume(text: str) -> VolumeDescription:
         allocation_bytes=_bytes(root, "allocation"),
         physical_bytes=int(physical) if physical else None,
         path=root.findtext("target/path"),
-        format=_attribute(root, "target/format", "type"),
+        modified=root.findtext("target/timestamps/mtime"),
+        format=attribute(root, "target/format", "type"),
         backing_path=root.findtext("backingStore/path"),
-        backing_format=_attribute(root, "backingStore/format", "type"),
+        backing_format=attribute(root, "backingStore/format", "type"),
     )
 
 
 def read_pool(text: str) -> PoolDescription:
     """Return what libvirt's XML ``text`` says of a pool."""
-    root = _parse(text)
+    root = parse(text)
     return PoolDescription(
         name=root.findtext("name") or "",
         uuid=root.findtext("uuid") or "",
@@ -96,30 +100,19 @@ def read_pool(text: str) -> PoolDescription:
     )
 
 
-def _library() -> t.Any:
-    if etree is None:
-        raise MissingLibraryError(
-            "The Python library lxml is not installed where the module runs"
-            f" ({LXML_IMPORT_ERROR}): install python3-lxml (Debian, Ubuntu, Fedora, EL) or lxml."
-        )
-    return etree
+def read_disk_sources(domain_text: str) -> tuple[DiskSource, ...]:
+    """Return what the disks of a domain lie on, and as far as libvirt tells, what lies below that."""
+    found = []
+    for parent in parse(domain_text).iterfind("devices/disk"):
+        for holder in (parent, *parent.iter("backingStore"), *parent.iter("mirror")):
+            source = holder.find("source")
+            if source is None:
+                continue
+            image_format = attribute(holder, "driver" if holder is parent else "format", "type")
+            path = source.get("file") or source.get("dev")
+            found.append(DiskSource(path, image_format, source.get("pool"), source.get("volume")))
+    return tuple(found)
 
 
-def _parse(text: str) -> t.Any:
-    parser = _library().XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
-    return _library().fromstring(text.encode("utf-8"), parser)
-
-
-def _add(parent: t.Any, tag: str, text: str | None = None, **attributes: str) -> t.Any:
-    child = _library().SubElement(parent, tag, **attributes)
-    child.text = text
-    return child
-
-
-def _bytes(root: t.Any, tag: str) -> int:
+def _bytes(root: Element, tag: str) -> int:
     return int(root.findtext(tag) or 0)
-
-
-def _attribute(root: t.Any, path: str, name: str) -> str | None:
-    found = root.find(path)
-    return None if found is None else found.get(name)

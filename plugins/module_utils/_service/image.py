@@ -1,0 +1,271 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Images: what is published in a pool is read, compared with what is declared, and brought about."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from .._driver.connection import Connection
+from .._driver.storage import Pool, find_pool
+from .._errors import ConflictError, ImageError, NotFoundError, WaitTimeoutError
+from .._plan.plan import Action, Change, Plan
+from .._spec.image import ImageSpec
+from .._spec.image_record import ImageRecord, record_volume_name
+from .fetch import Fetched, fetch, source_mtime_ns
+from .image_store import ImageStore, PublishedImage
+from .lock import host_lock
+
+FETCH = "fetch_image"
+PUBLISH = "publish_image"
+UNPUBLISH = "unpublish_image"
+REMOVE = "remove_volume"
+UNKNOWN_YET = "(known when fetched)"
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """What is in the pool: ``record`` counts only with its data; ``twin`` is another image with the wanted data."""
+
+    record: ImageRecord | None = None
+    path: str | None = None
+    """Where its data is."""
+    has_record: bool = False
+    """There is a record, be it unreadable or without data."""
+    source_mtime_ns: int | None = None
+    twin: ImageRecord | None = None
+    unused: tuple[str, ...] = ()
+    """Data volumes that nothing needs once the image is as declared."""
+    users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageOutcome:
+    """What was planned, and the image as it is now."""
+
+    plan: Plan
+    image: dict[str, t.Any] | None = field(default=None)
+
+
+def find_image(connection: Connection, pool: Pool, name: str) -> PublishedImage:
+    """Return the published image ``name``, or say which there are."""
+    store = ImageStore(connection, pool)
+    found = store.published(name)
+    if found is None:
+        names = ", ".join(other for other in store.names() if other != name) or "none"
+        raise NotFoundError(
+            f"Option image: no image named {name} is in pool {pool.name}; publish it with"
+            f" kilonova.compute.compute_image; there are: {names}.",
+            {"option": "image"},
+        )
+    return found
+
+
+def is_still_published(connection: Connection, pool: Pool, image: PublishedImage) -> bool:
+    """Tell whether ``image`` is as it was found: to be asked once a volume lies on it, so that it can't vanish below."""
+    return ImageStore(connection, pool).published(image.name) == image
+
+
+def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, directory: str | None) -> ImageOutcome:
+    """Bring the image about that ``spec`` declares; downloads lie in ``directory``."""
+    store = ImageStore(connection, find_pool(connection, spec.pool))
+    state = read_state(store, spec)
+    plan = plan_image(spec, state)
+    if plan.changed and not check_mode:
+        with host_lock(f"image {store.pool.uuid} {spec.name}", spec.timeout, f"image {spec.name}"):
+            state = read_state(store, spec)
+            plan = plan_image(spec, state)
+            _apply(store, spec, state, plan, directory)
+            state = _read_own(store, spec)
+    return ImageOutcome(plan, _as_result(store, state) if spec.present else None)
+
+
+def read_state(store: ImageStore, spec: ImageSpec) -> ImageState:
+    """Read what is there; the whole pool and host only where something is to do."""
+    state = _read_own(store, spec)
+    if spec.present:
+        return state if _is_satisfied(spec, state) else _read_for_publishing(store, spec, state)
+    if store.pool.find(record_volume_name(spec.name)) is None:
+        return state
+    return _read_for_removal(store, spec, replace(state, has_record=True))
+
+
+def _read_own(store: ImageStore, spec: ImageSpec) -> ImageState:
+    record = store.record(spec.name)
+    data = store.data(record) if record else None
+    if data is None:
+        return ImageState(source_mtime_ns=source_mtime_ns(spec))
+    return ImageState(record, data.path, has_record=True, source_mtime_ns=source_mtime_ns(spec))
+
+
+def _read_for_publishing(store: ImageStore, spec: ImageSpec, state: ImageState) -> ImageState:
+    records = [record for record in store.records() if store.data(record)]
+    twins = (record for record in records if spec.format in (None, record.format) and _has_digest(spec, record))
+    twin = next(twins, None)
+    others = [record for record in records if record.name != spec.name]
+    candidates = store.unused_data([*others, *([twin] if twin else [])])
+    return replace(state, twin=twin, unused=tuple(candidates))
+
+
+def _read_for_removal(store: ImageStore, spec: ImageSpec, state: ImageState) -> ImageState:
+    others = [record for record in store.records() if record.name != spec.name]
+    unused = store.unused_data(others)
+    if state.record is None or state.record.volume in {record.volume for record in others}:
+        return replace(state, unused=tuple(unused))
+    users = [] if state.record.volume in unused else store.users(state.record.volume)
+    return replace(state, unused=tuple(unused), users=tuple(users))
+
+
+def plan_image(spec: ImageSpec, state: ImageState) -> Plan:
+    """Compare what is declared with what is there."""
+    resource = f"image {spec.name} in pool {spec.pool}"
+    if not spec.present:
+        return Plan(resource, _removal(spec, state))
+    if _is_satisfied(spec, state):
+        return Plan(resource)
+    removals = tuple(Action(REMOVE, volume) for volume in state.unused)
+    publish = Action(PUBLISH, spec.name, tuple(_publication(spec, state)))
+    if state.twin:
+        return Plan(resource, (publish, *removals))
+    return Plan(resource, (Action(FETCH, spec.source), publish, *removals))
+
+
+def _removal(spec: ImageSpec, state: ImageState) -> tuple[Action, ...]:
+    if not state.has_record:
+        return ()
+    if state.users:
+        raise ConflictError(
+            f"Image {spec.name} of pool {spec.pool} is in use by {', '.join(state.users)}; remove those first.",
+            {"users": list(state.users)},
+        )
+    digest = state.record.digest if state.record else "(unreadable)"
+    changes = (Change("image.digest", digest, None),)
+    return (Action(UNPUBLISH, spec.name, changes), *(Action(REMOVE, volume) for volume in state.unused))
+
+
+def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
+    wanted = (
+        ("source", state.twin.source if state.twin else spec.source),
+        ("checksum", str(spec.checksum) if spec.checksum else None),
+        ("digest", _wanted_digest(spec)),
+        ("format", state.twin.format if state.twin else spec.format or UNKNOWN_YET),
+    )
+    for key, after in wanted:
+        before = getattr(state.record, key) if state.record else None
+        if before != after:
+            yield Change(f"image.{key}", before, after)
+
+
+def _wanted_digest(spec: ImageSpec) -> str:
+    return str(spec.checksum) if spec.checksum and spec.checksum.algorithm == "sha256" else UNKNOWN_YET
+
+
+def _is_satisfied(spec: ImageSpec, state: ImageState) -> bool:
+    record = state.record
+    if record is None or spec.format not in (None, record.format):
+        return False
+    if spec.checksum:
+        return _has_digest(spec, record)
+    return record.source_id == spec.source_id and record.source_mtime_ns == state.source_mtime_ns
+
+
+def _has_digest(spec: ImageSpec, record: ImageRecord) -> bool:
+    return spec.checksum is not None and str(spec.checksum) in (record.digest, record.checksum)
+
+
+def _apply(store: ImageStore, spec: ImageSpec, state: ImageState, plan: Plan, directory: str | None) -> None:
+    if plan.has(UNPUBLISH):
+        store.remove_record(spec.name)
+    elif plan.has(FETCH):
+        with fetch(spec, directory) as fetched:
+            _publish(store, _record_of(spec, fetched), spec.timeout, fetched)
+    elif plan.has(PUBLISH) and state.twin:
+        _publish(store, replace(state.twin, name=spec.name, checksum=str(spec.checksum)), spec.timeout, None)
+    _clean(store, spec, state, [action.target for action in plan.actions if action.verb == REMOVE])
+
+
+def _record_of(spec: ImageSpec, fetched: Fetched) -> ImageRecord:
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    return ImageRecord(
+        name=spec.name,
+        digest=fetched.digest,
+        format=fetched.inspection.format,
+        virtual_size_bytes=fetched.inspection.virtual_size_bytes,
+        size_bytes=fetched.size_bytes,
+        source=spec.source,
+        source_id=spec.source_id,
+        checksum=str(spec.checksum) if spec.checksum else None,
+        fetched_at=now.isoformat().replace("+00:00", "Z"),
+        source_mtime_ns=fetched.mtime_ns,
+    )
+
+
+def _publish(store: ImageStore, record: ImageRecord, timeout: float, fetched: Fetched | None) -> None:
+    """Have the data in the pool, then the record: from then on the image is published."""
+    with _data_lock(store, record.volume, timeout):
+        if fetched:
+            store.add_data(fetched, timeout)
+        store.write_record(record)
+        if store.data(record) is None:
+            store.remove_record(record.name)
+            raise ImageError(
+                f"Volume {record.volume} of pool {store.pool.name} was removed or cut while image {record.name}"
+                " was published; nothing was published, so run again."
+            )
+
+
+def _clean(store: ImageStore, spec: ImageSpec, state: ImageState, planned: list[str]) -> None:
+    """Remove planned data volumes that are still unused, now that no record names them, and that nobody is writing.
+
+    What a name no longer stands for was looked at before the record was switched; whoever laid a volume on it since
+    then asks again whether the image is still published.
+    """
+    own = state.record.volume if state.record else None
+    removable = set(planned).intersection(store.unused_data(store.records()))
+    watched = store.still(sorted(removable - {own}))
+    for volume in [name for name in planned if name == own or name in watched]:
+        # Another run that holds the lock is about to need the volume.
+        with contextlib.suppress(WaitTimeoutError), _data_lock(store, volume, 0):
+            if volume in store.unused_data(store.records()):
+                store.remove_data(volume)
+            elif volume == own and not spec.present:
+                _restore(store, state)
+
+
+def _restore(store: ImageStore, state: ImageState) -> None:
+    users = store.users(state.record.volume) if state.record else []
+    if state.record and users:
+        store.write_record(state.record)
+        raise ConflictError(
+            f"Image {state.record.name} of pool {store.pool.name} is in use by {', '.join(users)}; remove those first.",
+            {"users": users},
+        )
+
+
+def _data_lock(store: ImageStore, volume: str, timeout: float) -> t.ContextManager[None]:
+    return host_lock(f"image data {store.pool.uuid} {volume}", timeout, f"volume {volume} of pool {store.pool.name}")
+
+
+def _as_result(store: ImageStore, state: ImageState) -> dict[str, t.Any] | None:
+    record = state.record
+    if record is None:
+        return None
+    return {
+        "name": record.name,
+        "digest": record.digest,
+        "format": record.format,
+        "virtual_size_bytes": record.virtual_size_bytes,
+        "size_bytes": record.size_bytes,
+        "volume": record.volume,
+        "path": state.path,
+        "pool": store.pool.name,
+        "source": record.source,
+        "fetched_at": record.fetched_at,
+    }

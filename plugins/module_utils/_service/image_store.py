@@ -1,0 +1,242 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A pool as a store of images: records, data volumes, and when a data volume can be trusted.
+
+Data is content-addressed, so it is written once and never again. A data volume counts only while a record names it,
+and records are written last. Whatever no record names and nobody uses is left over from a run that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import time
+from dataclasses import dataclass
+
+from .._driver.connection import Connection
+from .._driver.storage import Pool, Volume
+from .._errors import CapacityError, ConflictError, ExistsError, ImageError, NotFoundError, WaitTimeoutError
+from .._spec.image_record import (
+    RECORD_BYTES,
+    ImageRecord,
+    data_volume_name,
+    image_name,
+    is_data_volume,
+    record_volume_name,
+)
+from .fetch import Fetched, HashingReader
+from .image_usage import read_usage
+
+STILL_SECONDS = 4.0
+"""A volume that did not change for so long is not being written by a run on another machine."""
+
+
+@dataclass(frozen=True)
+class PublishedImage:
+    """An image that instances can be made from; ``path`` and ``volume`` are its data's."""
+
+    name: str
+    digest: str
+    format: str
+    virtual_size_bytes: int
+    path: str
+    volume: str
+
+
+class ImageStore:
+    """The images of one pool."""
+
+    def __init__(self, connection: Connection, pool: Pool) -> None:
+        """Look at ``pool``."""
+        self.connection = connection
+        self.pool = pool
+
+    def record(self, name: str) -> ImageRecord | None:
+        """Read the record of the image ``name``; None if there is none, or none that can be read."""
+        volume = self.pool.find(record_volume_name(name))
+        return self._read(volume, name) if volume else None
+
+    def records(self) -> list[ImageRecord]:
+        """Read all records of the pool."""
+        found = []
+        for volume_name, volume in self.pool.volumes().items():
+            name = image_name(volume_name)
+            record = self._read(volume, name) if name else None
+            if record:
+                found.append(record)
+        return found
+
+    def names(self) -> list[str]:
+        """Return the names of all images, without reading their records."""
+        return sorted(name for volume in self.pool.volumes() if (name := image_name(volume)))
+
+    def data(self, record: ImageRecord) -> Volume | None:
+        """Return the data volume that ``record`` names, if all of it is there."""
+        volume = self.pool.find(record.volume)
+        if volume is None:
+            return None
+        try:
+            physical = volume.description.physical_bytes
+        except NotFoundError:
+            return None
+        return volume if physical is None or physical >= record.size_bytes else None
+
+    def published(self, name: str) -> PublishedImage | None:
+        """Return the image ``name`` if it is published."""
+        record = self.record(name)
+        volume = self.data(record) if record else None
+        if record is None or volume is None:
+            return None
+        return PublishedImage(name, record.digest, record.format, record.virtual_size_bytes, volume.path, record.volume)
+
+    def users(self, volume_name: str) -> list[str]:
+        """Return in words who lies on the volume, and which disks can't be looked into."""
+        volume = self.pool.find(volume_name)
+        if volume is None:
+            return []
+        usage = read_usage(self.connection)
+        return usage.users(volume.path) or [f"perhaps {disk}, which is in no running pool" for disk in usage.unreadable]
+
+    def unused_data(self, records: list[ImageRecord]) -> list[str]:
+        """Return the data volumes that none of ``records`` names and nobody lies on; none if that can't be told."""
+        named = {record.volume for record in records}
+        candidates = {
+            name: volume for name, volume in self.pool.volumes().items() if is_data_volume(name) and name not in named
+        }
+        if not candidates:
+            return []
+        usage = read_usage(self.connection)
+        if usage.unreadable:
+            return []
+        return sorted(name for name, volume in candidates.items() if not usage.users(volume.path))
+
+    def write_record(self, record: ImageRecord) -> None:
+        """Write or switch the record of an image, in one write."""
+        name = record_volume_name(record.name)
+        content = record.to_bytes()
+        if len(content) > RECORD_BYTES:
+            raise ImageError(f"The source of image {record.name} is too long to be recorded.")
+        volume = self.pool.find(name)
+        if volume is None:
+            try:
+                volume = self.pool.create(name, RECORD_BYTES, "raw", allocation=RECORD_BYTES)
+            except ExistsError:
+                volume = self.pool.find(name)
+        if volume is None:
+            raise ImageError(f"The record of image {record.name} vanished while it was written; run again.")
+        volume.upload(io.BytesIO(content), len(content))
+
+    def remove_record(self, name: str) -> None:
+        """Make an image unpublished."""
+        volume = self.pool.find(record_volume_name(name))
+        if volume:
+            volume.delete()
+
+    def remove_data(self, volume_name: str) -> None:
+        """Remove a data volume; whoever calls made sure that nobody uses it."""
+        volume = self.pool.find(volume_name)
+        if volume:
+            volume.delete()
+
+    def add_data(self, fetched: Fetched, timeout: float) -> None:
+        """Have the data of ``fetched`` in the pool: whole, and written by nobody else."""
+        name = data_volume_name(fetched.digest, fetched.inspection.format)
+        end = time.monotonic() + timeout
+        while True:
+            volume = self.pool.find(name)
+            if volume is None or (not self._vouched(volume) and self.still([name])):
+                if volume and not self._reclaim(volume, fetched):
+                    return
+                # Where a run on another machine was faster, what it writes is looked at in the next round.
+                with contextlib.suppress(ExistsError):
+                    self._upload(name, fetched)
+                    return
+            elif self._vouched(volume):
+                return
+            if time.monotonic() > end:
+                raise WaitTimeoutError(
+                    f"Another run still writes volume {name} of pool {self.pool.name} after {timeout:g} seconds;"
+                    " wait for it and run again."
+                )
+
+    def still(self, volume_names: list[str]) -> list[str]:
+        """Return those volumes that do not change while they are watched: nobody is writing them."""
+        before = self._states(volume_names)
+        if before:
+            time.sleep(STILL_SECONDS)
+        after = self._states(volume_names)
+        return [name for name in volume_names if name in before and before[name] == after.get(name)]
+
+    def _read(self, volume: Volume, name: str) -> ImageRecord | None:
+        try:
+            record = ImageRecord.from_bytes(volume.read_bytes(RECORD_BYTES))
+        except NotFoundError:
+            return None
+        return record if record and record.name == name else None
+
+    def _vouched(self, volume: Volume) -> bool:
+        """Tell whether a record names the volume and all of it is there."""
+        return any(record.volume == volume.name and self.data(record) for record in self.records())
+
+    def _reclaim(self, volume: Volume, fetched: Fetched) -> bool:
+        """Remove a volume that can't be trusted; False if it is in use, and was seen to be whole."""
+        users = read_usage(self.connection).users(volume.path)
+        if users:
+            if _digest(volume, fetched.size_bytes) == fetched.digest:
+                return False
+            raise ConflictError(
+                f"Volume {volume.name} of pool {self.pool.name} does not hold what its name says,"
+                f" and is used by {', '.join(users)}; remove those first."
+            )
+        for record in self.records():
+            if record.volume == volume.name:
+                # While the data is written again, no record may vouch for it.
+                self.remove_record(record.name)
+        volume.delete()
+        return True
+
+    def _states(self, volume_names: list[str]) -> dict[str, tuple[str | None, int]]:
+        found = {}
+        for name in volume_names:
+            volume = self.pool.find(name)
+            with contextlib.suppress(NotFoundError):
+                if volume:
+                    found[name] = (volume.description.modified, volume.allocation)
+        return found
+
+    def _upload(self, name: str, fetched: Fetched) -> None:
+        available = self.pool.info().available
+        if available < fetched.size_bytes:
+            raise CapacityError(
+                f"Storage pool {self.pool.name} has {available} bytes free, and the image needs {fetched.size_bytes}."
+            )
+        volume = self.pool.create(name, fetched.size_bytes, "raw")
+        try:
+            reader = HashingReader(fetched.file)
+            volume.upload(reader, fetched.size_bytes, sparse=True)
+            if reader.digest != fetched.digest:
+                raise ImageError("The image was changed by someone else while it was read; nothing was published.")
+        except BaseException:
+            volume.delete()
+            raise
+        self.pool.refresh()
+
+
+class _Hash:
+    def __init__(self) -> None:
+        self.hash = hashlib.sha256()
+
+    def write(self, data: bytes, /) -> None:
+        """Take the next bytes."""
+        self.hash.update(data)
+
+
+def _digest(volume: Volume, length: int) -> str:
+    sink = _Hash()
+    volume.download(sink, length)
+    return f"sha256:{sink.hash.hexdigest()}"

@@ -1,0 +1,97 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Who lies on a volume: every other volume and every domain of the host whose chain of backing files leads to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._driver.connection import Connection
+from .._driver.domain import list_domains, live_xml
+from .._driver.storage import running_pools
+from .._errors import NotFoundError
+from .._xml.volume import DiskSource, read_disk_sources
+
+
+@dataclass(frozen=True)
+class DomainUse:
+    """The paths a domain's disks lie on; ``unreadable`` are those of which it can't be told what lies below."""
+
+    name: str
+    paths: frozenset[str]
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """All chains of a host: what each volume is called and lies on, and what each domain uses."""
+
+    labels: dict[str, str]
+    backing: dict[str, str]
+    domains: tuple[DomainUse, ...]
+
+    def users(self, path: str) -> list[str]:
+        """Return in words who lies on ``path``, directly or through others."""
+        chain = {path}
+        grown = True
+        while grown:
+            above = {upper for upper, lower in self.backing.items() if lower in chain}
+            grown = not above <= chain
+            chain |= above
+        volumes = sorted(self.labels[upper] for upper in chain - {path})
+        return volumes + [f"domain {domain.name}" for domain in self.domains if domain.paths & chain]
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Return in words which disks can't be looked into, so that they may lie on anything."""
+        return [f"{path} of domain {domain.name}" for domain in self.domains for path in domain.unreadable]
+
+
+def read_usage(connection: Connection) -> Usage:
+    """Read all volumes of all running pools, and all domains."""
+    labels: dict[str, str] = {}
+    backing: dict[str, str] = {}
+    located: dict[tuple[str, str], str] = {}
+    for pool in running_pools(connection):
+        for name, volume in pool.volumes().items():
+            try:
+                below = volume.backing
+            except NotFoundError:
+                continue
+            path = located[pool.name, name] = volume.path
+            labels[path] = f"volume {name} of pool {pool.name}"
+            if below:
+                backing[path] = below[0]
+    return Usage(labels, backing, tuple(_read_domains(connection, labels, located)))
+
+
+def _read_domains(
+    connection: Connection, labels: dict[str, str], located: dict[tuple[str, str], str]
+) -> list[DomainUse]:
+    found = []
+    for domain in list_domains(connection):
+        sources = read_disk_sources(domain.xml)
+        paths = {path for source in sources if (path := _locate(source, located))}
+        below: set[str] = set()
+        if domain.active:
+            try:
+                below = {source.path for source in read_disk_sources(live_xml(connection, domain)) if source.path}
+            except NotFoundError:
+                continue
+        unreadable = tuple(
+            source.path
+            for source in sources
+            if source.path and source.path not in labels and source.format not in (None, "raw") and not domain.active
+        )
+        found.append(DomainUse(domain.name, frozenset(paths | below), unreadable))
+    return found
+
+
+def _locate(source: DiskSource, located: dict[tuple[str, str], str]) -> str | None:
+    if source.pool and source.volume:
+        return located.get((source.pool, source.volume))
+    return source.path

@@ -1,0 +1,223 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Publish a disk image in a storage pool, for instances to be made from."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: compute_image
+short_description: Publish disk images in a hypervisor's storage pool
+version_added: 0.1.0
+description:
+  - Brings a disk image into a storage pool under a name, so that instances can be made from it.
+  - The image is fetched and verified on the machine where the module runs, and then goes through libvirt into the pool. So the module
+    works the same on the hypervisor and, with a remote O(uri), elsewhere.
+  - Nothing is published before the checksum and the image itself were verified. An image that has a backing file, keeps its data in
+    another file, is encrypted, or is of another format than declared is refused.
+  - The data is stored once for each content, in a volume named by its digest, whatever the number of names, instances and
+    runs. It is never written again. When a name is published with other content, the old data stays as long as anything lies on it.
+  - A run that was killed leaves nothing that counts as published. The next run that changes an image of the pool removes what is left.
+author:
+  - The kilonova.compute contributors (@kilonova)
+extends_documentation_fragment:
+  - kilonova.compute._connection
+  - kilonova.compute._attributes
+  - kilonova.compute._attributes.actiongroup_compute
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Nothing is fetched, so what only the image itself can tell is not checked.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - The image's name. It begins with a letter or a digit, and has at most 63 of the characters C(A-Z a-z 0-9 . _ -).
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) publishes the image.
+      - V(absent) removes it, with its data if no other name stands for the same data. It is refused while any volume or domain lies
+        on the data.
+    type: str
+    choices: [present, absent]
+    default: present
+  src:
+    description:
+      - A file on the machine where the module runs, from the root directory on.
+      - Exactly one of O(src) and O(url) is needed with O(state=present).
+    type: path
+  url:
+    description:
+      - Where to fetch the image from, with C(http), C(https) or C(file).
+      - A user and a password in the URL are used, and like the query, never shown or stored.
+      - Proxies are taken from the environment variables E(http_proxy), E(https_proxy) and E(no_proxy).
+    type: str
+  checksum:
+    description:
+      - The digest that the image must have, such as V(sha256:0123...). Also accepted are V(sha384:) and V(sha512:).
+      - While the published image has this digest, nothing is fetched, wherever the image comes from.
+      - Without it, a published image is taken to be the same as long as O(url) is the same, or O(src) with its time of change.
+    type: str
+  format:
+    description:
+      - The format that the image must have. V(auto) accepts both.
+    type: str
+    choices: [auto, qcow2, raw]
+    default: auto
+  pool:
+    description:
+      - The storage pool that keeps the image. It must be running.
+    type: str
+    default: default
+  timeout:
+    description:
+      - How many seconds fetching may take, and how many seconds are waited for another run that publishes the same image.
+      - A server that sends nothing for 60 seconds is given up earlier.
+    type: int
+    default: 3600
+"""
+
+EXAMPLES = r"""
+- name: Publish an image once, verified
+  kilonova.compute.compute_image:
+    name: debian-12
+    url: https://images.example.com/debian-12-genericcloud-amd64.qcow2
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+
+- name: Publish a file of the machine where the module runs
+  kilonova.compute.compute_image:
+    name: appliance
+    src: /srv/images/appliance.raw
+    format: raw
+    pool: fast
+
+- name: Remove an image that nothing uses any more
+  kilonova.compute.compute_image:
+    name: debian-11
+    state: absent
+"""
+
+RETURN = r"""
+image:
+  description:
+    - The image as it is published; V(null) when it is not, as in check mode before it is fetched.
+  returned: when O(state=present)
+  type: dict
+  contains:
+    name:
+      description: The image's name.
+      type: str
+      sample: debian-12
+    digest:
+      description: The digest of its data.
+      type: str
+      sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    format:
+      description: V(qcow2) or V(raw).
+      type: str
+      sample: qcow2
+    virtual_size_bytes:
+      description: The size of the disk that a guest sees.
+      type: int
+      sample: 2147483648
+    size_bytes:
+      description: The size of the image itself.
+      type: int
+      sample: 348651520
+    volume:
+      description: The volume with the data.
+      type: str
+      sample: kilonova-sha256-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.qcow2
+    path:
+      description: Where that volume is on the hypervisor.
+      type: str
+      sample: /var/lib/libvirt/images/kilonova-sha256-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.qcow2
+    pool:
+      description: The storage pool.
+      type: str
+      sample: default
+    source:
+      description: Where the data was fetched from, without user, password and query.
+      type: str
+      sample: https://images.example.com/debian-12-genericcloud-amd64.qcow2
+    fetched_at:
+      description: When that was, in UTC.
+      type: str
+      sample: "2026-01-31T12:00:00Z"
+actions:
+  description: What was done, or in check mode would be done, in order.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - fetch_image https://images.example.com/debian-12-genericcloud-amd64.qcow2
+    - publish_image debian-12
+changes:
+  description: What that changes.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: What is changed.
+      type: str
+      sample: image.digest
+    before:
+      description: What it was; V(null) when it was not there.
+      type: raw
+    after:
+      description: What it becomes; V(null) when it is removed.
+      type: raw
+    effect:
+      description: When it has effect; here always V(live).
+      type: str
+      sample: live
+"""
+
+import typing as t
+
+from ..module_utils._driver.connection import Connection
+from ..module_utils._module import ComputeModule
+from ..module_utils._service.image import ensure_image
+from ..module_utils._spec.image import ImageSpec, url_secrets
+
+
+def work(connection: Connection, module: ComputeModule) -> dict[str, t.Any]:
+    """Bring the image about."""
+    spec = ImageSpec.from_params(module.params)
+    outcome = ensure_image(connection, spec, module.check_mode, module.ansible.tmpdir)
+    result = {**outcome.plan.as_result(), "diff": outcome.plan.as_diff()}
+    if spec.present:
+        result["image"] = outcome.image
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    module = ComputeModule(
+        {
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "src": {"type": "path"},
+            "url": {"type": "str"},
+            "checksum": {"type": "str"},
+            "format": {"type": "str", "choices": ["auto", "qcow2", "raw"], "default": "auto"},
+            "pool": {"type": "str", "default": "default"},
+            "timeout": {"type": "int", "default": 3600},
+        },
+        mutually_exclusive=[("src", "url")],
+    )
+    module.ansible.no_log_values.update(url_secrets(module.params["url"] or ""))
+    module.run(work)
+
+
+if __name__ == "__main__":
+    main()
