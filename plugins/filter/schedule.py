@@ -157,6 +157,9 @@ _value:
       description: Instances of the fleet on a host that are no longer declared, each with C(name) and C(host).
       type: list
       elements: dictionary
+    removed_by_host:
+      description: The same by host, each with C(name) only, as M(kilonova.compute.compute_fleet) takes them.
+      type: dictionary
     hosts:
       description:
         - Every host with its C(state), and its totals, used figures and limits once the plan has been carried out.

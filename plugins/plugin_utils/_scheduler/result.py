@@ -20,7 +20,11 @@ PLACEMENT_KEYS = frozenset({"host"})
 def as_result(plan: Plan, instances: list[dict[str, t.Any]]) -> dict[str, t.Any]:
     """Return the plan with each host's own instances, as they were declared."""
     declared = {instance["name"]: instance for instance in instances}
-    by_host: dict[str, list[dict[str, t.Any]]] = {usage.host.name: [] for usage in plan.usage if usage.host.is_up}
+    up = [usage.host.name for usage in plan.usage if usage.host.is_up]
+    by_host: dict[str, list[dict[str, t.Any]]] = {name: [] for name in up}
+    removed_by_host: dict[str, list[dict[str, t.Any]]] = {name: [] for name in up}
+    for removal in plan.removed:
+        removed_by_host[removal.host].append({"name": removal.name})
     for placement in plan.placements:
         instance = declared[placement.name]
         by_host[placement.host].append({key: value for key, value in instance.items() if key not in PLACEMENT_KEYS})
@@ -41,6 +45,7 @@ def as_result(plan: Plan, instances: list[dict[str, t.Any]]) -> dict[str, t.Any]
         "migrations": [],
         "unplaced": [_unplaced(item) for item in plan.unplaced],
         "removed": [{"name": removal.name, "host": removal.host} for removal in plan.removed],
+        "removed_by_host": removed_by_host,
         "hosts": {usage.host.name: _usage(usage) for usage in plan.usage},
     }
 

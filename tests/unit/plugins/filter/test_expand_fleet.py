@@ -24,7 +24,7 @@ def names(instances: list[dict[str, t.Any]]) -> list[str]:
 
 def test_count_numbers_the_names() -> None:
     """With a count they end in numbers from 1, also when it is 1; without one the name is used as it is."""
-    declared = [
+    declared: list[dict[str, t.Any]] = [
         {"name": "web", "count": 3, "flavor": "tiny"},
         {"name": "db", "flavor": "tiny"},
         {"name": "app", "count": 1, "flavor": "tiny"},

@@ -257,6 +257,7 @@ def test_undeclared_instances_are_listed_and_still_count() -> None:
     hosts = {"hv1": node(memory_mb_used=4096, vcpus_used=1, local_gb_used=1, instances=[guest("old", memory_mb=4096)])}
     result = plan([instance("web")], hosts)
     assert result["removed"] == [{"name": "old", "host": "hv1"}]
+    assert result["removed_by_host"] == {"hv1": [{"name": "old"}]}
     assert result["placements"] == []
     result = plan([instance("web")], hosts, purge=True)
     assert result["removed"] == [{"name": "old", "host": "hv1"}]

@@ -63,9 +63,9 @@ def questions(draw: st.DrawFn) -> dict[str, t.Any]:
     up = [name for name in names if hosts[name]["state"] == "up"]
     for instance in instances:
         if up and draw(st.integers(0, 3)) == 0:
-            _put(hosts[draw(st.sampled_from(up))], instance["name"], FLEET, draw(flavors))
+            _put(hosts[draw(st.sampled_from(up))], str(instance["name"]), FLEET, draw(flavors))
         if up and draw(st.integers(0, 7)) == 0:
-            _put(hosts[draw(st.sampled_from(up))], instance["name"], None, draw(flavors))
+            _put(hosts[draw(st.sampled_from(up))], str(instance["name"]), None, draw(flavors))
     return {
         "fleet": FLEET,
         "instances": instances,
