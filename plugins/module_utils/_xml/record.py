@@ -1,0 +1,134 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The ``<kilonova:instance>`` element of a domain's metadata.
+
+A record is one value: writing it replaces all that this version knows, also by nothing. What a later version wrote
+(unknown elements and attributes, a higher schema number) is read over and kept. All data is in attributes, since
+libvirt reformats white space between elements.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._spec.record import SCHEMA_VERSION, InstanceRecord, OwnedDisk
+from .document import Element, Scalar, XmlError, add, as_int, attribute, library, new, parse, set_attributes, to_text
+
+NAMESPACE = "https://kilonova.example/xmlns/compute/1"
+PREFIX = "kilonova"
+_QUALIFIED = f"{{{NAMESPACE}}}"
+_ROOT = "instance"
+
+
+def render_record(record: InstanceRecord) -> str:
+    """Return the element alone, for virDomainSetMetadata: without namespace, which libvirt adds by itself."""
+    root = new(_ROOT)
+    _write(root, record, "")
+    return to_text(root, pretty=True)
+
+
+def read_record(text: str) -> InstanceRecord:
+    """Return what the element alone says, with the namespace or, as virDomainGetMetadata gives it, without."""
+    root = parse(text, "The instance's record")
+    if root.tag == _ROOT:
+        return _read(root, "")
+    if root.tag == _QUALIFIED + _ROOT:
+        return _read(root, _QUALIFIED)
+    raise XmlError(f"The instance's record cannot be read: it is <{root.tag}> and not <{_ROOT}>.")
+
+
+def find_record(domain: Element) -> InstanceRecord | None:
+    """Return the record in a domain's metadata; None on a domain that is not ours."""
+    found = domain.find(f"metadata/{_QUALIFIED}{_ROOT}")
+    return None if found is None else _read(found, _QUALIFIED)
+
+
+def put_record(domain: Element, record: InstanceRecord | None) -> None:
+    """Write ``record`` into a domain's metadata, beside other people's; None leaves what is there."""
+    if record is None:
+        return
+    metadata = domain.find("metadata")
+    if metadata is None:
+        metadata = add(domain, "metadata")
+    found = metadata.find(_QUALIFIED + _ROOT)
+    if found is None:
+        found = library().SubElement(metadata, _QUALIFIED + _ROOT, nsmap={PREFIX: NAMESPACE})
+    _write(found, record, _QUALIFIED)
+
+
+def _read(root: Element, space: str) -> InstanceRecord:
+    def value(tag: str, name: str) -> str | None:
+        return attribute(root, space + tag, name) or None
+
+    return InstanceRecord(
+        fleet=value("fleet", "name"),
+        flavor=value("flavor", "name") or "",
+        vcpus=as_int(value("flavor", "vcpus")) or 0,
+        memory_mb=as_int(value("flavor", "memory_mb")) or 0,
+        disk_gb=as_int(value("flavor", "disk_gb")) or 0,
+        image=value("image", "name"),
+        image_digest=value("image", "digest"),
+        spec_digest=value("spec", "digest") or "",
+        group=value("group", "name"),
+        group_policy=value("group", "policy"),
+        # A word that is not understood protects: the safe side.
+        protected=value("protected", "value") not in (None, "no"),
+        created_at=value("created", "at") or "",
+        labels=tuple((label.get("name", ""), label.get("value", "")) for label in root.iterfind(f"{space}label")),
+        disks=tuple(
+            OwnedDisk(disk.get("target", ""), disk.get("pool", ""), disk.get("volume", ""))
+            for disk in root.iterfind(f"{space}disk")
+        ),
+        schema=as_int(root.get("schema")) or SCHEMA_VERSION,
+    )
+
+
+def _write(root: Element, record: InstanceRecord, space: str) -> None:
+    set_attributes(root, schema=max(record.schema, as_int(root.get("schema")) or 0))
+    _single(root, f"{space}fleet", name=record.fleet)
+    _single(
+        root,
+        f"{space}flavor",
+        name=record.flavor,
+        vcpus=record.vcpus,
+        memory_mb=record.memory_mb,
+        disk_gb=record.disk_gb,
+    )
+    _single(root, f"{space}image", name=record.image, digest=record.image_digest)
+    _single(root, f"{space}spec", digest=record.spec_digest or None)
+    _single(root, f"{space}group", name=record.group, policy=record.group_policy)
+    _single(root, f"{space}protected", value=record.protected)
+    _single(root, f"{space}created", at=record.created_at or None)
+    _several(root, f"{space}label", "name", [{"name": name, "value": value} for name, value in record.labels])
+    disks = [{"target": disk.target, "pool": disk.pool, "volume": disk.volume} for disk in record.disks]
+    _several(root, f"{space}disk", "target", disks)
+
+
+def _single(root: Element, tag: str, **attributes: Scalar) -> None:
+    """Make the child ``tag`` hold just these of the attributes we know, and drop it when nothing is left in it."""
+    child = root.find(tag)
+    if child is None:
+        child = add(root, tag)
+    for name, value in attributes.items():
+        if value is None:
+            child.attrib.pop(name, None)
+    set_attributes(child, **attributes)
+    if not child.attrib and not len(child):
+        root.remove(child)
+
+
+def _several(root: Element, tag: str, key: str, wanted: t.Sequence[dict[str, str]]) -> None:
+    """Make the children ``tag`` those ``wanted``, in that order; one that stays keeps what else it holds."""
+    present = {child.get(key): child for child in root.findall(tag)}
+    for child in root.findall(tag):
+        root.remove(child)
+    for attributes in wanted:
+        child = present.pop(attributes[key], None)
+        if child is None:
+            child = add(root, tag)
+        root.append(child)
+        set_attributes(child, **attributes)
