@@ -83,7 +83,7 @@ def expand_fleet(instances: t.Any, flavors: t.Any = (), images: t.Any = ()) -> l
     try:
         return expand(to_plain(instances, "instances"), to_plain(flavors, "flavors"), to_plain(images, "images"))
     except (PlainError, ValuesError) as exc:
-        raise AnsibleFilterError(f"expand_fleet: {exc}") from exc
+        raise AnsibleFilterError(str(exc)) from exc
 
 
 class FilterModule:

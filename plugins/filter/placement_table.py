@@ -65,9 +65,7 @@ def placement_table(plan: t.Any) -> str:
     try:
         return plan_table(to_plain(plan, "plan"))
     except (PlainError, LookupError, TypeError, AttributeError) as exc:
-        raise AnsibleFilterError(
-            f"placement_table: this is not a plan ({exc}); pass what kilonova.compute.schedule returned."
-        ) from exc
+        raise AnsibleFilterError(f"This is not a plan ({exc}); pass what kilonova.compute.schedule returned.") from exc
 
 
 class FilterModule:

@@ -205,13 +205,13 @@ def schedule(  # noqa: PLR0913 - a filter's arguments are its interface
             )
         )
     except (PlainError, ScheduleError) as exc:
-        raise AnsibleFilterError(f"schedule: {exc}") from exc
+        raise AnsibleFilterError(str(exc)) from exc
 
 
 def _boolean(value: t.Any, option: str) -> bool:
     # Text would count as true, also "false".
     if not isinstance(value, bool):
-        raise AnsibleFilterError(f"schedule: {option}: {value!r} is not a boolean; write true or false.")
+        raise AnsibleFilterError(f"{option}: {value!r} is not a boolean; write true or false.")
     return value
 
 

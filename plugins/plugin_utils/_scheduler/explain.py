@@ -66,7 +66,7 @@ def _reason(refused: Refused, refusals: Sequence[Refusal], down: Sequence[str]) 
         hosts = ", ".join(down)
         return (
             f"{request.describe()} is nowhere to be seen and may be running on {hosts}, which "
-            f"{'is' if len(down) == 1 else 'are'} down: bring it back, or say assume_down_hosts_empty: true "
+            f"{'is' if len(down) == 1 else 'are'} down: bring {'it' if len(down) == 1 else 'them'} back, or say assume_down_hosts_empty: true "
             "if nothing can be running there"
         )
     removed = ", ".join(f"{name} removed {count} host{'' if count == 1 else 's'}" for name, count in counts.items())

@@ -60,9 +60,7 @@ def test_an_empty_plan() -> None:
 @pytest.mark.parametrize("value", [[], "x", {}, {"placements": [1]}, {"placements": b""}])
 def test_something_else(value: t.Any) -> None:
     """The remedy names the filter that makes plans."""
-    with pytest.raises(
-        AnsibleFilterError, match=r"^placement_table: this is not a plan .* kilonova\.compute\.schedule"
-    ):
+    with pytest.raises(AnsibleFilterError, match=r"^This is not a plan .* kilonova\.compute\.schedule"):
         placement_table(value)
 
 
