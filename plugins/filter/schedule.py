@@ -134,6 +134,9 @@ _value:
     policy:
       description: The policy that was followed.
       type: string
+    purge:
+      description: Whether what is no longer declared was taken to go.
+      type: boolean
     placements:
       description:
         - The instances that have a place, in declared order, each with C(name), C(flavor), C(host), C(action) (V(keep) or V(create)),

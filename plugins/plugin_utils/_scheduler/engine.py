@@ -58,6 +58,7 @@ def make_plan(problem: Problem) -> Plan:
     declared = [request.name for request in problem.requests]
     return Plan(
         policy=problem.policy,
+        purge=problem.purge,
         placements=tuple(placements[name] for name in declared if name in placements),
         unplaced=tuple(
             explain(refused[name], list(states.values()), rules.filters, down) for name in declared if name in refused

@@ -167,6 +167,7 @@ class Plan:
     """The answer: placements and unplaced in declared order, the rest by name."""
 
     policy: str
+    purge: bool
     placements: tuple[Placement, ...]
     unplaced: tuple[Unplaced, ...]
     removed: tuple[Removal, ...]

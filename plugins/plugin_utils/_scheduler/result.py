@@ -30,6 +30,7 @@ def as_result(plan: Plan, instances: list[dict[str, t.Any]]) -> dict[str, t.Any]
         by_host[placement.host].append({key: value for key, value in instance.items() if key not in PLACEMENT_KEYS})
     return {
         "policy": plan.policy,
+        "purge": plan.purge,
         "placements": [
             {
                 "name": placement.name,

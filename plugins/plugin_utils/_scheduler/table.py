@@ -17,10 +17,8 @@ _HEAD = ("INSTANCE", "FLAVOR", "HOST", "ACTION", "WHY")
 def plan_table(plan: dict[str, t.Any]) -> str:
     """Return a plan, as the filter schedule returns it, in lines for a terminal."""
     rows = [(item["name"], item["flavor"], item["host"], item["action"], item["why"]) for item in plan["placements"]]
-    rows += [
-        (item["name"], "-", item["host"], "undeclared", "is on the host, but no longer declared")
-        for item in plan["removed"]
-    ]
+    fate = ("remove", "is no longer declared") if plan["purge"] else ("leave", "is no longer declared, but not purged")
+    rows += [(item["name"], "-", item["host"], *fate) for item in plan["removed"]]
     rows += [(item["name"], item["flavor"], "-", "UNPLACED", "see below") for item in plan["unplaced"]]
     lines = _aligned([_HEAD, *rows]) if rows else ["Nothing is declared."]
     for item in plan["unplaced"]:

@@ -15,7 +15,7 @@ from ansible_collections.kilonova.compute.plugins.filter.placement_table import 
 
 def plan(**changes: t.Any) -> dict[str, t.Any]:
     """Return a plan of nothing with ``changes``."""
-    return {"placements": [], "removed": [], "unplaced": [], "hosts": {}, **changes}
+    return {"purge": False, "placements": [], "removed": [], "unplaced": [], "hosts": {}, **changes}
 
 
 def test_a_whole_plan() -> None:
@@ -39,17 +39,23 @@ def test_a_whole_plan() -> None:
         )
     )
     assert table.splitlines() == [
-        "INSTANCE  FLAVOR  HOST  ACTION      WHY",
-        "web-1     tiny    hv1   keep        is there already",
-        "database  small   hv10  create      most room left",
-        "old       -       hv1   undeclared  is on the host, but no longer declared",
-        "x         huge    -     UNPLACED    see below",
+        "INSTANCE  FLAVOR  HOST  ACTION    WHY",
+        "web-1     tiny    hv1   keep      is there already",
+        "database  small   hv10  create    most room left",
+        "old       -       hv1   leave     is no longer declared, but not purged",
+        "x         huge    -     UNPLACED  see below",
         "",
         "No host has room for x",
         "  hv1: RamFilter: needs 2 MiB, 1 MiB free",
         "",
         "hv2 is down: no route",
     ]
+
+
+def test_a_purge() -> None:
+    """What is about to go is marked."""
+    table = placement_table(plan(removed=[{"name": "old", "host": "hv1"}], purge=True))
+    assert table.splitlines()[1] == "old       -       hv1   remove  is no longer declared"
 
 
 def test_an_empty_plan() -> None:
