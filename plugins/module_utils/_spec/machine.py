@@ -116,6 +116,9 @@ class Serial:
     port: int = 0
     log: str | None = None
     log_append: bool | None = None
+    """Needs ``log``."""
+    path: str | None = None
+    """Where type file writes to."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ class Machine:
     """Most vCPUs until the next boot."""
     current_vcpus: int | None = None
     sysinfo: tuple[tuple[str, str], ...] = ()
-    """SMBIOS system table: (entry name, value) such as ("serial", "...")."""
+    """SMBIOS system table: (entry name, value) such as ("serial", "..."), in the order of the names."""
     os: OsBoot = OsBoot()
     features: Features = Features()
     cpu: Cpu | None = None

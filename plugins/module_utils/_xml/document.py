@@ -105,6 +105,21 @@ def put(parent: Element, tag: str, text: Scalar = None, **attributes: Scalar) ->
         set_attributes(child, **attributes)
 
 
+def set_flag(parent: Element, tag: str, present: bool | None) -> None:
+    """Make the empty child ``tag`` be there or not; None leaves it."""
+    if present is False:
+        drop(parent, tag)
+    elif present and parent.find(tag) is None:
+        add(parent, tag)
+
+
+def drop(parent: Element, *tags: str) -> None:
+    """Remove all children with one of these ``tags``."""
+    for tag in tags:
+        for child in parent.findall(tag):
+            parent.remove(child)
+
+
 def text_of(root: Element, path: str) -> str | None:
     """Return the stripped text at ``path``; None where there is no element or no text."""
     return (root.findtext(path) or "").strip() or None

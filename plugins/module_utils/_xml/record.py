@@ -16,7 +16,20 @@ from __future__ import annotations
 import typing as t
 
 from .._spec.record import SCHEMA_VERSION, InstanceRecord, OwnedDisk
-from .document import Element, Scalar, XmlError, add, as_int, attribute, library, new, parse, set_attributes, to_text
+from .document import (
+    Element,
+    Scalar,
+    XmlError,
+    add,
+    as_int,
+    attribute,
+    drop,
+    library,
+    new,
+    parse,
+    set_attributes,
+    to_text,
+)
 
 NAMESPACE = "https://kilonova.example/xmlns/compute/1"
 PREFIX = "kilonova"
@@ -123,12 +136,14 @@ def _single(root: Element, tag: str, **attributes: Scalar) -> None:
 
 def _several(root: Element, tag: str, key: str, wanted: t.Sequence[dict[str, str]]) -> None:
     """Make the children ``tag`` those ``wanted``, in that order; one that stays keeps what else it holds."""
-    present = {child.get(key): child for child in root.findall(tag)}
-    for child in root.findall(tag):
-        root.remove(child)
+    present = {child.get(key): child for child in root.iterfind(tag)}
+    keys = [child.get(key) for child in root.iterfind(tag)]
+    if keys != [attributes[key] for attributes in wanted] or len(present) != len(keys):
+        drop(root, tag)
     for attributes in wanted:
         child = present.pop(attributes[key], None)
         if child is None:
             child = add(root, tag)
-        root.append(child)
+        elif child.getparent() is None:
+            root.append(child)
         set_attributes(child, **attributes)

@@ -1,0 +1,117 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Ways to talk to a domain: ``<graphics>``, ``<serial>`` with its ``<console>``, and ``<channel>``."""
+
+from __future__ import annotations
+
+from .._spec.machine import Channel, Graphics, Serial
+from .document import Element, add, as_bool, as_int, attribute, drop, ensure, put, set_attributes
+
+
+def read_graphics(devices: Element) -> tuple[Graphics, ...]:
+    """Return the graphical consoles; a port that libvirt has yet to choose is None."""
+    return tuple(_read_graphics(graphics) for graphics in devices.iterfind("graphics"))
+
+
+def put_graphics(devices: Element, several: tuple[Graphics, ...]) -> None:
+    """Write graphical consoles, each found by its type or appended."""
+    present = {element.get("type"): element for element in reversed(devices.findall("graphics"))}
+    for graphics in several:
+        element = present.get(graphics.type)
+        if element is None:
+            element = add(devices, "graphics", type=graphics.type)
+        if graphics.autoport and graphics.port is None:
+            element.attrib.pop("port", None)
+        set_attributes(element, port=graphics.port, autoport=graphics.autoport, keymap=graphics.keymap)
+        if graphics.listen is not None:
+            _put_listen(element, graphics.listen)
+
+
+def read_serials(devices: Element) -> tuple[Serial, ...]:
+    """Return the serial ports; one without a number has that of its place."""
+    return tuple(_read_serial(serial, index) for index, serial in enumerate(devices.iterfind("serial")))
+
+
+def put_serials(devices: Element, serials: tuple[Serial, ...]) -> None:
+    """Write serial ports, each found by its number or appended; the first console of all is on the first of them."""
+    present = {_port(element, index): element for index, element in enumerate(devices.iterfind("serial"))}
+    for serial in serials:
+        element = present.get(serial.port)
+        _put_serial(add(devices, "serial") if element is None else element, serial)
+    if serials and devices.find("console") is None:
+        console = add(devices, "console", type=serials[0].type)
+        _put_path(console, serials[0])
+        put(console, "target", type="serial", port=serials[0].port)
+
+
+def read_channels(devices: Element) -> tuple[Channel, ...]:
+    """Return the channels that have a name."""
+    names = (attribute(channel, "target", "name") for channel in devices.iterfind("channel"))
+    return tuple(Channel(name) for name in names if name)
+
+
+def put_channels(devices: Element, channels: tuple[Channel, ...]) -> None:
+    """Append those ``channels`` whose name is not there."""
+    present = set(read_channels(devices))
+    for channel in channels:
+        if channel not in present:
+            element = add(devices, "channel", type="unix")
+            add(element, "target", type="virtio", name=channel.name)
+
+
+def _read_graphics(element: Element) -> Graphics:
+    port = as_int(element.get("port"))
+    return Graphics(
+        type=element.get("type", ""),
+        listen=element.get("listen") or attribute(element, "listen[@type='address']", "address"),
+        port=port if port is not None and port > 0 else None,
+        autoport=as_bool(element.get("autoport")),
+        keymap=element.get("keymap"),
+    )
+
+
+def _put_listen(element: Element, address: str) -> None:
+    # The attribute is the older way to say it; where both are, libvirt insists that they agree.
+    element.attrib.pop("listen", None)
+    listen = element.find("listen[@type='address']")
+    if listen is None:
+        drop(element, "listen")
+        listen = add(element, "listen", type="address")
+    set_attributes(listen, address=address)
+
+
+def _read_serial(element: Element, index: int) -> Serial:
+    kind = element.get("type", "")
+    return Serial(
+        type=kind,
+        port=_port(element, index),
+        path=attribute(element, "source", "path") if kind == "file" else None,
+        log=attribute(element, "log", "file"),
+        log_append=as_bool(attribute(element, "log", "append")),
+    )
+
+
+def _put_serial(element: Element, serial: Serial) -> None:
+    if element.get("type") not in (None, serial.type):
+        drop(element, "source")
+    set_attributes(element, type=serial.type)
+    _put_path(element, serial)
+    put(element, "target", port=serial.port)
+    if serial.log is not None:
+        put(element, "log", file=serial.log)
+    if serial.log_append is not None and element.find("log") is not None:
+        put(element, "log", append="on" if serial.log_append else "off")
+
+
+def _put_path(element: Element, serial: Serial) -> None:
+    if serial.path is not None:
+        set_attributes(ensure(element, "source"), path=serial.path)
+
+
+def _port(element: Element, index: int) -> int:
+    port = as_int(attribute(element, "target", "port"))
+    return index if port is None else port

@@ -1,0 +1,92 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Disks of a domain: those on a file or a block device; other kinds are only reported and never touched."""
+
+from __future__ import annotations
+
+from .._spec.machine import Disk
+from .document import (
+    Element,
+    XmlError,
+    add,
+    as_int,
+    attribute,
+    drop,
+    ensure,
+    put,
+    set_attributes,
+    set_flag,
+    text_of,
+)
+
+_SOURCE = {"file": "file", "block": "dev"}
+"""Attribute of ``<source>`` by type."""
+
+
+def read_disks(devices: Element) -> tuple[Disk, ...]:
+    """Return all disks in their order; one of a kind we do not write has no source."""
+    return tuple(_read(disk) for disk in devices.iterfind("disk"))
+
+
+def put_disks(devices: Element, disks: tuple[Disk, ...]) -> None:
+    """Write ``disks``, each found by its target or appended."""
+    present = {attribute(disk, "target", "dev"): disk for disk in devices.iterfind("disk")}
+    for disk in disks:
+        element = present.get(disk.target)
+        kind = disk.type if element is None else element.get("type", "file")
+        if kind not in _SOURCE or disk.type not in _SOURCE:
+            if element is None or kind != disk.type:
+                known = " and ".join(_SOURCE)
+                raise XmlError(f"Disk {disk.target} cannot go from type {kind} to {disk.type}: only {known} are known.")
+            continue
+        _put(add(devices, "disk") if element is None else element, disk)
+
+
+def _read(disk: Element) -> Disk:
+    kind = disk.get("type", "file")
+    return Disk(
+        target=attribute(disk, "target", "dev") or "",
+        bus=attribute(disk, "target", "bus"),
+        device=disk.get("device", "disk"),
+        source=attribute(disk, "source", _SOURCE[kind]) if kind in _SOURCE else None,
+        format=attribute(disk, "driver", "type"),
+        readonly=disk.find("readonly") is not None,
+        shareable=disk.find("shareable") is not None,
+        cache=attribute(disk, "driver", "cache"),
+        io=attribute(disk, "driver", "io"),
+        discard=attribute(disk, "driver", "discard"),
+        serial=text_of(disk, "serial"),
+        boot_order=as_int(attribute(disk, "boot", "order")),
+        type=kind,
+    )
+
+
+def _put(element: Element, disk: Disk) -> None:
+    if disk.bus is not None and attribute(element, "target", "bus") != disk.bus:
+        # An address belongs to its bus.
+        drop(element, "address")
+    put(element, "driver", type=disk.format, cache=disk.cache, io=disk.io, discard=disk.discard)
+    _put_source(element, disk)
+    set_attributes(element, type=disk.type, device=disk.device)
+    put(element, "target", dev=disk.target, bus=disk.bus)
+    set_flag(element, "readonly", disk.readonly)
+    set_flag(element, "shareable", disk.shareable)
+    put(element, "serial", disk.serial)
+    put(element, "boot", order=disk.boot_order)
+
+
+def _put_source(element: Element, disk: Disk) -> None:
+    before = element.get("type", "file")
+    path = attribute(element, "source", _SOURCE[before])
+    wanted = path if disk.source is None else disk.source
+    if wanted is None or (wanted == path and before == disk.type):
+        return
+    source = ensure(element, "source")
+    source.attrib.pop(_SOURCE[before], None)
+    set_attributes(source, **{_SOURCE[disk.type]: wanted})
+    # The chain below the old source is not that of the new one.
+    drop(element, "backingStore")
