@@ -121,11 +121,7 @@ def _source(src: str | None, url: str | None) -> tuple[str | None, str | None]:
         raise SpecError("src", "exactly one of src and url is needed for state=present", "give a file or a URL")
     if src:
         return _path("src", os.path.expanduser(src)), None
-    try:
-        parts = urlsplit(url or "")
-        host = parts.hostname
-    except ValueError as exc:
-        raise SpecError("url", f"it is not a URL ({exc})", _URL_EXAMPLE) from exc
+    parts, host = _parts(str(url))
     if parts.scheme not in _SCHEMES:
         raise SpecError("url", f"the scheme {parts.scheme!r} is not known", _URL_EXAMPLE)
     if parts.scheme != "file":
@@ -135,6 +131,18 @@ def _source(src: str | None, url: str | None) -> tuple[str | None, str | None]:
     if host not in (None, "localhost"):
         raise SpecError("url", f"a file on the host {host} can't be read", "a file URL is file:///path")
     return _path("url", unquote(parts.path)), None
+
+
+def _parts(url: str) -> tuple[SplitResult, str | None]:
+    """Take a URL apart; what is wrong with it is not told in its own words, which may be secret."""
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise SpecError("url", "it holds white space or control characters", _URL_EXAMPLE)
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # raises if it is no number
+    except ValueError as exc:
+        raise SpecError("url", "it is not a URL", _URL_EXAMPLE) from exc
+    return parts, parts.hostname
 
 
 def _path(option: str, path: str) -> str:
