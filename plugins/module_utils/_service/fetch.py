@@ -71,15 +71,19 @@ def fetch(spec: ImageSpec, directory: str | None) -> t.Iterator[Fetched]:
             digests = _download(spec, t.cast(t.BinaryIO, file))
             yield _judge(spec, t.cast(t.BinaryIO, file), digests, None)
         return
+    with _open(str(spec.path)) as opened:
+        mtime_ns = os.fstat(opened.fileno()).st_mtime_ns
+        yield _judge(spec, opened, _hash_file(spec, opened), mtime_ns)
+
+
+def _open(path: str) -> t.BinaryIO:
     try:
-        opened = open(str(spec.path), "rb")  # noqa: SIM115  # closed below, where errors have their own sentence
+        # Looked at before it is opened, which would wait for ever on a pipe.
+        if stat.S_ISREG(os.stat(path).st_mode):
+            return open(path, "rb")
     except OSError as exc:
-        raise ImageError(f"Cannot read the image {spec.path}: {exc.strerror}.") from exc
-    with opened:
-        found = os.fstat(opened.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise ImageError(f"Cannot read the image {spec.path}: it is not a file.")
-        yield _judge(spec, opened, _hash_file(spec, opened), found.st_mtime_ns)
+        raise ImageError(f"Cannot read the image {path}: {exc.strerror}.") from exc
+    raise ImageError(f"Cannot read the image {path}: it is not a file.")
 
 
 def source_mtime_ns(spec: ImageSpec) -> int | None:

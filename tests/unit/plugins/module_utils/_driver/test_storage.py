@@ -1,0 +1,130 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Tests for pools and volumes on libvirt's test driver: structure only, it keeps no data."""
+
+from __future__ import annotations
+
+import io
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection, libvirt
+from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage import (
+    Pool,
+    _while_busy,
+    find_pool,
+    running_pools,
+)
+from ansible_collections.kilonova.compute.plugins.module_utils._errors import DriverError, NotFoundError
+
+GIB = 1024**3
+NODE = """
+<node>
+  <pool type='dir'><name>default-pool</name><target><path>/default-pool</path></target></pool>
+</node>
+"""
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> t.Iterator[Connection]:
+    """Return a connection to a host of its own, which is gone with it."""
+    node = tmp_path / "node.xml"
+    node.write_text(NODE)
+    with Connection(f"test://{node}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def pool(connection: Connection) -> Pool:
+    """Return its pool."""
+    return find_pool(connection, "default-pool")
+
+
+def test_missing_pool_names_those_there_are(connection: Connection) -> None:
+    """The error names the option, the pool and the others."""
+    with pytest.raises(NotFoundError) as caught:
+        find_pool(connection, "fast")
+    assert caught.value.message == (
+        f"Option pool: there is no storage pool named fast at {connection.uri};" " there are: default-pool."
+    )
+
+
+def test_stopped_pool_is_told(connection: Connection) -> None:
+    """A pool that does not run can't be used, and is not among the running ones."""
+    connection.raw.storagePoolLookupByName("default-pool").destroy()
+    with pytest.raises(DriverError, match="is not running; start it"):
+        find_pool(connection, "default-pool")
+    assert running_pools(connection) == []
+
+
+def test_volumes_come_and_go(connection: Connection, pool: Pool) -> None:
+    """A volume is created, found, listed with one call, deleted, and deleting it again is fine."""
+    assert pool.find("a") is None
+    created = pool.create("a", GIB, "raw")
+    assert (created.name, created.capacity, created.allocation, created.backing) == ("a", GIB, 0, None)
+    assert created.path == f"{pool.info().path}/a"
+    with pytest.raises(DriverError, match="Cannot create volume a in storage pool default-pool: "):
+        pool.create("a", GIB, "raw")
+    pool.create("b", GIB, "raw", allocation=GIB // 2)
+
+    directory = pool.info().path
+    connection.calls.clear()
+    listed = pool.volumes()
+    assert {volume.path for volume in listed.values()} == {f"{directory}/a", f"{directory}/b"}
+    assert connection.calls == {"listAllVolumes": 1}
+
+    listed["a"].delete()
+    created.delete()
+    assert set(pool.volumes()) == {"b"}
+    pool.refresh()
+
+
+def test_info_is_in_bytes(pool: Pool) -> None:
+    """A pool says what it is and how full."""
+    before = pool.info()
+    assert (before.name, before.uuid, before.type) == ("default-pool", pool.uuid, "dir")
+    pool.create("a", GIB, "raw", allocation=GIB)
+    after = pool.info()
+    assert after.allocation - before.allocation == GIB
+    assert after.available == after.capacity - after.allocation
+
+
+def test_data_needs_a_real_daemon(pool: Pool) -> None:
+    """A hypervisor that keeps no data says so, by the volume's name."""
+    with pytest.raises(DriverError, match="Cannot upload volume a of storage pool default-pool: "):
+        pool.create("a", 3, "raw").upload(io.BytesIO(b"abc"), 3)
+
+
+def _refusal(code_name: str) -> DriverError:
+    return DriverError("busy", {"libvirt_code": getattr(libvirt, code_name)})
+
+
+def test_busy_is_tried_again() -> None:
+    """Another job in the pool ends sooner or later."""
+    answers = [_refusal("VIR_ERR_INTERNAL_ERROR"), _refusal("VIR_ERR_INTERNAL_ERROR"), None]
+
+    def work() -> str:
+        answer = answers.pop(0)
+        if answer:
+            raise answer
+        return "done"
+
+    assert _while_busy(work, "VIR_ERR_INTERNAL_ERROR") == "done"
+    assert answers == []
+
+
+@pytest.mark.parametrize(("code", "calls"), [("VIR_ERR_NO_SUPPORT", 1), ("VIR_ERR_INTERNAL_ERROR", 2)])
+def test_no_patience_for_ever_or_for_others(code: str, calls: int) -> None:
+    """Other errors are raised at once, this one when patience ends."""
+    seen = []
+
+    def work() -> None:
+        seen.append(1)
+        raise _refusal(code)
+
+    with pytest.raises(DriverError, match="busy"):
+        _while_busy(work, "VIR_ERR_INTERNAL_ERROR", patience=0.01)
+    assert len(seen) == calls

@@ -1,0 +1,78 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Tests for moving bytes through a stream; the stream is libvirt's part and stood for by a list."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._driver.stream import (
+    CHUNK_BYTES,
+    MESSAGE_BYTES,
+    receive,
+    send,
+)
+
+DATA = bytes(range(1, 256)) * 9000
+
+
+class Wire:
+    """A stream that keeps what is sent, takes only part of a message, and gives what it is told to."""
+
+    def __init__(self, incoming: bytes = b"", takes: int = MESSAGE_BYTES) -> None:
+        """Give ``incoming``; take at most ``takes`` bytes at once."""
+        self.sent = io.BytesIO()
+        self.holes: list[int] = []
+        self._incoming = io.BytesIO(incoming)
+        self._takes = takes
+
+    def send(self, data: bytes) -> int:
+        """Take bytes."""
+        assert len(data) <= MESSAGE_BYTES
+        return self.sent.write(data[: self._takes])
+
+    def sendHole(self, length: int, flags: int) -> None:  # noqa: N802  # libvirt's name
+        """Take a hole."""
+        self.holes.append(length)
+        self.sent.write(bytes(length))
+
+    def recv(self, length: int) -> bytes:
+        """Give bytes."""
+        return self._incoming.read(length)
+
+
+@pytest.mark.parametrize("takes", [1000, MESSAGE_BYTES])
+def test_all_is_sent(takes: int) -> None:
+    """What a stream does not take at once is sent again."""
+    wire = Wire(takes=takes)
+    assert send(wire, io.BytesIO(DATA), len(DATA), False) == len(DATA)
+    assert wire.sent.getvalue() == DATA
+    assert wire.holes == []
+
+
+def test_no_more_than_asked_is_sent() -> None:
+    """A source that grew meanwhile, and one that ended early."""
+    wire = Wire()
+    length = 10
+    assert send(wire, io.BytesIO(DATA), length, False) == length
+    assert wire.sent.getvalue() == DATA[:length]
+    assert send(Wire(), io.BytesIO(b"abc"), length, False) == len(b"abc")
+
+
+def test_zeros_travel_as_holes() -> None:
+    """Whole chunks of zeros are not sent, and land in the right place."""
+    data = b"a" + bytes(CHUNK_BYTES - 1) + bytes(CHUNK_BYTES * 2) + b"end"
+    wire = Wire()
+    assert send(wire, io.BytesIO(data), len(data), True) == len(data)
+    assert wire.sent.getvalue() == data
+    assert wire.holes == [CHUNK_BYTES, CHUNK_BYTES]
+
+
+def test_all_is_received() -> None:
+    """Everything until the end."""
+    sink = io.BytesIO()
+    assert receive(Wire(DATA), sink) == len(DATA)
+    assert sink.getvalue() == DATA

@@ -1,0 +1,110 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Tests for the plan of an image: pure, from what is declared and what was read."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError
+from ansible_collections.kilonova.compute.plugins.module_utils._service.image import (
+    ImageState,
+    plan_image,
+)
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import Checksum, ImageSpec
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import ImageRecord
+
+OLD, NEW = "aa" * 32, "bb" * 32
+SPEC = ImageSpec("debian", url="https://h/d.qcow2", checksum=Checksum("sha256", OLD))
+RECORD = ImageRecord(
+    name="debian",
+    digest=f"sha256:{OLD}",
+    format="qcow2",
+    virtual_size_bytes=1024,
+    size_bytes=512,
+    source=SPEC.source,
+    source_id=SPEC.source_id,
+    checksum=f"sha256:{OLD}",
+    fetched_at="2026-01-31T12:00:00Z",
+)
+PUBLISHED = ImageState(RECORD, "/pool/data", has_record=True)
+
+
+def described(spec: ImageSpec, state: ImageState) -> list[str]:
+    """Return the planned steps."""
+    return [action.describe() for action in plan_image(spec, state).actions]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"url": "https://mirror/d.qcow2"},
+        {"url": None, "path": "/srv/d.qcow2"},
+        {"checksum": None},
+        {"format": "qcow2"},
+    ],
+)
+def test_nothing_to_do(changes: dict[str, t.Any]) -> None:
+    """The same content by its checksum, or the same source without one."""
+    assert not plan_image(replace(SPEC, **changes), PUBLISHED).changed
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"checksum": Checksum("sha256", NEW)},
+        {"checksum": Checksum("sha512", "c" * 128)},
+        {"checksum": None, "url": "https://mirror/d.qcow2"},
+        {"format": "raw"},
+    ],
+)
+def test_fetched_again(changes: dict[str, t.Any]) -> None:
+    """Other content, another source without a checksum, or another format."""
+    spec = replace(SPEC, **changes)
+    assert described(spec, PUBLISHED) == [f"fetch_image {spec.source}", "publish_image debian"]
+
+
+def test_file_that_changed() -> None:
+    """Without a checksum a file's time of change is compared, with one it is not."""
+    spec = ImageSpec("debian", path="/srv/d.raw")
+    record = replace(RECORD, source=spec.source, source_id=spec.source_id, source_mtime_ns=1)
+    state = replace(PUBLISHED, record=record, source_mtime_ns=1)
+    assert not plan_image(spec, state).changed
+    assert plan_image(spec, replace(state, source_mtime_ns=2)).changed
+    assert not plan_image(replace(spec, checksum=SPEC.checksum), replace(state, source_mtime_ns=2)).changed
+
+
+def test_changes_are_those_that_are_made() -> None:
+    """What stays is not listed; what only the image can tell is said to be unknown."""
+    plan = plan_image(replace(SPEC, checksum=Checksum("sha256", NEW)), replace(PUBLISHED, unused=("old.qcow2",)))
+    assert [(change.path, change.before, change.after) for change in plan.changes] == [
+        ("image.checksum", f"sha256:{OLD}", f"sha256:{NEW}"),
+        ("image.digest", f"sha256:{OLD}", f"sha256:{NEW}"),
+        ("image.format", "qcow2", "(known when fetched)"),
+    ]
+    assert plan.actions[-1].describe() == "remove_volume old.qcow2"
+
+
+def test_data_that_is_there_is_taken() -> None:
+    """Another name's data with the wanted digest spares the fetch."""
+    state = ImageState(twin=replace(RECORD, name="other", source="https://first/d.qcow2"))
+    plan = plan_image(SPEC, state)
+    assert [action.describe() for action in plan.actions] == ["publish_image debian"]
+    assert ("image.source", "https://first/d.qcow2") in [(change.path, change.after) for change in plan.changes]
+
+
+def test_removal() -> None:
+    """Absent removes what is there, is done when nothing is, and refuses what is in use."""
+    absent = ImageSpec("debian", present=False)
+    assert described(absent, ImageState()) == []
+    assert described(absent, PUBLISHED) == ["unpublish_image debian"]
+    assert described(absent, replace(PUBLISHED, unused=("data",))) == ["unpublish_image debian", "remove_volume data"]
+    assert described(absent, ImageState(has_record=True)) == ["unpublish_image debian"]
+    with pytest.raises(ConflictError, match="in use by domain web") as caught:
+        plan_image(absent, replace(PUBLISHED, users=("domain web",)))
+    assert caught.value.details == {"users": ["domain web"]}

@@ -1,0 +1,37 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Tests for chains of backing files."""
+
+from __future__ import annotations
+
+from ansible_collections.kilonova.compute.plugins.module_utils._service.image_usage import DomainUse, Usage
+
+USAGE = Usage(
+    labels={"/p/base": "volume base of pool p", "/p/mid": "volume mid of pool p", "/q/top": "volume top of pool q"},
+    backing={"/p/mid": "/p/base", "/q/top": "/p/mid", "/p/loop": "/p/loop"},
+    domains=(
+        DomainUse("web", frozenset({"/q/top"})),
+        DomainUse("plain", frozenset({"/p/other"})),
+        DomainUse("far", frozenset({"/elsewhere"}), ("/elsewhere",)),
+    ),
+)
+
+
+def test_chains_are_followed_across_pools() -> None:
+    """Everything above counts, however far, and the domain at the top."""
+    assert USAGE.users("/p/base") == ["volume mid of pool p", "volume top of pool q", "domain web"]
+    assert USAGE.users("/q/top") == ["domain web"]
+    assert USAGE.users("/p/other") == ["domain plain"]
+    assert USAGE.users("/p/unknown") == []
+
+
+def test_a_loop_ends() -> None:
+    """A volume that claims to lie on itself hangs nothing."""
+    assert USAGE.users("/p/loop") == []
+
+
+def test_unreadable_disks_are_named() -> None:
+    """A disk in no pool may lie on anything."""
+    assert USAGE.unreadable == ["/elsewhere of domain far"]

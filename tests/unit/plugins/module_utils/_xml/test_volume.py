@@ -1,0 +1,122 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Tests for volumes and pools between data and libvirt's XML."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.volume import (
+    DiskSource,
+    PoolDescription,
+    VolumeDescription,
+    read_disk_sources,
+    read_pool,
+    read_volume,
+    write_volume,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+XML_TEXT = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), min_size=1
+)
+
+FROM_LIBVIRT = """
+<volume type='file'>
+  <name>overlay.qcow2</name>
+  <key>/pool/overlay.qcow2</key>
+  <capacity unit='bytes'>1073741824</capacity>
+  <allocation unit='bytes'>200704</allocation>
+  <physical unit='bytes'>196624</physical>
+  <target>
+    <path>/pool/overlay.qcow2</path>
+    <format type='qcow2'/>
+    <permissions><mode>0600</mode></permissions>
+    <timestamps><atime>1.5</atime><mtime>1795410000.25</mtime></timestamps>
+    <compat>1.1</compat>
+  </target>
+  <backingStore>
+    <path>/pool/base.raw</path>
+    <format type='raw'/>
+    <permissions><mode>0600</mode></permissions>
+  </backingStore>
+</volume>
+"""
+
+
+def test_reads_what_libvirt_says() -> None:
+    """Sizes, path, format and what lies below."""
+    assert read_volume(FROM_LIBVIRT) == VolumeDescription(
+        name="overlay.qcow2",
+        capacity_bytes=1073741824,
+        format="qcow2",
+        allocation_bytes=200704,
+        physical_bytes=196624,
+        path="/pool/overlay.qcow2",
+        modified="1795410000.25",
+        backing_path="/pool/base.raw",
+        backing_format="raw",
+    )
+
+
+def test_writes_an_overlay() -> None:
+    """The format of what lies below is always said."""
+    text = write_volume(VolumeDescription("a", 512, "qcow2", backing_path="/b<&'\"", backing_format="raw"))
+    assert text == (
+        '<volume><name>a</name><capacity unit="bytes">512</capacity><allocation unit="bytes">0</allocation>'
+        '<target><format type="qcow2"/></target>'
+        '<backingStore><path>/b&lt;&amp;\'"</path><format type="raw"/></backingStore></volume>'
+    )
+
+
+@given(
+    name=XML_TEXT, path=st.none() | XML_TEXT, size=st.integers(0, 2**63), image_format=st.sampled_from(["raw", "qcow2"])
+)
+def test_what_is_written_is_read(name: str, path: str | None, size: int, image_format: str) -> None:
+    """No text changes the shape of the XML."""
+    below = image_format if path else None
+    volume = VolumeDescription(name, size, image_format, size // 2, backing_path=path, backing_format=below)
+    assert read_volume(write_volume(volume)) == volume
+
+
+def test_control_characters_are_refused() -> None:
+    """What XML can't carry is told, not dropped."""
+    with pytest.raises(XmlError):
+        write_volume(VolumeDescription("a\x01", 1))
+
+
+def test_reads_a_pool() -> None:
+    """A pool of files has a path, others have none."""
+    text = (
+        "<pool type='{}'><name>default</name><uuid>u</uuid><capacity unit='bytes'>30</capacity>"
+        "<allocation unit='bytes'>10</allocation><available unit='bytes'>20</available>{}</pool>"
+    )
+    path = "<target><path>/pool</path></target>"
+    assert read_pool(text.format("dir", path)) == PoolDescription("default", "u", "dir", "/pool", 30, 10, 20)
+    assert read_pool(text.format("rbd", "")).path is None
+
+
+def test_reads_all_a_domain_lies_on() -> None:
+    """Files, block devices and volumes, with the chain below and the target of a copy; an empty drive is nothing."""
+    text = """
+    <domain><devices>
+      <disk type='file'><driver type='qcow2'/><source file='/a'/>
+        <backingStore type='file'><format type='raw'/><source file='/b'/>
+          <backingStore type='block'><format type='qcow2'/><source dev='/dev/c'/><backingStore/></backingStore>
+        </backingStore>
+        <mirror type='file'><format type='qcow2'/><source file='/m'/></mirror>
+      </disk>
+      <disk type='volume'><source pool='p' volume='v'/></disk>
+      <disk type='file' device='cdrom'><driver type='raw'/></disk>
+    </devices></domain>
+    """
+    assert set(read_disk_sources(text)) == {
+        DiskSource("/a", "qcow2"),
+        DiskSource("/b", "raw"),
+        DiskSource("/dev/c", "qcow2"),
+        DiskSource("/m", "qcow2"),
+        DiskSource(None, None, "p", "v"),
+    }
