@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -16,11 +15,9 @@ from pathlib import Path
 
 from . import console, guest, inventory, lifecycle, packages, server
 from .errors import InterruptedLab, LabError
+from .hostfiles import MOST_HOSTS
 from .layout import DEFAULT_DIR, HostLayout, Layout
-from .run import system_path
 from .state import KINDS, LabState
-
-_MOST_HOSTS = 64
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -89,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     made = add("uri", _uri, "Print the libvirt URI of a host.")
     made.add_argument("host", metavar="HOST")
+    made = add("crash", _crash, "End a whole host as a power cut does; 'up' boots it again.")
+    made.add_argument("host", metavar="HOST")
     made = add("exec", _exec, "Run a program on a host.")
     made.add_argument("host", metavar="HOST")
     made.add_argument("words", nargs=argparse.REMAINDER, metavar="-- PROGRAM", help="the program and its arguments")
@@ -104,8 +103,8 @@ def _count(text: str) -> int:
 
 def _host_count(text: str) -> int:
     number = int(text)
-    if not 1 <= number <= _MOST_HOSTS:
-        raise argparse.ArgumentTypeError(f"must be between 1 and {_MOST_HOSTS}")
+    if not 1 <= number <= MOST_HOSTS:
+        raise argparse.ArgumentTypeError(f"must be between 1 and {MOST_HOSTS}")
     return number
 
 
@@ -178,14 +177,20 @@ def _uri(options: argparse.Namespace) -> int:
     return 0
 
 
+def _crash(options: argparse.Namespace) -> int:
+    _layout, found, host = _host(options)
+    lifecycle.driver(found.kind).crash(host)
+    print(f"{host.name} has crashed.")
+    return 0
+
+
 def _exec(options: argparse.Namespace) -> int:
     _layout, found, host = _host(options)
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not words:
         raise LabError("Say which program to run: lab.py exec HOST -- PROGRAM ARGUMENTS")
-    work = lifecycle.driver(found.kind)
-    environment = {**os.environ, "PATH": system_path(), "LIBVIRT_DEFAULT_URI": work.uri(host)}
+    command, environment = lifecycle.driver(found.kind).command(host, words)
     try:
-        return subprocess.run(words, env=environment, check=False).returncode
+        return subprocess.run(command, env=environment, check=False).returncode
     except FileNotFoundError:
         raise LabError(f"The program {words[0]} is missing.") from None

@@ -7,23 +7,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from . import lifecycle, rootless
-from .layout import HostLayout, Layout
+from . import lifecycle
+from .layout import Layout
 from .state import LabState
-
-
-def host_variables(host: HostLayout, found: LabState, python: str) -> dict[str, Any]:
-    """Return what Ansible must know to reach a host."""
-    return {"ansible_connection": "local", "ansible_python_interpreter": python, "compute_uri": rootless.uri(host)}
 
 
 def as_yaml(layout: Layout, found: LabState, python: str) -> str:
     """Return the inventory as YAML: group ``compute`` with every host of the lab."""
     lines = ["---", "compute:", "  hosts:"]
+    work = lifecycle.driver(found.kind)
     for host in lifecycle.hosts(layout, found):
         lines.append(f"    {host.name}:")
         # JSON's strings and numbers are YAML's too, and quoting them is nobody's guess.
-        lines.extend(f"      {key}: {json.dumps(value)}" for key, value in host_variables(host, found, python).items())
+        lines.extend(f"      {key}: {json.dumps(value)}" for key, value in work.variables(host, python).items())
     return "\n".join(lines) + "\n"

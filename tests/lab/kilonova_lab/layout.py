@@ -44,6 +44,7 @@ class Layout:
 
     directory: Path
     short: Path
+    subnet: str = ""
 
     @classmethod
     def of(cls, directory: str | os.PathLike[str]) -> Layout:

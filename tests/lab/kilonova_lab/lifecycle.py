@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType, ModuleType
 
-from . import rootless, state
+from . import rootless, state, whole
 from .errors import InterruptedLab, LabError
 from .layout import HostLayout, Layout, make_private
 from .processes import end_all
@@ -26,7 +26,7 @@ from .state import LabState
 
 def driver(kind: str) -> ModuleType:
     """Return the module that knows how hosts of a kind are made."""
-    return rootless
+    return whole if kind == "whole" else rootless
 
 
 def hosts(layout: Layout, found: LabState) -> list[HostLayout]:
@@ -38,7 +38,11 @@ def attach(directory: str | os.PathLike[str]) -> tuple[Layout, LabState]:
     """Return an existing lab, at the places it was made with."""
     layout = Layout.of(directory)
     found = state.require(layout)
-    return replace(layout, short=Path(found.short)), found
+    return _placed(layout, found), found
+
+
+def _placed(layout: Layout, found: LabState) -> Layout:
+    return replace(layout, short=Path(found.short), subnet=found.subnet)
 
 
 def up(directory: str | os.PathLike[str], count: int, kind: str) -> tuple[Layout, LabState]:
@@ -49,14 +53,15 @@ def up(directory: str | os.PathLike[str], count: int, kind: str) -> tuple[Layout
         found = state.load(layout)
         if found is None:
             state.refuse_foreign(layout.directory)
-            wanted = LabState(str(layout.directory), str(layout.short), kind, count)
+            driver(kind).check(layout)
+            wanted = LabState(str(layout.directory), str(layout.short), kind, count, driver(kind).choose_subnet(layout))
         else:
             if found.kind != kind:
                 raise LabError(
                     f"The lab in {layout.directory} is of kind {found.kind}, not {kind}: take it down first, or choose another --dir."
                 )
-            layout = replace(layout, short=Path(found.short))
             wanted = found.with_hosts(count)
+        layout = _placed(layout, wanted)
         with _signals():
             try:
                 _start(layout, wanted, is_new=found is None)
@@ -81,7 +86,7 @@ def down(directory: str | os.PathLike[str]) -> bool:
         _forget_moved(layout)
         found = state.load(layout)
         if found is not None:
-            layout = replace(layout, short=Path(found.short))
+            layout = _placed(layout, found)
         _remove(layout, found.kind if found else state.KINDS[0])
     return found is not None
 
@@ -94,7 +99,8 @@ def _start(layout: Layout, wanted: LabState, *, is_new: bool) -> None:
         shutil.rmtree(layout.short, ignore_errors=True)
     state.save(layout, wanted)
     make_private(layout.short)
-    work.check_kernel(layout.directory)
+    work.check(layout)
+    work.start_shared(layout)
     _in_parallel(work.start, hosts(layout, wanted), layout)
 
 
@@ -126,6 +132,7 @@ def _remove(layout: Layout, kind: str) -> None:
     numbers = {int(path.name[4:]) for path in layout.directory.glob("host*") if path.name[4:].isdigit()}
     for number in sorted(numbers):
         driver(kind).stop(layout.host(number))
+    driver(kind).stop_shared(layout)
     shutil.rmtree(layout.short, ignore_errors=True)
     state.remove_own_files(layout)
 

@@ -46,7 +46,7 @@ class Process:
                 fields = next((line.split()[1:] for line in status if line.startswith("NSpid:")), [])
         except OSError:
             return False
-        return len(fields) > 1 and fields[-1] == "1"
+        return fields[1:] == ["1"]
 
 
 def _read(pid: str, name: str) -> tuple[bytes, ...]:
@@ -66,15 +66,19 @@ def _is_marked(environment: tuple[bytes, ...], prefix: bytes) -> bool:
     return any(entry.startswith(starts) for entry in environment)
 
 
+def _is_connection(command: tuple[bytes, ...], prefix: bytes) -> bool:
+    """Tell whether a command line is that of an ssh that keeps a connection to a host open for later use."""
+    return command[0].startswith(b"ssh: " + prefix)
+
+
 def owned(prefix: str | os.PathLike[str]) -> Iterator[Process]:
     """Yield the living processes that belong below a short directory, a lab's or a host's."""
     wanted = os.fsencode(prefix).rstrip(b"/") + b"/"
     for pid in os.listdir("/proc"):
-        if pid.isdigit() and _is_marked(_read(pid, "environ"), wanted):
-            command = _read(pid, "cmdline")
-            # A zombie has no command line any more: it holds nothing and only waits to be reaped.
-            if command and command[0]:
-                yield Process(int(pid), command)
+        command = _read(pid, "cmdline") if pid.isdigit() else ()
+        # A zombie has no command line any more: it holds nothing and only waits to be reaped.
+        if command and command[0] and (_is_marked(_read(pid, "environ"), wanted) or _is_connection(command, wanted)):
+            yield Process(int(pid), command)
 
 
 def kill(processes: list[Process], number: int = signal.SIGKILL) -> None:

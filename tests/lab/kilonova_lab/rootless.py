@@ -19,10 +19,11 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from .errors import LabError
-from .layout import HostLayout, make_private
+from .layout import HostLayout, Layout, make_private
 from .processes import end_all, owned
 from .run import find, run, system_path, virsh
 
@@ -63,7 +64,35 @@ def stop(host: HostLayout) -> None:
         shutil.rmtree(host.directory)
 
 
-def check_kernel(directory: Path) -> None:
+def crash(host: HostLayout) -> None:
+    """Refuse: a rootless host shares the machine, so only its daemon could die."""
+    raise LabError(f"{host.name} is rootless and cannot crash as a machine does: use --kind whole.")
+
+
+def choose_subnet(layout: Layout) -> str:
+    """Return nothing: rootless hosts have no network of their own."""
+    return ""
+
+
+def start_shared(layout: Layout) -> None:
+    """Start nothing: rootless hosts share only the machine."""
+
+
+def stop_shared(layout: Layout) -> None:
+    """End nothing."""
+
+
+def variables(host: HostLayout, python: str) -> dict[str, Any]:
+    """Return what Ansible must know to reach the host."""
+    return {"ansible_connection": "local", "ansible_python_interpreter": python, "compute_uri": uri(host)}
+
+
+def command(host: HostLayout, words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Return how to run a program on the host: here, with the host as libvirt's default."""
+    return words, {**os.environ, "PATH": system_path(), "LIBVIRT_DEFAULT_URI": uri(host)}
+
+
+def check(layout: Layout) -> None:
     """Say in one sentence what stands in the way of daemons run by root."""
     find("libvirtd", "libvirt-daemon-system")
     prefix = _prefix()
@@ -76,10 +105,10 @@ def check_kernel(directory: Path) -> None:
             f"The kernel refuses root a user namespace, which a rootless host needs: run the lab as an ordinary user. ({exc})"
         ) from None
     try:
-        run([*prefix, "test", "-w", str(directory)], limit=10)
+        run([*prefix, "test", "-w", str(layout.directory)], limit=10)
     except LabError:
         raise LabError(
-            f"{directory} lies below a directory that is closed to root without privileges: run the lab as its owner."
+            f"{layout.directory} lies below a directory that is closed to root without privileges: run the lab as its owner."
         ) from None
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""A web server for images, on this machine alone, that also breaks off or dawdles when asked to.
+"""A web server for images, for this machine and its lab alone, that also breaks off or dawdles when asked to.
 
 ``/NAME`` serves a file, ``/break/NAME`` ends the connection after half of it, ``/slow/NAME`` takes some seconds over it.
 ``/SHA256SUMS`` lists the files' checksums, unless there is a file of that name.
@@ -42,7 +42,9 @@ def start(layout: Layout, root: Path) -> str:
     make_private(short)
     url_file = short / "url"
     url_file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", __name__, str(root.resolve()), str(url_file)]
+    # Whole hosts reach this machine only at its address on their own network.
+    address = f"{layout.subnet}.1" if layout.subnet else "127.0.0.1"
+    command = [sys.executable, "-m", __name__, str(root.resolve()), str(url_file), address]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), MARKER: f"{short}/"}
     with open(layout.directory / "http.log", "wb") as log:
         process = subprocess.Popen(
@@ -109,15 +111,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(_SLOW_PAUSE)
 
 
-def serve(root: Path, url_file: Path) -> None:
+def serve(root: Path, url_file: Path, address: str) -> None:
     """Serve a directory for ever, and say at which URL."""
     Handler.root = root.resolve()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+    with http.server.ThreadingHTTPServer((address, 0), Handler) as running:
         draft = url_file.with_suffix(".new")
-        draft.write_text(f"http://127.0.0.1:{running.server_port}", encoding="ascii")
+        draft.write_text(f"http://{address}:{running.server_port}", encoding="ascii")
         os.replace(draft, url_file)
         running.serve_forever()
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), Path(sys.argv[2]))
+    serve(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
