@@ -132,7 +132,7 @@ with patch_module_args(arguments):
 """
 
 
-def run_module(name: str, *, check: bool = False, diff: bool = False, **arguments: t.Any) -> Result:
+def run_module(name: str, /, *, check: bool = False, diff: bool = False, **arguments: t.Any) -> Result:
     """Run a module in a process of its own, as Ansible would, and return its result."""
     process = start_module(name, check=check, diff=diff, **arguments)
     out, err = process.communicate(timeout=600)
@@ -143,7 +143,7 @@ def run_module(name: str, *, check: bool = False, diff: bool = False, **argument
     return Result(bool(data.get("failed")), data)
 
 
-def start_module(name: str, *, check: bool = False, diff: bool = False, **arguments: t.Any) -> subprocess.Popen[str]:
+def start_module(name: str, /, *, check: bool = False, diff: bool = False, **arguments: t.Any) -> subprocess.Popen[str]:
     """Start a module in a process of its own."""
     arguments.update(_ansible_check_mode=check, _ansible_diff=diff)
     process = subprocess.Popen(
