@@ -161,6 +161,8 @@ class Machine:
     graphics: tuple[Graphics, ...] = ()
     serials: tuple[Serial, ...] = ()
     channels: tuple[Channel, ...] = ()
+    scsi_model: str | None = None
+    """Model of the first SCSI controller, such as virtio-scsi; libvirt's own choice is an old card."""
     video: str | None = None
     """Model: virtio, vga, qxl, cirrus, bochs or none."""
     rng: str | None = None

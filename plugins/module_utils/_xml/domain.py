@@ -18,7 +18,7 @@ from .._spec.machine import Machine
 from .document import Element, XmlError, as_int, attribute, ensure, new, parse, put, text_of, to_text
 from .domain_console import put_channels, put_graphics, put_serials, read_channels, read_graphics, read_serials
 from .domain_disk import put_disks, read_disks
-from .domain_extra import put_balloon, put_rng, put_video, read_balloon_stats, read_rng
+from .domain_extra import put_balloon, put_rng, put_scsi_model, put_video, read_balloon_stats, read_rng, read_scsi_model
 from .domain_nic import put_nics, read_nics
 from .domain_platform import (
     put_clock,
@@ -100,6 +100,7 @@ def read(xml: str) -> Machine:
         graphics=read_graphics(devices),
         serials=read_serials(devices),
         channels=read_channels(devices),
+        scsi_model=read_scsi_model(devices),
         video=attribute(devices, "video/model", "type"),
         rng=read_rng(devices),
         balloon=attribute(devices, "memballoon", "model"),
@@ -137,6 +138,7 @@ def _put(domain: Element, machine: Machine) -> None:
 def _put_devices(devices: Element, machine: Machine) -> None:
     put(devices, "emulator", machine.emulator)
     put_disks(devices, machine.disks)
+    put_scsi_model(devices, machine.scsi_model)
     put_nics(devices, machine.nics)
     put_serials(devices, machine.serials)
     put_channels(devices, machine.channels)

@@ -4,13 +4,30 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Single devices of a domain: video card, random number generator and memory balloon."""
+"""Single devices of a domain: SCSI controller, video card, random number generator and memory balloon."""
 
 from __future__ import annotations
 
 from .document import Element, add, as_int, attribute, drop, ensure, put, set_attributes, text_of
 
 _RANDOM = "rng/backend[@model='random']"
+_SCSI = "controller[@type='scsi'][@index='0']"
+
+
+def read_scsi_model(devices: Element) -> str | None:
+    """Return the model of the first SCSI controller."""
+    return attribute(devices, _SCSI, "model")
+
+
+def put_scsi_model(devices: Element, model: str | None) -> None:
+    """Write the model of the first SCSI controller, or append it; another model needs another address."""
+    if model is None or read_scsi_model(devices) == model:
+        return
+    controller = devices.find(_SCSI)
+    if controller is None:
+        controller = add(devices, "controller", type="scsi", index=0)
+    drop(controller, "address")
+    set_attributes(controller, model=model)
 
 
 def put_video(devices: Element, model: str | None) -> None:
