@@ -43,7 +43,6 @@ home = $demo/ansible
 remote_tmp = $demo/ansible/tmp
 collections_path = $demo/collections
 inventory = $demo/inventory
-callback_result_format = yaml
 display_skipped_hosts = false
 EOF
   # Whoever edited the fleet keeps it.

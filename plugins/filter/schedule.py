@@ -17,7 +17,7 @@ description:
   - What is on a host already stays there. The rest is placed as one batch, the hardest first, whatever order it is declared in.
   - The filters are C(ComputeFilter) (the host is up and enabled), C(HostFilter) (the declared host), C(NameFilter) (the name is free there),
     C(SplitBrainFilter) (every host could be looked at), C(CoreFilter), C(RamFilter) and C(DiskFilter).
-  - An amount fits if C(used + amount <= (total - reserved) * ratio) and C(amount <= total), as in Nova's placement.
+  - An amount fits if it is at most the total, and if used plus amount is at most (total minus reserved) times ratio, as in Nova's placement.
   - The same input gives the same plan.
 positional: hosts, fleet
 options:
