@@ -1,0 +1,258 @@
+#!/usr/bin/env bash
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# Run gates over a copy of the work tree and say at the end which passed:
+#   tools/check.sh all
+#   tools/check.sh sanity units lint docs build lab integration
+#   tools/check.sh ruff mypy        single gates, by the names below
+
+# shellcheck source=tools/common.sh
+source "${BASH_SOURCE[0]%/*}/common.sh"
+
+# Percent of the lines and branches of plugins/ that the unit tests must reach.
+COVERAGE_THRESHOLD=80
+
+declare -A groups=(
+  [lint]="black ruff pylint mypy yamllint shellcheck extra-checks ansible-lint"
+  [docs]="antsibull-docs changelog licences"
+  [build]="build galaxy-importer"
+)
+all=(sanity units lint docs build lab integration)
+
+linted_python=(plugins tests/unit tests/lab tests/integration tests/bench tools noxfile.py)
+
+# ---- the gates: each runs in the copy of the tree, in its own subshell -----------------------------------------------
+
+gate_sanity() {
+  ansible-test sanity --local --color no --python "$PYTHON"
+}
+
+gate_units() {
+  ansible-test coverage erase
+  ansible-test units --local --color no --python "$PYTHON" --coverage
+  ansible-test coverage report --all --show-missing --include 'plugins/*' --color no | tee coverage.txt
+  awk -v least="$COVERAGE_THRESHOLD" '
+    $1 == "TOTAL" { percent = $NF + 0; seen = 1 }
+    END {
+      if (!seen || percent < least) {
+        printf "The unit tests reach %s %% of plugins/: at least %s %% are wanted.\n", percent, least
+        exit 1
+      }
+    }' coverage.txt
+}
+
+gate_black() {
+  existing_of "${linted_python[@]}"
+  black --config pyproject.toml --check --diff --quiet "${existing[@]}" || {
+    echo "black would change the lines above."
+    return 1
+  }
+}
+
+gate_ruff() {
+  existing_of "${linted_python[@]}"
+  ruff check --no-cache --config ruff.toml "${existing[@]}"
+  ruff check --no-cache --config ruff.toml --select I,RUF022 "${existing[@]}"
+}
+
+gate_pylint() {
+  local config=$PWD/.pylintrc
+  existing_of "${linted_python[@]}"
+  cd ../../..
+  pylint --jobs 0 --rcfile "$config" --source-roots . "${existing[@]/#/$COLLECTION/}"
+}
+
+gate_mypy() {
+  local config=$PWD/.mypy.ini
+  existing_of plugins tests/unit tests/integration
+  cd ../../..
+  local options=(--config-file "$config" --cache-dir home/.cache/mypy --namespace-packages --explicit-package-bases)
+  MYPYPATH=.:"$COLLECTION/tests/lab" mypy "${options[@]}" "${existing[@]/#/$COLLECTION/}"
+  cd "$COLLECTION"
+  existing_of tools tests/bench
+  MYPYPATH=tests/lab mypy "${options[@]}" tests/lab
+  ((${#existing[@]} == 0)) || MYPYPATH=tests/lab mypy "${options[@]}" "${existing[@]}"
+}
+
+gate_yamllint() {
+  # Of nox's sessions this one needs no environment of its own: YAML files, and the YAML inside plugins.
+  run_nox yamllint
+}
+
+gate_extra-checks() {
+  run_nox antsibull-nox-config extra-checks
+}
+
+gate_shellcheck() {
+  local scripts
+  mapfile -d '' scripts < <(git ls-files -z -- '*.sh' .ci/run)
+  shellcheck --external-sources "${scripts[@]}"
+}
+
+gate_ansible-lint() {
+  ansible-lint --offline --strict --nocolor
+}
+
+gate_antsibull-docs() {
+  antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all .
+}
+
+gate_changelog() {
+  antsibull-changelog lint
+}
+
+gate_licences() {
+  run_nox license-check
+}
+
+gate_build() {
+  rm -rf "$WORK/build"
+  mkdir -p "$WORK/build/installed"
+  ansible-galaxy collection build --output-path "$WORK/build"
+  cd "$WORK/build"
+  local tarball=(*.tar.gz)
+  tar -tzf "${tarball[0]}" | cut -d / -f 1 | sort -u >entries
+  local allowed='COPYING|LICENSES|README.md|REUSE.toml|FILES.json|MANIFEST.json|CHANGELOG.md(.license)?'
+  if grep -vxE "$allowed|changelogs|docs|examples|extensions|meta|playbooks|plugins|roles|tests" entries; then
+    echo "The entries above do not belong into the tarball: name them in galaxy.yml under build_ignore."
+    return 1
+  fi
+  if tar -tzf "${tarball[0]}" | grep -E '__pycache__|\.pyc$|_cache/|^tests/output/|^tests/integration/inventory|\.hypothesis'; then
+    echo "The files above are scratch and do not belong into the tarball."
+    return 1
+  fi
+  ansible-galaxy collection install --offline --collections-path installed "${tarball[0]}"
+  ANSIBLE_COLLECTIONS_PATH=$PWD/installed ansible-doc --list --json "$NAMESPACE.$NAME" >modules.json
+  grep -q "\"$NAMESPACE\.$NAME\." modules.json || {
+    echo "ansible-doc finds no module in the installed collection."
+    return 1
+  }
+}
+
+gate_galaxy-importer() {
+  local tarball
+  if ! compgen -G "$WORK/build/*.tar.gz" >/dev/null; then gate_build >/dev/null; fi
+  cd "$WORK/build"
+  tarball=(*.tar.gz)
+  printf '%s\n' '[galaxy-importer]' 'CHECK_REQUIRED_TAGS = True' 'RUN_ANSIBLE_DOC = True' >importer.cfg
+  GALAXY_IMPORTER_CONFIG=$PWD/importer.cfg python -m galaxy_importer.main "${tarball[0]}"
+}
+
+gate_lab() {
+  cd "$ROOT"
+  python -m pytest -p no:cacheprovider tests/lab
+}
+
+gate_integration() {
+  cd "$ROOT"
+  tools/integration.sh
+}
+
+# ---- how they are run ------------------------------------------------------------------------------------------------
+
+# Fill `existing` with those of the given paths that are there.
+existing_of() {
+  local path
+  existing=()
+  for path in "$@"; do
+    if [[ -e $path ]]; then existing+=("$path"); fi
+  done
+}
+
+# nox without environments of its own leaves out whatever would need one, silently: call only sessions that do not.
+run_nox() {
+  local session log=$WORK/nox.log
+  nox --no-venv --no-install --nocolor --session "$@" 2>&1 | tee "$log"
+  for session in "$@"; do
+    grep -q "Session $session was successful" "$log"
+  done
+  if grep -E 'Skipping (black|ruff|pylint|mypy|antsibull-docs|ansible-lint)\.\.\.' "$log"; then
+    return 1
+  fi
+}
+
+# Print "PASSED FAILED" of pytest's closing lines in a log, or nothing where it has none.
+pytest_counts() {
+  awk '
+    /^(=+ )?([0-9]+ [a-z]+,? ?)+ in [0-9.]+s/ && /(passed|failed|error)/ {
+      seen = 1
+      for (i = 1; i < NF; i++) {
+        if ($(i + 1) ~ /^passed/) passed += $i
+        if ($(i + 1) ~ /^(failed|errors?)/) failed += $i
+      }
+    }
+    END { if (seen) print passed + 0, failed + 0 }' "$1"
+}
+
+run_gate() {
+  local gate=$1 log=$WORK/logs/$1.log begun=$SECONDS status=0 passed failed
+  printf '\n==== %s\n' "$gate"
+  # A condition would switch off `set -e` inside the gate, hence the detour over the status.
+  set +e
+  (
+    set -e
+    if [[ $gate != integration && $gate != lab ]]; then cd "$TREE"; fi
+    "gate_$gate"
+  ) </dev/null 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  set -e
+
+  read -r passed failed < <(pytest_counts "$log") || { passed=0 failed=0; }
+  if ((status == 0)); then
+    # A gate that counts no tests counts as one check.
+    ((passed)) || passed=1
+    printf -v line 'passed  %-16s %5d s' "$gate" $((SECONDS - begun))
+  else
+    ((failed)) || failed=1
+    broken=true
+    printf -v line 'FAILED  %-16s %5d s  log: .work/logs/%s.log' "$gate" $((SECONDS - begun)) "$gate"
+  fi
+  total_passed=$((total_passed + passed)) total_failed=$((total_failed + failed))
+  table+=("$line")
+  printf '%s\n' "$line"
+}
+
+main() {
+  local gate wanted=()
+  [[ ${1:-} != all ]] || set -- "${all[@]}"
+  for gate in "$@"; do
+    if [[ -n ${groups[$gate]:-} ]]; then
+      read -r -a members <<<"${groups[$gate]}"
+      wanted+=("${members[@]}")
+    else
+      declare -F "gate_$gate" >/dev/null || die "There is no gate $gate."
+      wanted+=("$gate")
+    fi
+  done
+  ((${#wanted[@]})) || die "Name the gates to run, or all."
+
+  enter_sandbox
+  ROOT=$PWD
+  COLLECTION=ansible_collections/$NAMESPACE/$NAME
+  PYTHON=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  rm -rf .work/logs
+  mkdir -p .work/logs
+  copy_tree
+
+  local table=() total_passed=0 total_failed=0 broken=false line
+  for gate in "${wanted[@]}"; do
+    run_gate "$gate"
+  done
+  printf '\nPython %s, %s\n' "$PYTHON" "$(ansible --version | head -n 1)"
+  printf '%s\n' "${table[@]}"
+  printf '%d passed, %d failed\n' "$total_passed" "$total_failed"
+  ! $broken
+}
+
+# One run at a time in a clone: they share the copy of the tree. The lock dies with its holder, and daemons that a gate
+# starts do not inherit it.
+if [[ ${KILONOVA_LOCKED:-} != "$WORK" ]]; then
+  mkdir -p .work
+  status=0
+  KILONOVA_LOCKED=$WORK flock --nonblock --close --conflict-exit-code 75 .work/lock "$BASH" tools/check.sh "$@" || status=$?
+  ((status != 75)) || echo "Another run is at work in this clone: wait for it, or use a second clone." >&2
+  exit "$status"
+fi
+main "$@"

@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# Sourced by the other tools, which stand in the root of the repository: the environment and small helpers.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+WORK=$PWD/.work
+export NAMESPACE=kilonova NAME=compute
+# A real directory that ends as ansible-test wants it: ansible_collections/<namespace>/<name>.
+TREE=.work/ansible_collections/$NAMESPACE/$NAME
+export TREE
+
+die() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+case $PWD in
+  *:*) die "The path of this clone holds a colon ($PWD), which Python's virtual environments cannot live with: move it." ;;
+esac
+
+# Leave nothing outside the clone, and let nothing outside decide what is tested.
+enter_sandbox() {
+  mkdir -p "$WORK/home" "$WORK/bin"
+  "$WORK/venv/bin/python" tools/pip_settings.py "$WORK/home/.config/pip/pip.conf"
+  local variable
+  for variable in ${!ANSIBLE_@} ${!GIT_@} ${!XDG_@}; do
+    case $variable in GIT_SSL_* | XDG_RUNTIME_DIR) ;; *) unset "$variable" ;; esac
+  done
+  unset PIP_CONFIG_FILE PYTHONPATH PYTHONHOME VIRTUAL_ENV CDPATH
+  export HOME=$WORK/home LC_ALL=C.UTF-8 GIT_CONFIG_GLOBAL=/dev/null
+  export ANSIBLE_HOME=$HOME/.ansible ANSIBLE_LOCAL_TEMP=$HOME/.ansible/tmp ANSIBLE_COLLECTIONS_PATH=$WORK
+  export PATH="$WORK/venv/bin:$WORK/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+  # ansible-test would fetch get-pip.py from the Internet; the interpreters bundle pip.
+  local version
+  mkdir -p "$ANSIBLE_HOME/test/cache" "$ANSIBLE_LOCAL_TEMP"
+  for version in 24_2 25_2; do
+    cp tools/get_pip_shim.py "$ANSIBLE_HOME/test/cache/get_pip_$version.py"
+  done
+}
+
+# Copy what git knows or would take into $TREE, a repository of its own (linters ask git for the list of files).
+copy_tree() {
+  rm -rf "$TREE"
+  mkdir -p "$TREE"
+  git -c safe.directory='*' ls-files -z --cached --others --exclude-standard |
+    while IFS= read -r -d '' file; do
+      if [[ -e $file || -L $file ]]; then printf '%s\0' "$file"; fi
+    done | rsync -rlpt --from0 --files-from=- ./ "$TREE/"
+  git -C "$TREE" init --quiet --initial-branch main
+  git -C "$TREE" add --all
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# Run the tests that boot guests on simulated hypervisors.
+
+# shellcheck source=tools/common.sh
+source "${BASH_SOURCE[0]%/*}/common.sh"
+enter_sandbox
+
+suites=()
+for suite in tests/integration/lab tests/e2e; do
+  [[ ! -d $suite ]] || suites+=("$suite")
+done
+((${#suites[@]})) || die "There are no integration tests: tests/integration/lab and tests/e2e are missing."
+python -m pytest -p no:cacheprovider "${suites[@]}"
