@@ -144,14 +144,10 @@ def _guest(guest: dict[str, t.Any], where: str) -> Guest:
     if not isinstance(name, str) or not name:
         raise ValuesError(f"{where}: an instance has no name; gather the facts with kilonova.compute.compute_facts.")
     fleet = guest.get("fleet")
-    return Guest(
-        name,
-        None if fleet is None else str(fleet),
-        tuple(
-            _amount({dimension.key: 0, **guest}, dimension.key, f"{where}.{name}", math.ceil)
-            for dimension in DIMENSIONS
-        ),
-    )
+    # Of what is not ours some figures may be unknown; the host's own figures count it all the same.
+    known = {dimension.key: guest.get(dimension.key) or 0 for dimension in DIMENSIONS}
+    amounts = tuple(_amount(known, key, f"{where}.{name}", math.ceil) for key in known)
+    return Guest(name, None if fleet is None else str(fleet), amounts)
 
 
 def _requests(question: Question) -> tuple[Request, ...]:
