@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import signal
 import subprocess
 import sys
 import typing as t
@@ -138,6 +140,52 @@ def test_a_killed_run_is_finished_by_the_next(host: Hypervisor) -> None:
         assert {f"{entry['name']}-vda.qcow2" for entry in members} <= host.volumes()
         assert not fleet(host, members).changed
         host.clear_domains()
+
+
+_KILLED = """
+import json, os, signal, sys
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.kilonova.compute.plugins.module_utils._driver import connection
+fatal, seen, original = int(sys.argv[1]), 0, connection.Connection.call
+def call(self, doing, function, *args):
+    global seen
+    seen += 1
+    if seen == fatal:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(self, doing, function, *args)
+connection.Connection.call = call
+from ansible_collections.kilonova.compute.plugins.modules import compute_fleet
+with patch_module_args(json.load(sys.stdin)):
+    compute_fleet.main()
+"""
+
+
+def killed_at(call: int, options: dict[str, t.Any]) -> bool:
+    """Run the module in a process that is killed right before its ``call``-th libvirt call; tell whether it was."""
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(call)], input=json.dumps(options), capture_output=True, text=True
+    )
+    return done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_run_killed_at_any_call_is_finished_by_the_next(host: Hypervisor, state: str) -> None:
+    """Whichever libvirt call is the last one made, the next run does the rest, and nothing is left over."""
+    images = host.volumes()
+    members = [member("k", power_state="stopped")]
+    for call in itertools.count(1):
+        if state == "absent":
+            assert not fleet(host, members).failed
+        killed = killed_at(call, arguments(host, members, state=state))
+        finished = fleet(host, members, state=state)
+        assert not finished.failed, f"after a kill at call {call}: {finished.message}"
+        assert host.domains() == ({"k"} if state == "present" else set())
+        assert ("k-vda.qcow2" in host.volumes()) == (state == "present")
+        assert not fleet(host, members, state="absent").failed
+        assert host.volumes() == images
+        if not killed:
+            assert call > 5
+            break
 
 
 _COUNTED = """

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
@@ -233,6 +234,50 @@ def test_killed_upload_is_repaired(hypervisor: Hypervisor, name: str, tmp_path: 
     assert not made(image(hypervisor, name, src=str(source))).changed
 
 
+def test_killed_anywhere_is_finished(hypervisor: Hypervisor, tmp_path: Path) -> None:
+    """Wherever the run was when it was killed, the next one ends with one record and one whole data volume."""
+    for seed, limit in enumerate((800, 4000, 100_000, 2 * MIB, 2 * MIB + 1500, 2 * MIB + 6000, 2 * MIB + 18_000)):
+        name, source = f"n{seed}", tmp_path / f"{seed}.raw"
+        content = random.Random(seed).randbytes(2 * MIB)
+        source.write_bytes(content)
+        proxy = StallingProxy(hypervisor.uri.split("socket=")[1], tmp_path / f"socket{seed}", limit)
+        run = start_module("compute_image", uri=proxy.uri, name=name, src=str(source))
+        assert proxy.stalled.wait(120), limit
+        run.kill()
+        run.communicate(timeout=60)
+        proxy.close()
+        made(image(hypervisor, name, src=str(source)))
+        assert hypervisor.volumes() == {data_volume(content, "raw"), record_volume(name)}, limit
+        assert content_of(hypervisor, data_volume(content, "raw"), tmp_path / "whole") == content, limit
+        assert not made(image(hypervisor, name, src=str(source))).changed
+        assert made(image(hypervisor, name, state="absent")).changed
+        assert hypervisor.volumes() == set()
+
+
+def test_data_that_another_machine_writes_is_waited_for(hypervisor: Hypervisor, name: str, tmp_path: Path) -> None:
+    """As long as a data volume grows it is not taken away, though no lock of this machine tells of its writer."""
+    content = random.Random(7).randbytes(16 * MIB)
+    source, pipe = tmp_path / "image.raw", tmp_path / "pipe"
+    source.write_bytes(content)
+    volume = data_volume(content, "raw")
+    hypervisor.virsh("vol-create-as", "default", volume, str(len(content)), "--format", "raw", "--allocation", "0")
+    os.mkfifo(pipe)
+    writer = subprocess.Popen(["virsh", "-q", "-c", hypervisor.uri, "vol-upload", volume, str(pipe), "default"])
+    with open(pipe, "wb", buffering=0) as feed:
+        run = start_module("compute_image", uri=hypervisor.uri, name=name, src=str(source))
+        inode = (hypervisor.pool_path() / volume).stat().st_ino
+        for place in range(0, len(content) // 2, MIB // 4):
+            feed.write(content[place : place + MIB // 4])
+            time.sleep(0.3)
+        assert run.poll() is None
+        assert (hypervisor.pool_path() / volume).stat().st_ino == inode
+    assert writer.wait(60) == 0
+    result = json.loads(run.communicate(timeout=120)[0])
+    assert result.get("changed"), result
+    assert content_of(hypervisor, volume, tmp_path / "whole") == content
+    assert hypervisor.volumes() == {volume, record_volume(name)}
+
+
 def test_leftover_goes_with_the_next_change(
     hypervisor: Hypervisor, name: str, server: ImageServer, content: bytes
 ) -> None:
@@ -294,7 +339,8 @@ def test_image_in_use_stays(hypervisor: Hypervisor, name: str, server: ImageServ
     base = hypervisor.virsh("vol-path", data_volume(content), "default")
     _overlay(hypervisor, "lower.qcow2", base)
     _overlay(hypervisor, "upper.qcow2", hypervisor.virsh("vol-path", "lower.qcow2", "default"))
-    hypervisor.virsh("define", _domain_file(hypervisor, "user", "upper.qcow2"))
+    upper = hypervisor.virsh("vol-path", "upper.qcow2", "default")
+    hypervisor.virsh("define", _domain_file(hypervisor, "user", upper))
     before = hypervisor.volumes()
     for check in (True, False):
         result = image(hypervisor, name, state="absent", check=check)
@@ -309,6 +355,22 @@ def test_image_in_use_stays(hypervisor: Hypervisor, name: str, server: ImageServ
     hypervisor.virsh("vol-delete", "lower.qcow2", "default")
     assert made(image(hypervisor, name, state="absent")).changed
     assert hypervisor.volumes() == set()
+
+
+def test_disk_that_can_not_be_looked_into_keeps_the_image(
+    hypervisor: Hypervisor, name: str, server: ImageServer, content: bytes, tmp_path: Path
+) -> None:
+    """A domain's qcow2 outside of all pools may lie on the image, so the image stays and the disk is named."""
+    made(image(hypervisor, name, url=server.url("a.qcow2")))
+    before = hypervisor.volumes()
+    base = hypervisor.virsh("vol-path", data_volume(content), "default")
+    apart = tmp_path / "apart.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", str(apart)], check=True)
+    hypervisor.virsh("define", _domain_file(hypervisor, "user", str(apart)))
+    result = image(hypervisor, name, state="absent")
+    assert result.failed
+    assert f"{apart} of domain user, which is in no running pool" in result.message
+    assert hypervisor.volumes() == before
 
 
 def test_new_content_leaves_used_data(
@@ -377,9 +439,8 @@ def _overlay(host: Hypervisor, name: str, base: str) -> None:
     )  # fmt: skip
 
 
-def _domain_file(host: Hypervisor, name: str, volume: str) -> str:
+def _domain_file(host: Hypervisor, name: str, disk: str) -> str:
     path = host.pool_path().parent / f"{name}.xml"
-    disk = host.virsh("vol-path", volume, "default")
     path.write_text(
         f"<domain type='qemu'><name>{name}</name><memory>65536</memory><os><type>hvm</type></os><devices><disk"
         f" type='file'><driver name='qemu' type='qcow2'/><source file='{disk}'/><target dev='vda' bus='virtio'/></disk>"
