@@ -21,10 +21,16 @@ def plan_table(plan: dict[str, t.Any]) -> str:
     rows += [(item["name"], "-", item["host"], *fate) for item in plan["removed"]]
     rows += [(item["name"], item["flavor"], "-", "UNPLACED", "see below") for item in plan["unplaced"]]
     lines = _aligned([_HEAD, *rows]) if rows else ["Nothing is declared."]
-    for item in plan["unplaced"]:
-        lines += ["", item["reason"]]
-        lines += [f"  {refusal['host']}: {refusal['filter']}: {refusal['message']}" for refusal in item["hosts"]]
-    return "\n".join([*lines, *_down(plan["hosts"])])
+    return "\n".join([*lines, *_reasons(plan["unplaced"]), *_down(plan["hosts"])])
+
+
+def _reasons(unplaced: Sequence[dict[str, t.Any]]) -> list[str]:
+    """Return the sentences, and below those that share them the hosts' messages."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for item in unplaced:
+        messages = tuple(f"  {refusal['host']}: {refusal['filter']}: {refusal['message']}" for refusal in item["hosts"])
+        groups.setdefault(messages, []).append(item["reason"])
+    return [line for messages, reasons in groups.items() for line in ("", *reasons, *messages)]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

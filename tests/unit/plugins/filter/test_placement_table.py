@@ -52,6 +52,25 @@ def test_a_whole_plan() -> None:
     ]
 
 
+def test_shared_reasons_stand_once() -> None:
+    """A fleet that waits for one host is still readable."""
+    hosts = [{"host": "hv1", "filter": "ComputeFilter", "message": "is down"}]
+    other = [{"host": "hv1", "filter": "RamFilter", "message": "needs more"}]
+    unplaced = [
+        {"name": name, "flavor": "f", "reason": f"no place for {name}", "hosts": reasons}
+        for name, reasons in (("a", hosts), ("b", other), ("c", hosts))
+    ]
+    assert placement_table(plan(unplaced=unplaced)).splitlines()[4:] == [
+        "",
+        "no place for a",
+        "no place for c",
+        "  hv1: ComputeFilter: is down",
+        "",
+        "no place for b",
+        "  hv1: RamFilter: needs more",
+    ]
+
+
 def test_a_purge() -> None:
     """What is about to go is marked."""
     table = placement_table(plan(removed=[{"name": "old", "host": "hv1"}], purge=True))
