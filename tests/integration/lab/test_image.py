@@ -86,7 +86,7 @@ def test_is_fetched_once(
     hypervisor: Hypervisor, name: str, server: ImageServer, content: bytes, tmp_path: Path
 ) -> None:
     """Check mode fetches and makes nothing; one run publishes; the next asks the server for nothing at all."""
-    declared = {"url": server.url("a.qcow2"), "checksum": sha256(content)}
+    declared: dict[str, t.Any] = {"url": server.url("a.qcow2"), "checksum": sha256(content)}
     foretold = made(image(hypervisor, name, check=True, **declared))
     assert foretold.changed
     assert foretold.data["image"] is None
@@ -121,7 +121,7 @@ def test_second_name_takes_the_same_data(
     hypervisor: Hypervisor, name: str, server: ImageServer, content: bytes
 ) -> None:
     """With the digest known, another name needs no fetch; the data goes with the last name."""
-    declared = {"url": server.url("a.qcow2"), "checksum": sha256(content)}
+    declared: dict[str, t.Any] = {"url": server.url("a.qcow2"), "checksum": sha256(content)}
     made(image(hypervisor, name, **declared))
     assert made(image(hypervisor, "other", **declared)).changed
     assert len(server.requests) == 1
@@ -296,7 +296,7 @@ def test_damage_is_repaired(
 ) -> None:
     """A record that can't be read and data that is gone both mean: not published."""
     name = f"with-damaged-{damaged}"
-    declared = {"url": server.url("a.qcow2"), "checksum": sha256(content)}
+    declared: dict[str, t.Any] = {"url": server.url("a.qcow2"), "checksum": sha256(content)}
     made(image(hypervisor, name, **declared))
     if damaged == "record":
         (tmp_path / "zeros").write_bytes(bytes(100))

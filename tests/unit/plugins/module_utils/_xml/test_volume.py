@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.volume import (
@@ -19,6 +21,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._xml.volume impor
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 XML_TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), min_size=1
@@ -80,6 +83,29 @@ def test_what_is_written_is_read(name: str, path: str | None, size: int, image_f
     below = image_format if path else None
     volume = VolumeDescription(name, size, image_format, size // 2, backing_path=path, backing_format=below)
     assert read_volume(write_volume(volume)) == volume
+
+
+@pytest.fixture(scope="module")
+def schema() -> etree.RelaxNG:
+    """Return libvirt's own schema of volumes."""
+    path = Path("/usr/share/libvirt/schemas/storagevol.rng")
+    if not path.exists():
+        pytest.fail(f"libvirt's schema {path} is missing: install libvirt-daemon or libvirt-common")
+    return etree.RelaxNG(etree.parse(str(path)))
+
+
+NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+
+
+@given(name=NAMES, below=st.none() | NAMES, size=st.integers(0, 2**63), image_format=st.sampled_from(["raw", "qcow2"]))
+def test_what_is_written_is_valid(
+    schema: etree.RelaxNG, name: str, below: str | None, size: int, image_format: str
+) -> None:
+    """Libvirt's schema accepts every volume that is made."""
+    volume = VolumeDescription(
+        name, size, image_format, backing_path=below and f"/pool/{below}", backing_format="raw" if below else None
+    )
+    schema.assertValid(etree.fromstring(write_volume(volume)))
 
 
 def test_control_characters_are_refused() -> None:
