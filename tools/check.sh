@@ -30,7 +30,6 @@ gate_sanity() {
 }
 
 gate_units() {
-  ansible-test coverage erase
   ansible-test units --local --color no --python "$PYTHON" --coverage
   ansible-test coverage report --all --show-missing --include 'plugins/*' --color no | tee coverage.txt
   awk -v least="$COVERAGE_THRESHOLD" '
@@ -232,7 +231,6 @@ main() {
   ROOT=$PWD
   COLLECTION=ansible_collections/$NAMESPACE/$NAME
   PYTHON=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-  rm -rf .work/logs
   mkdir -p .work/logs
   copy_tree
 
@@ -240,7 +238,7 @@ main() {
   for gate in "${wanted[@]}"; do
     run_gate "$gate"
   done
-  printf '\nPython %s, %s\n' "$PYTHON" "$(ansible --version | head -n 1)"
+  printf '\nPython %s, %s\n' "$PYTHON" "$(python -c "from ansible.release import __version__; print(\"ansible-core\", __version__)")"
   printf '%s\n' "${table[@]}"
   printf '%d passed, %d failed\n' "$total_passed" "$total_failed"
   ! $broken

@@ -82,4 +82,4 @@ for file in "${files[@]}"; do arguments+=(--requirement "$file"); done
 printf '%s\n' "$base" >"$venv/.stamp-run"
 printf '%s\n' "$goal" >"$venv/.stamp-$sets"
 rm "$venv/.unfinished"
-echo "Prepared in $((SECONDS - started)) s: $("$venv/bin/ansible" --version | head -n 1)"
+echo "Prepared in $((SECONDS - started)) s"
