@@ -76,7 +76,7 @@ def _set_up(settings: dict[str, Any]) -> None:
         sys.exit("The lab went away before the host had its network.")
     _start_network(settings)
     start_services()
-    _define(settings)
+    _define()
     print("ready", flush=True)
 
 
@@ -198,24 +198,25 @@ def _runs(name: str) -> bool:
         return False
 
 
-def _define(settings: dict[str, Any]) -> None:
+def _define() -> None:
     """Give the host the network and the pool that a fresh installation has."""
-    network = ["net-define /etc/libvirt/kilonova-network.xml", "net-autostart default", "net-start default"]
-    pool = [
-        "pool-define-as default dir --target /var/lib/libvirt/images",
-        "pool-autostart default",
-        "pool-start default",
-    ]
-    for listing, commands in (("net-list", network), ("pool-list", pool)):
-        known = subprocess.run(
-            ["virsh", "-q", "-c", "qemu:///system", listing, "--name"],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT,
-        )
-        if "default" not in known.stdout.split():
-            run("virsh", "-q", "-c", "qemu:///system", ";".join(commands if settings["is_new"] else commands[2:]))
+    _ensure("net", "net-define /etc/libvirt/kilonova-network.xml")
+    _ensure("pool", "pool-define-as default dir --target /var/lib/libvirt/images")
+
+
+def _ensure(kind: str, definition: str) -> None:
+    """Define, autostart and start libvirt's ``default`` object of a kind, as far as that is not done."""
+    known = _virsh(f"{kind}-list --all --name").split()
+    commands = [] if "default" in known else [definition, f"{kind}-autostart default"]
+    if "default" not in _virsh(f"{kind}-list --name").split():
+        commands.append(f"{kind}-start default")
+    if commands:
+        _virsh(";".join(commands))
+
+
+def _virsh(commands: str) -> str:
+    command = ["virsh", "-q", "-c", "qemu:///system", commands]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=_LIMIT).stdout
 
 
 if __name__ == "__main__":

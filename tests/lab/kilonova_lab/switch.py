@@ -10,8 +10,10 @@ the kernel removes the bridge, every cable, and the only end of one that this ma
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -54,11 +56,13 @@ def gateway(layout: Layout) -> str:
 def start(layout: Layout) -> None:
     """Start the network unless it is there."""
     holder = _holder(layout)
-    if holder is None or not os.path.exists(f"/sys/class/net/{interface(layout)}"):
+    wired = layout.short / "switch" / "wired"
+    if holder is None or not wired.exists() or not os.path.exists(f"/sys/class/net/{interface(layout)}"):
         stop(layout)
         make_private(layout.short / "switch")
         holder = _start_holder(layout)
         _wire(layout, holder)
+        wired.touch()
     if not any(process.program == b"dnsmasq" for process in owned(layout.short / "switch")):
         _serve_addresses(layout, holder)
 
@@ -66,6 +70,7 @@ def start(layout: Layout) -> None:
 def stop(layout: Layout) -> None:
     """End the network, and wait until the kernel has taken it away."""
     end_all(layout.short / "switch")
+    shutil.rmtree(layout.short / "switch", ignore_errors=True)
     deadline = time.monotonic() + _LIMIT
     while os.path.exists(f"/sys/class/net/{interface(layout)}"):
         if time.monotonic() > deadline:
@@ -79,9 +84,23 @@ def plug(host: HostLayout, first_process: int) -> None:
     if holder is None:
         raise LabError("The lab's network has ended: run 'lab.py up' again.")
     port = f"v{host.number}"
-    mac = f"02:{host.lab.key[:2]}:{host.lab.key[2:4]}:{host.lab.key[4:6]}:{host.lab.key[6:]}:{host.number:02x}"
+    with contextlib.suppress(LabError):
+        # One that a killed run left with no end in the bridge.
+        _inside(holder, "link", "delete", port)
     _inside(
-        holder, "link", "add", port, "type", "veth", "peer", "name", "eth0", "address", mac, "netns", str(first_process)
+        holder,
+        "link",
+        "add",
+        port,
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "eth0",
+        "address",
+        _mac(host.lab, host.number),
+        "netns",
+        str(first_process),
     )
     _inside(holder, "link", "set", port, "master", _BRIDGE, "up")
 
@@ -92,10 +111,15 @@ def is_plugged(host: HostLayout) -> bool:
     if holder is None:
         return False
     try:
-        _inside(holder, "link", "show", f"v{host.number}")
+        return f" master {_BRIDGE} " in _inside(holder, "link", "show", f"v{host.number}")
     except LabError:
         return False
-    return True
+
+
+def _mac(layout: Layout, number: int) -> str:
+    """Return a NIC's address, always the same: whoever remembers it across a new cable is right."""
+    parts = [layout.key[place : place + 2] for place in range(0, 8, 2)]
+    return ":".join(["02", *parts, f"{number:02x}"])
 
 
 def _holder(layout: Layout) -> Process | None:
@@ -138,7 +162,23 @@ def _wire(layout: Layout, holder: Process) -> None:
     _inside(holder, "address", "add", f"{layout.subnet}.2/24", "dev", _BRIDGE)
     _inside(holder, "link", "set", _BRIDGE, "up")
     name = interface(layout)
-    run(["ip", "link", "add", name, "type", "veth", "peer", "name", _UPLINK, "netns", str(holder.pid)])
+    run(
+        [
+            "ip",
+            "link",
+            "add",
+            name,
+            "address",
+            _mac(layout, 0),
+            "type",
+            "veth",
+            "peer",
+            "name",
+            _UPLINK,
+            "netns",
+            str(holder.pid),
+        ]
+    )
     _inside(holder, "link", "set", _UPLINK, "master", _BRIDGE, "up")
     run(["ip", "address", "add", f"{gateway(layout)}/24", "dev", name])
     run(["ip", "link", "set", name, "up"])

@@ -146,6 +146,11 @@ def command(host: HostLayout, words: list[str]) -> tuple[list[str], dict[str, st
     return _enter(_require(host), words), environment
 
 
+def _environment(host: HostLayout) -> dict[str, str]:
+    marker, _, value = host.marker.partition("=")
+    return {marker: value, "PATH": system_path(), "HOME": "/root", "LC_ALL": "C.UTF-8"}
+
+
 def _connections(host: HostLayout) -> Path:
     return host.short / "ssh"
 
@@ -180,7 +185,6 @@ def _boot(host: HostLayout) -> None:
     base.unlink(missing_ok=True)
     base.symlink_to(host.directory)
     make_private(_connections(host))
-    is_new = not (host.directory / "installed").exists()
     public_key = key_file(host.lab).with_name("ssh_key.pub").read_text(encoding="ascii")
     settings = {
         "base": str(base),
@@ -188,10 +192,7 @@ def _boot(host: HostLayout) -> None:
         "name": host.name,
         "address": address(host),
         "files": hostfiles.texts(host, public_key),
-        "is_new": is_new,
     }
-    marker, _, value = host.marker.partition("=")
-    environment = {marker: value, "PATH": system_path(), "HOME": "/root", "LC_ALL": "C.UTF-8"}
     words = [
         find("unshare", "util-linux"),
         *_NAMESPACES,
@@ -204,7 +205,7 @@ def _boot(host: HostLayout) -> None:
     with open(host.directory / "boot.log", "wb") as log:
         process = subprocess.Popen(
             words,
-            env=environment,
+            env=_environment(host),
             cwd="/",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -221,7 +222,6 @@ def _boot(host: HostLayout) -> None:
         except BaseException:
             _end(host)
             raise
-    (host.directory / "installed").touch()
     (host.directory / "booted").touch()
 
 
@@ -242,22 +242,25 @@ def _repair(host: HostLayout, found: Process) -> None:
     """Plug the cable in again and start daemons that have died."""
     if not switch.is_plugged(host):
         switch.plug(host, found.pid)
-    if not is_up(host):
-        marker, _, value = host.marker.partition("=")
-        environment = {marker: value, "PATH": system_path(), "HOME": "/root", "LC_ALL": "C.UTF-8"}
-        with open(host.directory / "boot.log", "ab") as log:
-            words = _enter(found, [sys.executable, str(_INIT), "repair"])
-            code = subprocess.run(
-                words,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                timeout=_BOOT_LIMIT,
-                check=False,
-            ).returncode
-        if code or not is_up(host):
-            raise LabError(f"{host.name} runs but cannot be put right: see {host.directory / 'boot.log'}.")
+    if is_up(host):
+        return
+    with open(host.directory / "boot.log", "ab") as log:
+        code = subprocess.run(
+            _enter(found, [sys.executable, str(_INIT), "repair"]),
+            env=_environment(host),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            timeout=_BOOT_LIMIT,
+            check=False,
+        ).returncode
+    deadline = time.monotonic() + _END_LIMIT
+    while code == 0 and not is_up(host):
+        if time.monotonic() > deadline:
+            code = 1
+        time.sleep(0.05)
+    if code:
+        raise LabError(f"{host.name} runs but cannot be put right: see {host.directory / 'boot.log'}.")
 
 
 def _end(host: HostLayout) -> None:
