@@ -30,16 +30,24 @@ _PRIVATE = 0o700
 @contextlib.contextmanager
 def host_lock(key: str, timeout: float, what: str | None = None, directory: str | None = None) -> t.Iterator[None]:
     """Hold the lock ``key``, waiting at most ``timeout`` seconds; ``what`` names it in the error's sentence."""
-    path = _directory(directory) / (hashlib.sha256(key.encode("utf-8")).hexdigest() + ".lock")
+    name = hashlib.sha256(key.encode("utf-8")).hexdigest() + ".lock"
     end = time.monotonic() + timeout
     while True:
-        descriptor = _open(path)
+        path, descriptor = _open(directory, name)
+        is_held = is_stale = False
         try:
-            if _acquire(path, descriptor) and _is_still(path, descriptor):
-                yield
+            is_held = _acquire(path, descriptor)
+            is_stale = is_held and not _is_still(path, descriptor)
+            if is_held and not is_stale:
+                try:
+                    yield
+                finally:
+                    _tidy(path, descriptor)
                 return
         finally:
             os.close(descriptor)
+        if is_stale:
+            continue
         if time.monotonic() >= end:
             raise WaitTimeoutError(
                 f"Another run still works on {what or key} after {timeout:g} seconds;"
@@ -48,11 +56,24 @@ def host_lock(key: str, timeout: float, what: str | None = None, directory: str 
         time.sleep(_PAUSE_SECONDS)
 
 
-def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as exc:
-        raise ComputeError(f"Cannot open the lock {path}: {exc}.") from exc
+def _open(directory: str | None, name: str) -> tuple[Path, int]:
+    while True:
+        path = _directory(directory) / name
+        try:
+            return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            # The last holder took the empty directory away in between.
+            continue
+        except OSError as exc:
+            raise ComputeError(f"Cannot open the lock {path}: {exc}.") from exc
+
+
+def _tidy(path: Path, descriptor: int) -> None:
+    """Remove the lock's file while it is held; who waits for it sees that it is gone, and makes another."""
+    with contextlib.suppress(OSError):
+        if _is_still(path, descriptor):
+            path.unlink()
+        path.parent.rmdir()
 
 
 def _acquire(path: Path, descriptor: int) -> bool:
@@ -66,7 +87,7 @@ def _acquire(path: Path, descriptor: int) -> bool:
 
 
 def _is_still(path: Path, descriptor: int) -> bool:
-    """Tell whether the locked file is the one other runs would open: cleaners of temporary files remove old ones."""
+    """Tell whether the locked file is the one other runs would open: its last holder removed it."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:
@@ -80,11 +101,16 @@ def _directory(directory: str | None) -> Path:
     """
     user = os.geteuid()
     path = Path(directory or ("/run/kilonova-compute" if user == 0 else f"/tmp/kilonova-compute-{user}"))
-    try:
-        path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-        found = path.lstat()
-    except OSError as exc:
-        raise ComputeError(f"Cannot make the directory of locks {path}: {exc}.") from exc
+    while True:
+        try:
+            path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            found = path.lstat()
+            break
+        except FileNotFoundError:
+            # Taken away in between, as in _open.
+            continue
+        except OSError as exc:
+            raise ComputeError(f"Cannot make the directory of locks {path}: {exc}.") from exc
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or stat.S_IMODE(found.st_mode) & 0o022:
         raise ComputeError(f"The directory of locks {path} must belong to user id {user} alone; remove what is there.")
     return path

@@ -62,6 +62,7 @@ def test_threads_wait_for_each_other(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert counter.read_text() == "20"
+    assert not (tmp_path / "locks").exists()
 
 
 def test_gone_with_a_killed_process(tmp_path: Path) -> None:
