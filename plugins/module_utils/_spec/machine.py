@@ -33,7 +33,7 @@ class OsBoot:
     firmware: str | None = None
     """bios or efi: libvirt picks the loader."""
     secure_boot: bool | None = None
-    smbios_sysinfo: bool = False
+    smbios_sysinfo: bool | None = None
     """Show the guest the table of ``Machine.sysinfo``."""
 
 
@@ -146,7 +146,7 @@ class Machine:
     """Most vCPUs until the next boot."""
     current_vcpus: int | None = None
     sysinfo: tuple[tuple[str, str], ...] = ()
-    """SMBIOS system table: (entry name, value) such as ("serial", "..."), in the order of the names."""
+    """SMBIOS system table: (entry name, value) such as ("serial", "..."), in the order of the names; one value."""
     os: OsBoot = OsBoot()
     features: Features = Features()
     cpu: Cpu | None = None

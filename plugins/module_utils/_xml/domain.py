@@ -38,19 +38,14 @@ _KIB = 1024
 _UNITS = {
     "b": 1,
     "bytes": 1,
-    "kb": 1000,
-    "k": _KIB,
-    "kib": _KIB,
-    "mb": 1000**2,
-    "m": _KIB**2,
-    "mib": _KIB**2,
-    "gb": 1000**3,
-    "g": _KIB**3,
-    "gib": _KIB**3,
-    "tb": 1000**4,
-    "t": _KIB**4,
-    "tib": _KIB**4,
+    **{letter: _KIB**power for power, letter in enumerate("kmgtpe", 1)},
+    **{f"{letter}ib": _KIB**power for power, letter in enumerate("kmgtpe", 1)},
+    **{f"{letter}b": 1000**power for power, letter in enumerate("kmgtpe", 1)},
 }
+_ORDER = (
+    "name uuid title metadata memory currentMemory vcpu sysinfo os features cpu clock on_poweroff on_reboot on_crash devices"
+).split()
+"""In which order libvirt writes what this file writes."""
 
 
 def render(machine: Machine) -> str:
@@ -63,7 +58,10 @@ def render(machine: Machine) -> str:
 def edit(xml: str, machine: Machine) -> str:
     """Return the definition ``xml`` with all that ``machine`` sets."""
     domain = _parse(xml)
+    known = set(domain)
     _put(domain, machine)
+    for child in [child for child in domain if child not in known]:
+        _place(domain, child)
     return to_text(domain)
 
 
@@ -133,6 +131,15 @@ def _put(domain: Element, machine: Machine) -> None:
     put(domain, "on_crash", machine.on_crash)
     _put_devices(ensure(domain, "devices"), machine)
     settle_boot(domain, machine)
+
+
+def _place(domain: Element, child: Element) -> None:
+    """Move a new ``child`` before those that libvirt writes after it; its schema cares, as libxml2 checks it."""
+    later = _ORDER[_ORDER.index(child.tag) + 1 :]
+    for other in domain:
+        if other.tag in later:
+            other.addprevious(child)
+            return
 
 
 def _put_devices(devices: Element, machine: Machine) -> None:

@@ -20,7 +20,6 @@ from .document import (
     put,
     set_attributes,
     set_flag,
-    set_text,
     text_of,
 )
 
@@ -59,6 +58,8 @@ def put_os(domain: Element, boot: OsBoot) -> None:
     put(element, "bootmenu", enable=boot.boot_menu)
     if boot.smbios_sysinfo:
         put(element, "smbios", mode="sysinfo")
+    elif boot.smbios_sysinfo is False and attribute(element, "smbios", "mode") == "sysinfo":
+        drop(element, "smbios")
 
 
 def settle_boot(domain: Element, machine: Machine) -> None:
@@ -82,19 +83,16 @@ def read_sysinfo(domain: Element) -> tuple[tuple[str, str], ...]:
 
 
 def put_sysinfo(domain: Element, entries: tuple[tuple[str, str], ...]) -> None:
-    """Write ``entries`` into the SMBIOS system table, beside those that are there."""
-    if not entries:
+    """Write ``entries`` as the SMBIOS system table, which is one value; other tables stay."""
+    if not entries or entries == read_sysinfo(domain):
         return
     table = domain.find("sysinfo[@type='smbios']")
     if table is None:
         table = add(domain, "sysinfo", type="smbios")
     system = ensure(table, "system")
-    present = {entry.get("name"): entry for entry in system.iterfind("entry")}
+    drop(system, "entry")
     for name, value in entries:
-        if name in present:
-            set_text(present[name], value)
-        else:
-            add(system, "entry", value, name=name)
+        add(system, "entry", value, name=name)
 
 
 def read_features(domain: Element) -> Features:

@@ -1,0 +1,161 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Machines whose definitions are the golden files ``data/domain-<name>.xml``, by that name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import (
+    Channel,
+    Cpu,
+    Disk,
+    Features,
+    Graphics,
+    Machine,
+    Nic,
+    OsBoot,
+    Serial,
+)
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
+
+UUID = "a6c7e0b6-1f8d-4a52-8c3d-0c8c19cf8c01"
+IMAGES = "/var/lib/libvirt/images"
+ROOT_DISK = Disk(target="vda", bus="virtio", source=f"{IMAGES}/root.qcow2", format="qcow2")
+RECORD = InstanceRecord(
+    fleet="demo",
+    flavor="m1.small",
+    vcpus=2,
+    memory_mb=128,
+    disk_gb=1,
+    image="tiny & <small>",
+    image_digest="sha256:" + "0" * 64,
+    spec_digest="1" * 64,
+    group="web",
+    group_policy="anti-affinity",
+    protected=True,
+    created_at="2026-11-23T05:00:00Z",
+    labels=(("owner", 'Zoë "Q" <q@example.org>'), ("tier", "front\tend\n")),
+    disks=(OwnedDisk("vda", "default", "root.qcow2"), OwnedDisk("vdb", "fast", "data.raw")),
+    schema=2,
+)
+CLASSIC = Machine(
+    type="kvm",
+    name="classic",
+    uuid=UUID,
+    title="A classic definition",
+    record=RECORD,
+    memory_kib=2097152,
+    current_memory_kib=1048576,
+    vcpus=4,
+    current_vcpus=2,
+    sysinfo=(("manufacturer", "Kilonova"), ("serial", "ds=nocloud;h=classic")),
+    os=OsBoot(
+        arch="x86_64",
+        machine="pc-i440fx-7.2",
+        boot_devices=("cdrom", "hd", "network"),
+        boot_menu=True,
+        smbios_sysinfo=True,
+    ),
+    features=Features(acpi=True, apic=True, pae=True),
+    cpu=Cpu(mode="host-model", sockets=1, cores=4, threads=1),
+    clock_offset="localtime",
+    on_poweroff="destroy",
+    on_reboot="restart",
+    on_crash="preserve",
+    emulator="/usr/bin/qemu-system-x86_64",
+    disks=(
+        ROOT_DISK,
+        Disk(target="sda", bus="scsi", source=f"{IMAGES}/data.raw", format="raw"),
+        Disk(target="sdb", bus="sata", source=f"{IMAGES}/more.qcow2", format="qcow2"),
+        Disk(target="hda", bus="ide", source=f"{IMAGES}/old.raw", format="raw"),
+        Disk(target="hdc", bus="ide", device="cdrom", source=f"{IMAGES}/install.iso", format="raw", readonly=True),
+    ),
+    scsi_model="virtio-scsi",
+    nics=(
+        Nic("52:54:00:00:00:01", "bridge", "br0", model="virtio"),
+        Nic("52:54:00:00:00:02", "network", "default", model="e1000"),
+        Nic("52:54:00:00:00:03", "user", model="virtio"),
+    ),
+    graphics=(Graphics("vnc", listen="127.0.0.1", autoport=True, keymap="de"),),
+    serials=(Serial("pty", log="/var/log/libvirt/classic.log", log_append=True),),
+    channels=(Channel("org.qemu.guest_agent.0"),),
+    video="vga",
+    rng="/dev/urandom",
+    balloon="virtio",
+    balloon_stats_seconds=10,
+)
+
+
+def _small(**fields: t.Any) -> Machine:
+    return Machine(**{"type": "qemu", "name": "m", "memory_kib": 65536, **fields})
+
+
+EXAMPLES = {
+    "classic": CLASSIC,
+    "minimal": _small(),
+    "names": _small(name="a&<b>'\" ü", title="<title> & 'more' \"Zoë\"", uuid=UUID),
+    "memory": _small(memory_kib=1048576, current_memory_kib=524288),
+    "vcpus": _small(vcpus=8, current_vcpus=2),
+    "record": _small(record=RECORD),
+    "record-empty": _small(record=InstanceRecord()),
+    "sysinfo": _small(sysinfo=(("family", "f"), ("product", "P & Q"), ("uuid", UUID)), os=OsBoot(smbios_sysinfo=True)),
+    "boot": _small(os=OsBoot(arch="i686", machine="pc", boot_devices=("network", "fd"), boot_menu=False)),
+    "boot-per-device": _small(
+        disks=(Disk("vda", "virtio", source="/vda", format="raw", boot_order=2),),
+        nics=(Nic("52:54:00:00:00:01", "user", boot_order=1),),
+    ),
+    "firmware": _small(os=OsBoot(firmware="efi", secure_boot=True), features=Features(acpi=True, smm=True)),
+    "firmware-bios": _small(os=OsBoot(firmware="bios", secure_boot=False), features=Features(pae=True, smm=False)),
+    "lxc": _small(type="lxc", os=OsBoot(type="exe", arch="x86_64", init="/sbin/init")),
+    "xen": _small(type="xen", os=OsBoot(machine="xenfv"), features=Features(pae=True, acpi=True, apic=True)),
+    "cpu-custom": _small(cpu=Cpu(mode="custom", model="Skylake-Server")),
+    "cpu-topology": _small(vcpus=8, cpu=Cpu(sockets=2, cores=2, threads=2)),
+    "cpu-passthrough": _small(cpu=Cpu(mode="host-passthrough")),
+    "clock-utc": _small(clock_offset="utc", on_poweroff="preserve", on_reboot="destroy", on_crash="coredump-destroy"),
+    "emulator": _small(emulator="/opt/qemu 7/bin/qemu-system-x86_64"),
+    "disks-file": _small(
+        disks=(
+            Disk("vda", "virtio", source="/a & <b>.qcow2", format="qcow2", cache="none", io="native", discard="unmap"),
+            Disk("sda", "scsi", source="/sda.raw", format="raw", serial="WD-1 2.3", shareable=True),
+            Disk("sdb", "sata", source="/sdb.raw", format="raw", cache="writeback", io="threads"),
+            Disk("hda", "ide", source="/hda.qcow2", format="qcow2", readonly=True),
+            Disk("fda", "fdc", device="floppy", source="/floppy.img", format="raw"),
+        ),
+    ),
+    "disks-block": _small(disks=(Disk("vda", "virtio", source="/dev/vg/root", format="raw", type="block"),)),
+    "cdroms": _small(
+        disks=(
+            Disk("sda", "sata", device="cdrom", source="/install.iso", format="raw", readonly=True),
+            Disk("sdb", "sata", device="cdrom", readonly=True),
+        ),
+    ),
+    "scsi": _small(scsi_model="virtio-scsi", disks=(Disk("sda", "scsi", source="/sda.qcow2", format="qcow2"),)),
+    "nics": _small(
+        nics=(
+            Nic("52:54:00:00:00:01", "network", "lan", portgroup="blue", model="virtio", mtu=1400, link_state="up"),
+            Nic("52:54:00:00:00:02", "bridge", "br0", model="e1000", link_state="down"),
+            Nic("52:54:00:00:00:03", "user"),
+        ),
+    ),
+    "graphics": _small(
+        graphics=(
+            Graphics("vnc", listen="0.0.0.0", port=5901, autoport=False, keymap="en-us"),
+            Graphics("spice", autoport=True),
+        ),
+    ),
+    "serials": _small(
+        serials=(
+            Serial("pty", log="/var/log/a & b.log", log_append=False),
+            Serial("file", port=1, path="/var/log/serial.txt"),
+        ),
+    ),
+    "serial-file": _small(serials=(Serial("file", path="/var/log/serial.txt"),)),
+    "channels": _small(channels=(Channel("org.qemu.guest_agent.0"), Channel("com.example.other"))),
+    "video": _small(video="none"),
+    "rng": _small(rng="/dev/random"),
+    "balloon": _small(balloon="virtio", balloon_stats_seconds=30),
+    "balloon-none": _small(balloon="none"),
+}
