@@ -101,16 +101,16 @@ def _directory(directory: str | None) -> Path:
     """
     user = os.geteuid()
     path = Path(directory or ("/run/kilonova-compute" if user == 0 else f"/tmp/kilonova-compute-{user}"))
-    while True:
+    found = None
+    while found is None:
         try:
-            path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-            found = path.lstat()
-            break
-        except FileNotFoundError:
-            # Taken away in between, as in _open.
-            continue
+            with contextlib.suppress(FileExistsError):
+                path.mkdir(mode=_PRIVATE)
         except OSError as exc:
             raise ComputeError(f"Cannot make the directory of locks {path}: {exc}.") from exc
+        # Taken away in between it is made again, as in _open.
+        with contextlib.suppress(FileNotFoundError):
+            found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or stat.S_IMODE(found.st_mode) & 0o022:
         raise ComputeError(f"The directory of locks {path} must belong to user id {user} alone; remove what is there.")
     return path

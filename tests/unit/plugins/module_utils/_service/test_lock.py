@@ -46,6 +46,30 @@ def test_released_by_an_error(tmp_path: Path) -> None:
         pass
 
 
+COUNTER = """
+import sys
+from pathlib import Path
+from ansible_collections.kilonova.compute.plugins.module_utils._service import lock
+lock._PAUSE_SECONDS = 0.001
+counter = Path(sys.argv[2])
+for _ in range(100):
+    with lock.host_lock("key", 120, directory=sys.argv[1]):
+        counter.write_text(str(int(counter.read_text()) + 1))
+"""
+
+
+def test_processes_wait_for_each_other(tmp_path: Path) -> None:
+    """Counting up in many processes loses nothing, and leaves nothing."""
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    command = [sys.executable, "-c", COUNTER, str(tmp_path / "locks"), str(counter)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    runs = [subprocess.Popen(command, env=environment) for _ in range(4)]
+    assert [run.wait(120) for run in runs] == [0] * 4
+    assert counter.read_text() == "400"
+    assert not (tmp_path / "locks").exists()
+
+
 def test_threads_wait_for_each_other(tmp_path: Path) -> None:
     """Counting up in many threads loses nothing."""
     counter = tmp_path / "counter"
@@ -62,7 +86,6 @@ def test_threads_wait_for_each_other(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert counter.read_text() == "20"
-    assert not (tmp_path / "locks").exists()
 
 
 def test_gone_with_a_killed_process(tmp_path: Path) -> None:
@@ -103,5 +126,9 @@ def test_directory_must_be_ours(tmp_path: Path) -> None:
         with pytest.raises(ComputeError, match="must belong to user id"), host_lock("key", 0, directory=str(directory)):
             pytest.fail("locked in a foreign directory")
     (tmp_path / "file").write_text("")
-    with pytest.raises(ComputeError, match="Cannot make"), host_lock("key", 0, directory=str(tmp_path / "file")):
+    with pytest.raises(ComputeError, match="must belong"), host_lock("key", 0, directory=str(tmp_path / "file")):
         pytest.fail("locked in a file")
+    with pytest.raises(ComputeError, match="Cannot make"), host_lock(
+        "key", 0, directory=str(tmp_path / "no" / "where")
+    ):
+        pytest.fail("locked nowhere")
