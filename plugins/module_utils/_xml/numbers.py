@@ -1,0 +1,39 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Numbers as libvirt's documents about the host write them; what cannot be read counts as nothing."""
+
+from __future__ import annotations
+
+from .document import Element, as_int
+
+_KIB_PER_UNIT = {"KiB": 1, "k": 1, "MiB": 1024, "GiB": 1024**2, "TiB": 1024**3}
+
+
+def kib_of(element: Element, amount: str | None = None) -> int:
+    """Return the KiB that an element with a unit holds, in its text or in ``amount``; 0 where there is none."""
+    if element is None:
+        return 0
+    text = element.text if amount is None else amount
+    number = as_int((text or "").strip())
+    return (number or 0) * _KIB_PER_UNIT.get(element.get("unit", "KiB"), 0)
+
+
+def parse_id_set(text: str) -> tuple[int, ...]:
+    """Return the numbers of a set such as ``0-3,^2,8``, in order."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _dash, last = part.strip().lstrip("^").partition("-")
+        start = as_int(first)
+        end = start if not last else as_int(last)
+        if start is None or end is None:
+            continue
+        numbers = range(start, end + 1)
+        if part.strip().startswith("^"):
+            found.difference_update(numbers)
+        else:
+            found.update(numbers)
+    return tuple(sorted(found))
