@@ -10,6 +10,8 @@
 
 # shellcheck source=tools/common.sh
 source "${BASH_SOURCE[0]%/*}/common.sh"
+# shellcheck source=tools/report.sh
+source tools/report.sh
 
 # Percent of the lines and branches of plugins/ that the unit tests must reach.
 COVERAGE_THRESHOLD=80
@@ -23,7 +25,7 @@ all=(sanity units lint docs build lab integration)
 
 linted_python=(plugins tests/unit tests/lab tests/integration tests/bench tools noxfile.py)
 
-# ---- the gates: each runs in the copy of the tree, in its own subshell -----------------------------------------------
+# ---- the gates: each runs in the copy of the tree, in a subshell of its own ----------------------------------------------
 
 gate_sanity() {
   ansible-test sanity --local --color no --python "$PYTHON"
@@ -122,8 +124,10 @@ gate_build() {
     echo "The files above are scratch and do not belong into the tarball."
     return 1
   fi
+  # The copy of the tree must not stand in for what is installed.
+  export ANSIBLE_COLLECTIONS_PATH=$PWD/installed
   ansible-galaxy collection install --offline --collections-path installed "${tarball[0]}"
-  ANSIBLE_COLLECTIONS_PATH=$PWD/installed ansible-doc --list --json "$NAMESPACE.$NAME" >modules.json
+  ansible-doc --list --json "$NAMESPACE.$NAME" >modules.json
   grep -q "\"$NAMESPACE\.$NAME\." modules.json || {
     echo "ansible-doc finds no module in the installed collection."
     return 1
@@ -140,12 +144,12 @@ gate_galaxy-importer() {
 }
 
 gate_lab() {
-  cd "$ROOT"
+  cd "$WORK/.."
   python -m pytest -p no:cacheprovider tests/lab
 }
 
 gate_integration() {
-  cd "$ROOT"
+  cd "$WORK/.."
   tools/integration.sh
 }
 
@@ -172,47 +176,6 @@ run_nox() {
   fi
 }
 
-# Print "PASSED FAILED" of pytest's closing lines in a log, or nothing where it has none.
-pytest_counts() {
-  awk '
-    /^(=+ )?([0-9]+ [a-z]+,? ?)+ in [0-9.]+s/ && /(passed|failed|error)/ {
-      seen = 1
-      for (i = 1; i < NF; i++) {
-        if ($(i + 1) ~ /^passed/) passed += $i
-        if ($(i + 1) ~ /^(failed|errors?)/) failed += $i
-      }
-    }
-    END { if (seen) print passed + 0, failed + 0 }' "$1"
-}
-
-run_gate() {
-  local gate=$1 log=$WORK/logs/$1.log begun=$SECONDS status=0 passed failed
-  printf '\n==== %s\n' "$gate"
-  # A condition would switch off `set -e` inside the gate, hence the detour over the status.
-  set +e
-  (
-    set -e
-    if [[ $gate != integration && $gate != lab ]]; then cd "$TREE"; fi
-    "gate_$gate"
-  ) </dev/null 2>&1 | tee "$log"
-  status=${PIPESTATUS[0]}
-  set -e
-
-  read -r passed failed < <(pytest_counts "$log") || { passed=0 failed=0; }
-  if ((status == 0)); then
-    # A gate that counts no tests counts as one check.
-    ((passed)) || passed=1
-    printf -v line 'passed  %-16s %5d s' "$gate" $((SECONDS - begun))
-  else
-    ((failed)) || failed=1
-    broken=true
-    printf -v line 'FAILED  %-16s %5d s  log: .work/logs/%s.log' "$gate" $((SECONDS - begun)) "$gate"
-  fi
-  total_passed=$((total_passed + passed)) total_failed=$((total_failed + failed))
-  table+=("$line")
-  printf '%s\n' "$line"
-}
-
 main() {
   local gate wanted=()
   [[ ${1:-} != all ]] || set -- "${all[@]}"
@@ -228,29 +191,16 @@ main() {
   ((${#wanted[@]})) || die "Name the gates to run, or all."
 
   enter_sandbox
-  ROOT=$PWD
   COLLECTION=ansible_collections/$NAMESPACE/$NAME
   PYTHON=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-  mkdir -p .work/logs
   copy_tree
 
-  local table=() total_passed=0 total_failed=0 broken=false line
   for gate in "${wanted[@]}"; do
-    run_gate "$gate"
+    run_gate "$gate" "gate_$gate"
   done
   printf '\nPython %s, %s\n' "$PYTHON" "$(python -c "from ansible.release import __version__; print(\"ansible-core\", __version__)")"
-  printf '%s\n' "${table[@]}"
-  printf '%d passed, %d failed\n' "$total_passed" "$total_failed"
-  ! $broken
+  report
 }
 
-# One run at a time in a clone: they share the copy of the tree. The lock dies with its holder, and daemons that a gate
-# starts do not inherit it.
-if [[ ${KILONOVA_LOCKED:-} != "$WORK" ]]; then
-  mkdir -p .work
-  status=0
-  KILONOVA_LOCKED=$WORK flock --nonblock --close --conflict-exit-code 75 .work/lock "$BASH" tools/check.sh "$@" || status=$?
-  ((status != 75)) || echo "Another run is at work in this clone: wait for it, or use a second clone." >&2
-  exit "$status"
-fi
+run_alone tools/check.sh "$@"
 main "$@"

@@ -31,7 +31,7 @@ enter_sandbox() {
   for variable in ${!ANSIBLE_@} ${!GIT_@} ${!XDG_@}; do
     case $variable in GIT_SSL_* | XDG_RUNTIME_DIR) ;; *) unset "$variable" ;; esac
   done
-  unset PIP_CONFIG_FILE PYTHONPATH PYTHONHOME VIRTUAL_ENV CDPATH
+  unset FORCE_COLOR PY_COLORS PYTEST_ADDOPTS PIP_CONFIG_FILE PYTHONPATH PYTHONHOME VIRTUAL_ENV CDPATH
   export HOME=$WORK/home LC_ALL=C.UTF-8 GIT_CONFIG_GLOBAL=/dev/null
   export ANSIBLE_HOME=$HOME/.ansible ANSIBLE_LOCAL_TEMP=$HOME/.ansible/tmp ANSIBLE_COLLECTIONS_PATH=$WORK
   export PATH="$WORK/venv/bin:$WORK/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -54,4 +54,15 @@ copy_tree() {
     done | rsync -rlpt --from0 --files-from=- ./ "$TREE/"
   git -C "$TREE" init --quiet --initial-branch main
   git -C "$TREE" add --all
+}
+
+# One run at a time in a clone, for all share the copy of the tree. The lock dies with its holder, and the daemons that
+# a gate starts do not inherit it: run_alone SCRIPT [ARGUMENT...] returns only in the run that holds the lock.
+run_alone() {
+  [[ ${KILONOVA_LOCKED:-} != "$WORK" ]] || return 0
+  local status=0
+  mkdir -p .work
+  KILONOVA_LOCKED=$WORK flock --nonblock --close --conflict-exit-code 75 .work/lock "$BASH" "$@" || status=$?
+  ((status != 75)) || echo "Another run is at work in this clone: wait for it, or use a second clone." >&2
+  exit "$status"
 }

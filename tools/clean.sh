@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# Stop every lab of this clone and remove all that was made.
+
+# shellcheck source=tools/common.sh
+source "${BASH_SOURCE[0]%/*}/common.sh"
+
+python=$(command -v "$WORK/venv/bin/python" || command -v python3)
+for lab in .work/lab/*/; do
+  [[ -d $lab ]] || continue
+  "$python" tests/lab/lab.py down --dir "${lab%/}" || die "The lab in $lab could not be stopped; nothing was removed."
+done
+rm -rf .work
