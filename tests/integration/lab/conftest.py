@@ -161,16 +161,33 @@ def start_module(name: str, /, *, check: bool = False, diff: bool = False, **arg
     return process
 
 
+@pytest.fixture(scope="session", autouse=True)
+def collections_path(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
+    """Let every process started by a test find this work tree as the installed collection."""
+    path = tmp_path_factory.mktemp("collections")
+    (path / "ansible_collections" / "kilonova").mkdir(parents=True)
+    (path / "ansible_collections" / "kilonova" / "compute").symlink_to(REPOSITORY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(path))
+        patch.setenv("ANSIBLE_COLLECTIONS_PATH", str(path))
+        yield path
+
+
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[list[Hypervisor]]:
-    """Return two simulated hypervisors, ended after the session."""
+def lab_directory(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    """Return the directory of a lab of two simulated hypervisors, ended after the session."""
     directory = str(tmp_path_factory.mktemp("lab"))
     lab_tool("up", "--hosts", "2", "--dir", directory)
     try:
-        names = ("host1", "host2")
-        yield [Hypervisor(name, lab_tool("uri", name, "--dir", directory)) for name in names]
+        yield directory
     finally:
         lab_tool("down", "--dir", directory)
+
+
+@pytest.fixture(scope="session")
+def lab(lab_directory: str) -> list[Hypervisor]:
+    """Return the lab's hypervisors."""
+    return [Hypervisor(name, lab_tool("uri", name, "--dir", lab_directory)) for name in ("host1", "host2")]
 
 
 @pytest.fixture

@@ -1,0 +1,273 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""The playbooks deploy and destroy on two real daemons, as a user runs them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from .conftest import Hypervisor, lab_tool
+
+TINY = {"name": "tiny", "vcpus": 1, "memory_mb": 96, "disk_gb": 1}
+SMALL = {"name": "small", "vcpus": 1, "memory_mb": 128, "disk_gb": 1}
+LIMITS = {"reserved_host_memory_mb": 0, "cpu_allocation_ratio": 16.0}
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves a directory and remembers what was asked for."""
+
+    def __init__(self, root: Path) -> None:
+        """Listen on a free port of the loopback address."""
+        self.requests: list[str] = []
+        super().__init__(("127.0.0.1", 0), functools.partial(_Handler, directory=str(root)))
+
+    @property
+    def url(self) -> str:
+        """Return the address of the directory."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """Serve a file; below /broken/ only half of it."""
+        t.cast("Server", self.server).requests.append(self.path)
+        if not self.path.startswith("/broken/"):
+            super().do_GET()
+            return
+        body = (Path(self.directory) / self.path[len("/broken/") :]).read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+
+    def log_message(self, *unused: t.Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def server(guest_image: Path, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Server]:
+    """Serve the test guest's image over HTTP."""
+    root = tmp_path_factory.mktemp("www")
+    (root / "guest.qcow2").write_bytes(guest_image.read_bytes())
+    serving = Server(root)
+    thread = threading.Thread(target=serving.serve_forever, daemon=True)
+    thread.start()
+    yield serving
+    serving.shutdown()
+    thread.join()
+    serving.server_close()
+
+
+@pytest.fixture
+def hosts(lab: list[Hypervisor]) -> t.Iterator[list[Hypervisor]]:
+    """Return both hypervisors, empty before and after."""
+    for host in lab:
+        host.clear()
+    yield lab
+    for host in lab:
+        host.clear()
+
+
+class Operator:
+    """Somebody with an inventory and a fleet file, in a directory of their own."""
+
+    def __init__(self, directory: Path, inventory: str, server: Server, image: Path) -> None:
+        """Write the inventory and think of a fleet."""
+        self.directory = directory
+        (directory / "inventory.yml").write_text(inventory)
+        digest = hashlib.sha256(image.read_bytes()).hexdigest()
+        self.fleet: dict[str, t.Any] = {
+            "fleet_name": "shop",
+            "fleet_virt_type": "qemu",
+            "fleet_limits": LIMITS,
+            "fleet_flavors": [TINY, SMALL],
+            "fleet_images": [{"name": "guest", "url": f"{server.url}/guest.qcow2", "checksum": f"sha256:{digest}"}],
+            "fleet_instances": [declare("web", count=2), declare("db", flavor="small", host="host2")],
+        }
+
+    def play(self, playbook: str, *arguments: str) -> tuple[int, str]:
+        """Run a playbook of the collection; return its exit status and what it printed."""
+        (self.directory / "fleet.json").write_text(json.dumps(self.fleet))
+        command = [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            *("-i", "inventory.yml", "-e", "@fleet.json", f"kilonova.compute.{playbook}", *arguments),
+        ]
+        done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False, timeout=900)
+        return done.returncode, done.stdout + done.stderr
+
+    def deploy(self, *arguments: str) -> str:
+        """Deploy the fleet, which has to succeed."""
+        status, output = self.play("deploy", *arguments)
+        assert status == 0, output
+        return output
+
+    def refused(self, *words: str) -> str:
+        """Deploy the fleet, which has to fail with all ``words`` in what it prints."""
+        status, output = self.play("deploy")
+        assert status != 0, output
+        flat = " ".join(output.replace("\\n", " ").split())
+        for word in words:
+            assert word in flat, output
+        return output
+
+
+def declare(name: str, **changes: t.Any) -> dict[str, t.Any]:
+    """Declare an instance."""
+    declared = {"flavor": "tiny", "image": "guest", "networks": [{"user": True}], "graphics": {"type": "none"}}
+    return {"name": name, **declared, **changes}
+
+
+def changes_in(output: str) -> int:
+    """Return the sum of the recap's changed= figures, which must be there."""
+    figures = re.findall(r"changed=(\d+)", output)
+    assert figures, output
+    return sum(int(figure) for figure in figures)
+
+
+@pytest.fixture
+def operator(
+    hosts: list[Hypervisor], lab_directory: str, server: Server, guest_image: Path, tmp_path: Path
+) -> Operator:
+    """Return somebody with an inventory of both hypervisors."""
+    assert hosts
+    inventory = lab_tool("inventory", "--dir", lab_directory, "--python", sys.executable)
+    server.requests.clear()
+    return Operator(tmp_path, inventory, server, guest_image)
+
+
+def test_a_fleet_from_nothing_to_nothing(operator: Operator, hosts: list[Hypervisor], server: Server) -> None:
+    """Check mode shows all and makes nothing; one run boots all; the next changes nothing; scale, shrink, destroy."""
+    first, second = hosts
+    foretold = operator.deploy("--check", "--diff")
+    for name in ("web-1", "web-2", "db"):
+        assert name in foretold
+    assert "image: guest" in foretold
+    assert first.domains() | second.domains() == set()
+    assert server.requests == []
+
+    output = operator.deploy()
+    assert "INSTANCE" in output
+    assert "is the declared host" in output
+    assert "db" in second.domains()
+    assert len(first.domains()) + len(second.domains()) == 3
+    homes = {name: host for host in hosts for name in host.domains()}
+    for name, host in homes.items():
+        host.wait_for_console(name, f"kilonova-guest ready: {name}")
+    fetched = len(server.requests)
+    assert fetched == len({host.name for host in homes.values()})
+
+    again = operator.deploy()
+    assert changes_in(again) == 0
+    assert len(server.requests) == fetched
+
+    ids = {name: host.virsh("domid", name) for name, host in homes.items()}
+    operator.fleet["fleet_instances"][0]["count"] = 3
+    operator.deploy()
+    assert {name: homes[name].virsh("domid", name) for name in ids} == ids
+    assert {name for host in hosts for name in host.domains()} == {"web-1", "web-2", "web-3", "db"}
+
+    operator.fleet["fleet_instances"][0]["count"] = 1
+    assert changes_in(operator.deploy()) == 0
+    operator.deploy("-e", "fleet_purge=true")
+    assert {name for host in hosts for name in host.domains()} == {"web-1", "db"}
+
+    status, output = operator.play("destroy")
+    assert status == 0, output
+    assert {name for host in hosts for name in host.domains()} == set()
+    leftovers = {volume for host in hosts for volume in host.volumes() if not volume.startswith("kilonova-")}
+    assert leftovers == set()
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "words"),
+    [
+        ("fleet_instances", [declare("a", flavor="huge")], ["flavor 'huge' is unknown", "small, tiny"]),
+        ("fleet_instances", [declare("a", image="nosuch")], ["image 'nosuch' is unknown", "guest"]),
+        ("fleet_instances", [declare("a"), declare("a")], ["name a is taken"]),
+        ("fleet_instances", [declare("web-1"), declare("web", count=1)], ["name web-1 is taken"]),
+        ("fleet_instances", [declare("a<b>")], ["a<b>"]),
+        ("fleet_instances", [declare("../../etc/passwd")], ["../../etc/passwd"]),
+        ("fleet_instances", [declare("a", host="nowhere")], ["host 'nowhere'", "host1, host2"]),
+        ("fleet_flavors", [{**TINY, "memory_mb": 10**9}, SMALL], ["RamFilter", "1000000000"]),
+        ("fleet_name", "a/b", ["a/b"]),
+        ("fleet_pool", "nosuch", ["no storage pool named nosuch"]),
+        ("fleet_uri", "qemu:///session?socket=/nonexistent", ["/nonexistent"]),
+    ],
+)
+def test_what_cannot_be_deployed_is_refused_whole(
+    operator: Operator, hosts: list[Hypervisor], part: str, change: t.Any, words: list[str]
+) -> None:
+    """One clear sentence, a status that is not zero, and not a single domain or volume."""
+    operator.fleet[part] = change
+    operator.refused(*words)
+    for host in hosts:
+        assert host.domains() == set()
+        assert host.volumes() == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "checksum", "words"),
+    [
+        ("/nosuch.qcow2", None, ["404"]),
+        ("/broken/guest.qcow2", None, ["bytes"]),
+        ("/guest.qcow2", "sha256:" + "0" * 64, ["0000", "sha256"]),
+    ],
+)
+def test_a_bad_image_deploys_nothing(
+    operator: Operator, hosts: list[Hypervisor], server: Server, path: str, checksum: str | None, words: list[str]
+) -> None:
+    """Not there, broken off, or not what was declared: no image is published and nothing is made."""
+    image = operator.fleet["fleet_images"][0]
+    image["url"] = server.url + path
+    if checksum:
+        image["checksum"] = checksum
+    operator.refused(*words)
+    for host in hosts:
+        assert host.domains() == set()
+        assert host.volumes() == set()
+
+
+def test_a_dead_hypervisor_stops_what_may_be_there(operator: Operator, hosts: list[Hypervisor]) -> None:
+    """With a host down nothing new is made unless the user takes it for empty; the run says which host it is."""
+    inventory = operator.directory / "inventory.yml"
+    dead = '    host3:\n      ansible_connection: local\n      compute_uri: "qemu:///session?socket=/nonexistent"\n'
+    interpreter = f"      ansible_python_interpreter: {sys.executable}\n"
+    inventory.write_text(inventory.read_text().rstrip() + "\n" + dead + interpreter)
+    operator.refused("may be running on host3")
+    assert hosts[0].domains() | hosts[1].domains() == set()
+
+    operator.fleet["fleet_assume_down_hosts_empty"] = True
+    operator.refused("host3 is down")
+    assert len(hosts[0].domains()) + len(hosts[1].domains()) == 3
+
+
+def test_a_part_is_deployed_where_the_user_allows_it(operator: Operator, hosts: list[Hypervisor]) -> None:
+    """What has no place is named, and the rest runs."""
+    operator.fleet["fleet_flavors"].append({"name": "huge", "vcpus": 1, "memory_mb": 10**9, "disk_gb": 1})
+    operator.fleet["fleet_instances"].append(declare("big", flavor="huge"))
+    operator.fleet["fleet_allow_partial"] = True
+    output = operator.deploy()
+    assert "UNPLACED" in output
+    assert {name for host in hosts for name in host.domains()} == {"web-1", "web-2", "db"}
+
+
+def test_the_same_name_on_two_hosts_is_refused(operator: Operator, hosts: list[Hypervisor]) -> None:
+    """Neither is guessed to be the right one."""
+    operator.fleet["fleet_instances"] = [declare("twin", power_state="stopped")]
+    operator.deploy("--limit", "host1", "-e", '{"fleet_hypervisors": ["host1"]}')
+    operator.deploy("--limit", "host2", "-e", '{"fleet_hypervisors": ["host2"]}')
+    assert all("twin" in host.domains() for host in hosts)
+    operator.refused("twin", "on two hosts", "host1 and host2")
