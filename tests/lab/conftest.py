@@ -17,8 +17,11 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from kilonova_lab.layout import Layout
+
 TOOL = Path(__file__).with_name("lab.py")
-sys.path.insert(0, str(TOOL.parent))
 
 # Whole hosts are for root alone; that others are told so is tested with the rootless ones.
 collect_ignore = [] if os.getuid() == 0 else ["test_lab_whole.py"]
@@ -88,8 +91,6 @@ class Lab:
 
     @property
     def _key(self) -> str:
-        from kilonova_lab.layout import Layout
-
         return Layout.of(self.directory).key
 
 
@@ -112,11 +113,11 @@ def image() -> Path:
     return Path(done.stdout.strip())
 
 
-def domain(name: str, disk: Path, log: Path, nic: str, *, serial: str = "", extra: str = "") -> str:
+def domain(name: str, disk: Path, log: Path, nic: str, extra: str = "") -> str:
     """Return the definition of a guest with one disk."""
     return (
         f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>128</memory>"
-        f"<sysinfo type='smbios'><system><entry name='serial'>{serial or f'ds=nocloud;h={name}'}</entry></system></sysinfo>"
+        f"<sysinfo type='smbios'><system><entry name='serial'>ds=nocloud;h={name}</entry></system></sysinfo>"
         "<os><type machine='q35'>hvm</type><smbios mode='sysinfo'/></os><features><acpi/></features><devices>"
         f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disk}'/><target dev='vda' bus='virtio'/></disk>"
         f"{extra}<interface {nic}<model type='virtio'/></interface><serial type='pty'><log file='{log}' append='on'/></serial>"

@@ -21,6 +21,7 @@ from conftest import Lab, domain, eventually
 
 
 def test_hosts_are_separate_hypervisors_with_a_pool(lab: Lab) -> None:
+    """Each host has its own UUID and its own running, autostarted pool."""
     lab.run("up", "--hosts", "2")
     uuids = {lab.exec(host, "virsh capabilities").split("<uuid>")[1].split("<")[0] for host in ("host1", "host2")}
     assert len(uuids) == 2
@@ -33,6 +34,7 @@ def test_hosts_are_separate_hypervisors_with_a_pool(lab: Lab) -> None:
 
 
 def test_a_second_up_changes_nothing_and_a_larger_one_adds(lab: Lab) -> None:
+    """Daemons that run are left alone, and hosts can be added later."""
     lab.run("up", "--hosts", "1")
     before = lab.processes("libvirtd")
     lab.run("up", "--hosts", "1")
@@ -43,6 +45,7 @@ def test_a_second_up_changes_nothing_and_a_larger_one_adds(lab: Lab) -> None:
 
 
 def test_labs_side_by_side_do_not_touch_each_other(lab: Lab, tmp_path: Path) -> None:
+    """Taking one lab down leaves the other running."""
     other = Lab(tmp_path / "other")
     lab.run("up", "--hosts", "1")
     other.run("up", "--hosts", "1")
@@ -52,6 +55,7 @@ def test_labs_side_by_side_do_not_touch_each_other(lab: Lab, tmp_path: Path) -> 
 
 
 def test_inventory_says_how_to_reach_each_host(lab: Lab) -> None:
+    """The inventory is YAML, and its URIs work."""
     lab.run("up", "--hosts", "2")
     hosts = yaml.safe_load(lab.run("inventory", "--python", "/opt/python"))["compute"]["hosts"]
     assert sorted(hosts) == ["host1", "host2"]
@@ -64,6 +68,7 @@ def test_inventory_says_how_to_reach_each_host(lab: Lab) -> None:
 
 @pytest.mark.parametrize("moment", [0.12, 0.2, 0.3])
 def test_up_works_after_the_tool_was_killed_in_the_middle(lab: Lab, moment: float) -> None:
+    """Whatever a killed run left half done is finished by the next."""
     killed = subprocess.Popen(lab.command("up", "--hosts", "2"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     # No wait for a state: the point is that the moment is arbitrary.
     time.sleep(moment)
@@ -75,6 +80,7 @@ def test_up_works_after_the_tool_was_killed_in_the_middle(lab: Lab, moment: floa
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_up_leaves_nothing(lab: Lab, number: signal.Signals) -> None:
+    """A signal in the middle ends even daemons that do not react."""
     # Stopping the first daemon that appears makes sure that the tool is in the middle when the signal comes.
     started = subprocess.Popen(
         lab.command("up", "--hosts", "3"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -89,6 +95,7 @@ def test_an_interrupted_up_leaves_nothing(lab: Lab, number: signal.Signals) -> N
 
 
 def test_a_guest_outlives_its_daemon_and_ends_with_the_lab(lab: Lab, image: Path) -> None:
+    """A killed daemon takes up its running guest again; down ends both."""
     lab.run("up", "--hosts", "1")
     _boot(lab, image, "survivor")
     for pid in lab.processes("libvirtd"):
@@ -102,6 +109,7 @@ def test_a_guest_outlives_its_daemon_and_ends_with_the_lab(lab: Lab, image: Path
 
 
 def test_a_guest_tells_its_name_and_obeys_the_power_button(lab: Lab, image: Path) -> None:
+    """The name comes from the firmware strings; the agent answers; ACPI works."""
     lab.run("up", "--hosts", "2")
     _boot(lab, image, "web-1", host="host2")
     assert lab.run("console", "web-1").count("kilonova-guest ready: web-1 10.0.2.15\n") == 1
@@ -113,15 +121,17 @@ def test_a_guest_tells_its_name_and_obeys_the_power_button(lab: Lab, image: Path
 
 
 def test_a_guest_takes_name_and_static_address_from_its_seed(lab: Lab, image: Path) -> None:
+    """A seed wins over the firmware strings and over DHCP."""
     lab.run("up", "--hosts", "1")
     seed = lab.directory / "host1" / "pool" / "seed.img"
     _make_seed(seed, {"meta-data": "instance-id: i-1\nlocal-hostname: seeded\n", "network-config": NETWORK_CONFIG})
     extra = f"<disk type='file' device='disk'><source file='{seed}'/><target dev='vdb' bus='virtio'/><readonly/></disk>"
-    _boot(lab, image, "plain", extra=extra, mac="52:54:00:0a:0b:0c")
+    _boot(lab, image, "plain", extra=extra)
     assert lab.run("console", "plain", "--last").strip() == "kilonova-guest ready: seeded 10.0.2.77"
 
 
 def test_the_server_serves_and_fails_as_asked(lab: Lab, tmp_path: Path) -> None:
+    """Files come whole, slowly, broken off or not at all."""
     lab.run("up", "--hosts", "1")
     root = tmp_path / "root"
     root.mkdir()
@@ -138,6 +148,7 @@ def test_the_server_serves_and_fails_as_asked(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_directory_with_other_things_is_refused_and_kept(lab: Lab) -> None:
+    """Nobody loses files by naming the wrong directory."""
     lab.directory.mkdir()
     kept = lab.directory / "thesis.txt"
     kept.write_text("precious")
@@ -147,6 +158,7 @@ def test_a_directory_with_other_things_is_refused_and_kept(lab: Lab) -> None:
 
 
 def test_whole_hosts_are_refused_to_others_than_root_in_a_sentence(lab: Lab) -> None:
+    """The refusal says why and what to do."""
     prefix = ["unshare", "--user", "--map-user=1000"] if os.getuid() == 0 else []
     command = [*prefix, *lab.command("up", "--kind", "whole")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -158,6 +170,7 @@ def test_whole_hosts_are_refused_to_others_than_root_in_a_sentence(lab: Lab) -> 
 
 
 def test_a_missing_lab_is_said_plainly(lab: Lab) -> None:
+    """Commands on what is not there fail with a sentence."""
     assert "There is no lab" in lab.fails("status")
     lab.run("up", "--hosts", "1")
     assert "There is no host 'host9'" in lab.fails("uri", "host9")
@@ -178,9 +191,7 @@ network:
 """
 
 
-def _boot(
-    lab: Lab, image: Path, name: str, *, host: str = "host1", extra: str = "", mac: str = "52:54:00:00:00:01"
-) -> None:
+def _boot(lab: Lab, image: Path, name: str, *, host: str = "host1", extra: str = "") -> None:
     """Start a guest on a rootless host and wait until it says that it is ready."""
     directory = lab.directory / host
     disk = directory / "pool" / f"{name}.qcow2"
@@ -189,7 +200,7 @@ def _boot(
     )
     definition = directory / f"{name}.xml"
     definition.write_text(
-        domain(name, disk, directory / f"{name}.log", f"type='user'><mac address='{mac}'/>", extra=extra)
+        domain(name, disk, directory / f"{name}.log", "type='user'><mac address='52:54:00:0a:0b:0c'/>", extra=extra)
     )
     lab.run("exec", host, "--", "virsh", "define", str(definition))
     lab.exec(host, f"virsh start {name}")

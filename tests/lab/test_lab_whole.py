@@ -21,6 +21,7 @@ UP = ("up", "--kind", "whole", "--hosts", "2")
 
 
 def test_hosts_have_their_own_name_network_and_libvirt(lab: Lab) -> None:
+    """Hosts answer over SSH and TCP, keep their files apart and end altogether."""
     lab.run(*UP)
     hosts = yaml.safe_load(lab.run("inventory", "--python", "/usr/bin/python3"))["compute"]["hosts"]
     for name, variables in hosts.items():
@@ -35,9 +36,14 @@ def test_hosts_have_their_own_name_network_and_libvirt(lab: Lab) -> None:
     lab.exec("host1", "touch /root/only-on-host1")
     assert not Path("/root/only-on-host1").exists()
     assert "only-on-host1" not in lab.exec("host2", "ls /root")
+    namespaces = {_pid_namespace(str(pid)) for pid in lab.processes()} - {_pid_namespace("self"), ""}
+    assert len(namespaces) == 2
+    lab.run("down")
+    assert [pid for pid in os.listdir("/proc") if pid.isdigit() and _pid_namespace(pid) in namespaces] == []
 
 
 def test_a_crash_loses_no_disk_and_a_move_no_guest(lab: Lab, image: Path) -> None:
+    """A guest boots again from its disk after a crash, and answers HTTP after a live migration."""
     lab.run(*UP)
     _start(lab, image, "bridged", "type='bridge'><source bridge='br0'/>")
     _start(lab, image, "nat", "type='network'><source network='default'/>")
@@ -60,8 +66,12 @@ def test_a_crash_loses_no_disk_and_a_move_no_guest(lab: Lab, image: Path) -> Non
 
 
 def test_up_puts_right_what_was_killed(lab: Lab) -> None:
+    """Daemons, the network and whole hosts come back after kill -9."""
     lab.run(*UP)
-    for names in (("libvirtd", "virtlogd"), ("sshd",), ("sleep",), ("python",)):
+    lab.run("exec", "host1", "--", "sh", "-c", "kill -9 $(cat /run/sshd.pid)")
+    lab.run(*UP)
+    assert lab.run("status").count(" up ") == 2
+    for names in (("libvirtd", "virtlogd"), ("sleep",), ("python",)):
         victims = lab.processes(*names)
         assert victims
         for pid in victims:
@@ -71,6 +81,7 @@ def test_up_puts_right_what_was_killed(lab: Lab) -> None:
 
 
 def test_up_works_after_the_tool_was_killed_in_the_middle(lab: Lab) -> None:
+    """Whatever killed runs left half done is finished by the next."""
     for moment in (0.2, 0.35, 0.5):
         killed = subprocess.Popen(lab.command(*UP), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         # No wait for a state: the point is that the moment is arbitrary.
@@ -82,11 +93,20 @@ def test_up_works_after_the_tool_was_killed_in_the_middle(lab: Lab) -> None:
 
 
 def test_an_interrupted_up_leaves_nothing(lab: Lab) -> None:
+    """A signal in the middle ends hosts that are booting."""
     started = subprocess.Popen(lab.command(*UP), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     eventually(lambda: lab.processes("virtlogd") or started.poll() is not None)
     started.send_signal(signal.SIGTERM)
     assert "Interrupted" in started.communicate(timeout=60)[1]
     assert lab.leftovers() == []
+
+
+def _pid_namespace(pid: str) -> str:
+    try:
+        zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return "" if zombie else os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
 
 
 def _start(lab: Lab, image: Path, name: str, nic: str) -> None:

@@ -52,7 +52,7 @@ def boot() -> None:
     # The old /proc is still mounted, so this is the number outside of the new PID namespace.
     print(os.readlink("/proc/self"), flush=True)
     settings = json.loads(sys.stdin.readline())
-    _make_root(Path(settings["base"]), Path(settings["lab"]))
+    _make_root(Path(settings["base"]), Path(settings["lab"]), settings["capabilities"])
     socket.sethostname(settings["name"])
     child = os.fork()
     if child == 0:
@@ -80,7 +80,7 @@ def _set_up(settings: dict[str, Any]) -> None:
     print("ready", flush=True)
 
 
-def _make_root(base: Path, lab: Path) -> None:
+def _make_root(base: Path, lab: Path, capabilities: str) -> None:
     """Make the machine's own files the host's, each change kept apart, and enter them."""
     run("mount", "--make-rprivate", "/")
     others = _other_file_systems()
@@ -99,6 +99,9 @@ def _make_root(base: Path, lab: Path) -> None:
         target = root / point.lstrip("/")
         if target.is_dir() and not str(lab).startswith(f"{point}/"):
             run("mount", "--bind", "-o", "ro", point, str(target))
+    kept = root / "var/cache/libvirt/qemu/capabilities"
+    kept.mkdir(parents=True, exist_ok=True)
+    run("mount", "--bind", capabilities, str(kept))
     # No host sees the disks of another, nor its own from below.
     run("mount", "-t", "tmpfs", "-o", "ro,size=4k", "tmpfs", str(root / str(lab).lstrip("/")))
     run("mount", "-t", "proc", "proc", str(root / "proc"))

@@ -125,6 +125,16 @@ class HostLayout:
         return _PORT_BASE + slot * _PORTS_PER_HOST
 
 
+def capabilities(kind: str) -> Path:
+    """Return where all hosts of a kind keep what libvirt found out about QEMU.
+
+    Finding out takes each daemon some seconds of all processors, and libvirt itself checks whether what is kept still holds.
+    """
+    kept = CACHE_DIR / f"capabilities-{kind}-{os.getuid()}"
+    kept.mkdir(parents=True, exist_ok=True)
+    return kept
+
+
 def make_private(path: Path) -> None:
     """Make a directory that belongs to this user alone, or refuse one that does not."""
     try:

@@ -19,9 +19,13 @@ from types import FrameType, ModuleType
 
 from . import rootless, state, whole
 from .errors import InterruptedLab, LabError
-from .layout import HostLayout, Layout, make_private
+from .layout import HostLayout, Layout, capabilities, make_private
 from .processes import end_all
+from .run import virsh
 from .state import LabState
+
+_AT_ONCE = 8
+_PROBE_LIMIT = 180.0
 
 
 def driver(kind: str) -> ModuleType:
@@ -102,11 +106,14 @@ def _start(layout: Layout, wanted: LabState, *, is_new: bool) -> None:
     work.check(layout)
     work.start_shared(layout)
     _in_parallel(work.start, hosts(layout, wanted), layout)
+    if not any(capabilities(wanted.kind).iterdir()):
+        # Once for all, before they all need it at the same time.
+        virsh(work.uri(layout.host(1)), "capabilities", limit=_PROBE_LIMIT)
 
 
 def _in_parallel(task: Callable[[HostLayout], None], items: list[HostLayout], layout: Layout) -> None:
     """Run a task for every host at once; on a signal end what the tasks wait for, so that they end too."""
-    pool = concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(8, len(items))))
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=_AT_ONCE)
     try:
         futures = [pool.submit(task, item) for item in items]
         for future in concurrent.futures.as_completed(futures):
@@ -128,11 +135,12 @@ def _end_while_running(futures: list[concurrent.futures.Future[None]], layout: L
 
 
 def _remove(layout: Layout, kind: str) -> None:
-    end_all(layout.short)
+    work = driver(kind)
     numbers = {int(path.name[4:]) for path in layout.directory.glob("host*") if path.name[4:].isdigit()}
-    for number in sorted(numbers):
-        driver(kind).stop(layout.host(number))
-    driver(kind).stop_shared(layout)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        list(pool.map(work.stop, [layout.host(number) for number in sorted(numbers)]))
+    work.stop_shared(layout)
+    end_all(layout.short)
     shutil.rmtree(layout.short, ignore_errors=True)
     state.remove_own_files(layout)
 

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .errors import LabError
-from .layout import HostLayout, Layout, make_private
+from .layout import HostLayout, Layout, capabilities, make_private
 from .processes import end_all, owned
 from .run import find, run, system_path, virsh
 
@@ -162,6 +162,10 @@ def _write_files(host: HostLayout) -> None:
         link = host.short / name
         link.unlink(missing_ok=True)
         link.symlink_to(kept)
+    kept = host.directory / "cache" / "libvirt" / "qemu" / "cache"
+    kept.mkdir(parents=True, exist_ok=True)
+    if not (kept / "capabilities").exists():
+        (kept / "capabilities").symlink_to(capabilities("rootless"))
     host.pool.mkdir(exist_ok=True)
     settings = host.short / "config" / "libvirt"
     settings.mkdir(exist_ok=True)

@@ -25,7 +25,7 @@ from typing import IO, Any
 from . import hostfiles, switch
 from .errors import LabError
 from .hostfiles import address
-from .layout import HostLayout, Layout, make_private
+from .layout import HostLayout, Layout, capabilities, make_private
 from .processes import Process, end_all, kill, owned
 from .run import find, run, system_path
 
@@ -189,6 +189,7 @@ def _boot(host: HostLayout) -> None:
     settings = {
         "base": str(base),
         "lab": str(host.lab.directory),
+        "capabilities": str(capabilities("whole")),
         "name": host.name,
         "address": address(host),
         "files": hostfiles.texts(host, public_key),
@@ -280,6 +281,8 @@ def _end(host: HostLayout) -> None:
 
 
 def _pid_namespace(pid: str) -> str:
+    """Return the PID namespace of a process; none for a zombie, since nothing of it is left but its number."""
     with contextlib.suppress(OSError):
-        return os.readlink(f"/proc/{pid}/ns/pid")
+        if Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z":
+            return os.readlink(f"/proc/{pid}/ns/pid")
     return ""
