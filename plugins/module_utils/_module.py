@@ -17,6 +17,8 @@ from ._driver.connection import Connection
 from ._errors import ComputeError
 from ._options import connection_options
 
+Declared = t.TypeVar("Declared")
+
 
 class ComputeModule:
     """Wraps ``AnsibleModule``: the connection options are always there, and check mode is always supported."""
@@ -29,11 +31,19 @@ class ComputeModule:
         self.params: dict[str, t.Any] = self.ansible.params
         self.check_mode: bool = self.ansible.check_mode
 
-    def run(self, work: t.Callable[[Connection, ComputeModule], dict[str, t.Any]]) -> t.NoReturn:
-        """Connect, do the ``work``, exit with what it returns; any :class:`ComputeError` fails the task."""
+    def run(
+        self,
+        read: t.Callable[[dict[str, t.Any]], Declared],
+        work: t.Callable[[Connection, Declared, bool], dict[str, t.Any]],
+    ) -> t.NoReturn:
+        """Make data of the options, connect, do the ``work`` (told whether only to check), exit with what it returns.
+
+        Bad options are refused before anything is connected to; any :class:`ComputeError` fails the task.
+        """
         try:
+            declared = read(self.params)
             with Connection(self.params["uri"]) as connection:
-                result = work(connection, self)
+                result = work(connection, declared, self.check_mode)
         except ComputeError as exc:
             self.fail(exc)
         if not self.ansible._diff:

@@ -125,41 +125,45 @@ instances:
 
 import typing as t
 
+from ..module_utils._driver.connection import Connection
 from ..module_utils._errors import SpecError
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import instance_options, lifecycle_options
-from ..module_utils._plan.claims import Limits
 from ..module_utils._service._instance.host import Host
 from ..module_utils._service._instance.reconcile import reconcile
 from ..module_utils._service._instance.report import report, summary
-from ..module_utils._service._instance.steps import Manners
 from ..module_utils._spec.instance import InstanceSpec
+from ..module_utils._spec.lifecycle import Lifecycle
 from ..module_utils._spec.names import check_name
 
-if t.TYPE_CHECKING:
-    from ..module_utils._driver.connection import Connection
+
+class Declaration(t.NamedTuple):
+    """The fleet's instances that shall be on the host, or those that shall not."""
+
+    fleet: str
+    lifecycle: Lifecycle
+    names: tuple[str, ...]
+    present: tuple[InstanceSpec, ...]
+    removes_named: bool
+    removes_others: bool
 
 
-def work(connection: Connection, module: ComputeModule) -> dict[str, t.Any]:
-    """Reconcile the fleet's instances on this host."""
-    params = module.params
+def read(params: dict[str, t.Any]) -> Declaration:
+    """Validate the options."""
     fleet = check_name("fleet", params["fleet"])
-    names = [check_name("instances[].name", instance["name"]) for instance in params["instances"]]
+    names = tuple(check_name("instances[].name", instance["name"]) for instance in params["instances"])
     for name in names:
         if names.count(name) > 1:
             raise SpecError("instances", f"the name {name} is there twice", "every instance needs its own name")
-    host = Host(connection, params["pool"], params["virt_type"], Limits.from_params(params["limits"]))
-    manners = Manners(params["force"], params["shutdown_timeout"])
-    specs: list[InstanceSpec] = []
-    removed: list[str] = []
-    if params["state"] == "absent":
-        removed = names or members(host, fleet)
-    else:
-        specs = [_spec(instance, fleet) for instance in params["instances"]]
-        if params["purge"]:
-            removed = [name for name in members(host, fleet) if name not in names]
-    jobs = reconcile(host, specs, [(name, fleet) for name in removed], manners, module.check_mode)
-    return summary(jobs, [report(host, job) for job in jobs])
+    absent = params["state"] == "absent"
+    return Declaration(
+        fleet=fleet,
+        lifecycle=Lifecycle.from_params(params),
+        names=names,
+        present=() if absent else tuple(_spec(instance, fleet) for instance in params["instances"]),
+        removes_named=absent,
+        removes_others=(absent and not names) or (not absent and params["purge"]),
+    )
 
 
 def _spec(instance: dict[str, t.Any], fleet: str) -> InstanceSpec:
@@ -168,10 +172,14 @@ def _spec(instance: dict[str, t.Any], fleet: str) -> InstanceSpec:
     return InstanceSpec.from_params(instance, fleet)
 
 
-def members(host: Host, fleet: str) -> list[str]:
-    """Return the names of the fleet's instances on the host."""
-    records = ((name, host.machine(domain).record) for name, domain in host.domains.items())
-    return [name for name, record in records if record is not None and record.fleet == fleet]
+def work(connection: Connection, declared: Declaration, check: bool) -> dict[str, t.Any]:
+    """Reconcile the fleet's instances on this host."""
+    host = Host(connection, declared.lifecycle)
+    removed = list(declared.names) if declared.removes_named else []
+    if declared.removes_others:
+        removed += [name for name in host.members(declared.fleet) if name not in declared.names]
+    jobs = reconcile(host, declared.present, [(name, declared.fleet) for name in removed], check)
+    return summary(jobs, [report(host, job) for job in jobs])
 
 
 def main() -> None:
@@ -184,7 +192,7 @@ def main() -> None:
             **lifecycle_options(),
             "instances": {"type": "list", "elements": "dict", "default": [], "options": instance_options()},
         }
-    ).run(work)
+    ).run(read, work)
 
 
 if __name__ == "__main__":

@@ -182,6 +182,7 @@ changes:
       sample: live
 """
 
+import functools
 import typing as t
 
 from ..module_utils._driver.connection import Connection
@@ -190,10 +191,9 @@ from ..module_utils._service.image import ensure_image
 from ..module_utils._spec.image import ImageSpec, url_secrets
 
 
-def work(connection: Connection, module: ComputeModule) -> dict[str, t.Any]:
-    """Bring the image about."""
-    spec = ImageSpec.from_params(module.params)
-    outcome = ensure_image(connection, spec, module.check_mode, module.ansible.tmpdir)
+def work(connection: Connection, spec: ImageSpec, check: bool, directory: str) -> dict[str, t.Any]:
+    """Bring the image about; downloads lie in ``directory``."""
+    outcome = ensure_image(connection, spec, check, directory)
     result = {**outcome.plan.as_result(), "diff": outcome.plan.as_diff()}
     if spec.present:
         result["image"] = outcome.image
@@ -216,7 +216,7 @@ def main() -> None:
         mutually_exclusive=[("src", "url")],
     )
     module.ansible.no_log_values.update(url_secrets(module.params["url"] or ""))
-    module.run(work)
+    module.run(ImageSpec.from_params, functools.partial(work, directory=module.ansible.tmpdir))
 
 
 if __name__ == "__main__":

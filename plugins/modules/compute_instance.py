@@ -200,35 +200,40 @@ instance:
 
 import typing as t
 
+from ..module_utils._driver.connection import Connection
 from ..module_utils._errors import SpecError
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import instance_options, lifecycle_options
-from ..module_utils._plan.claims import Limits
 from ..module_utils._service._instance.host import Host
 from ..module_utils._service._instance.reconcile import reconcile
 from ..module_utils._service._instance.report import report
-from ..module_utils._service._instance.steps import Manners
 from ..module_utils._spec.instance import InstanceSpec
+from ..module_utils._spec.lifecycle import Lifecycle
 from ..module_utils._spec.names import check_name
 
-if t.TYPE_CHECKING:
-    from ..module_utils._driver.connection import Connection
+
+class Declaration(t.NamedTuple):
+    """The instance that shall be there, or the name of the one that shall not."""
+
+    lifecycle: Lifecycle
+    present: tuple[InstanceSpec, ...]
+    absent: tuple[tuple[str, str | None], ...]
 
 
-def work(connection: Connection, module: ComputeModule) -> dict[str, t.Any]:
-    """Reconcile the one instance."""
-    params = module.params
-    host = Host(connection, params["pool"], params["virt_type"], Limits.from_params(params["limits"]))
-    manners = Manners(params["force"], params["shutdown_timeout"])
-    specs: list[InstanceSpec] = []
-    absent: list[tuple[str, str | None]] = []
+def read(params: dict[str, t.Any]) -> Declaration:
+    """Validate the options."""
+    lifecycle = Lifecycle.from_params(params)
     if params["state"] == "absent":
-        absent.append((check_name("name", params["name"]), params["fleet"]))
-    elif params["flavor"] is None:
+        return Declaration(lifecycle, (), ((check_name("name", params["name"]), params["fleet"]),))
+    if params["flavor"] is None:
         raise SpecError("flavor", "it is missing", "state: present needs a flavor with vcpus, memory_mb and disk_gb")
-    else:
-        specs.append(InstanceSpec.from_params(params, params["fleet"]))
-    job = reconcile(host, specs, absent, manners, module.check_mode)[0]
+    return Declaration(lifecycle, (InstanceSpec.from_params(params, params["fleet"]),), ())
+
+
+def work(connection: Connection, declared: Declaration, check: bool) -> dict[str, t.Any]:
+    """Reconcile the one instance."""
+    host = Host(connection, declared.lifecycle)
+    job = reconcile(host, declared.present, declared.absent, check)[0]
     if job.error is not None:
         raise job.error
     result = report(host, job)
@@ -244,7 +249,7 @@ def main() -> None:
             **lifecycle_options(),
             **instance_options(),
         }
-    ).run(work)
+    ).run(read, work)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .._errors import CapacityError, SpecError
+from .._errors import CapacityError
+from .._spec.lifecycle import Limits
 
 
 @dataclass(frozen=True)
@@ -34,26 +34,6 @@ class Amount:
             max(0, self.memory_mb - other.memory_mb),
             max(0, self.disk_gb - other.disk_gb),
         )
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much of a host may be promised; names and meaning are Nova's."""
-
-    cpu_allocation_ratio: float
-    ram_allocation_ratio: float
-    disk_allocation_ratio: float
-    reserved_host_cpus: int
-    reserved_host_memory_mb: int
-    reserved_host_disk_mb: int
-
-    @classmethod
-    def from_params(cls, params: dict[str, t.Any]) -> Limits:
-        """Validate option ``limits``."""
-        for key, value in params.items():
-            if value < 0 or (key.endswith("ratio") and value == 0):
-                raise SpecError(f"limits.{key}", f"{value} is too small", "ratios are above 0, reserves 0 or more")
-        return cls(**params)
 
 
 def refuse_overcommit(name: str, asked: Amount, total: Amount, used: Amount, limits: Limits) -> None:

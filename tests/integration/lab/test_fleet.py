@@ -197,11 +197,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 spec = {"uri": {}, "fleet": {}, "state": {"default": "present"}, "purge": {"type": "bool", "default": False},
         **lifecycle_options(), "instances": {"type": "list", "elements": "dict", "options": instance_options()}}
 params = ArgumentSpecValidator(spec).validate(json.load(sys.stdin)).validated_parameters
-class Module:
-    check_mode = False
-Module.params = params
 with Connection(params["uri"]) as connection:
-    result = compute_fleet.work(connection, Module)
+    result = compute_fleet.work(connection, compute_fleet.read(params), False)
     print(json.dumps({"changed": result["changed"], "calls": connection.calls}))
 """
 

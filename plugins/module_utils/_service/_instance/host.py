@@ -17,9 +17,10 @@ from ..._driver.domain import DomainInfo, list_domains
 from ..._driver.network import network_states
 from ..._driver.storage import Pool, PoolInfo, Volume, find_pool
 from ..._errors import DriverError, NotFoundError, SpecError
-from ..._plan.claims import Amount, Limits
+from ..._plan.claims import Amount
 from ..._plan.instance import Existing
 from ..._spec.instance import InstanceSpec
+from ..._spec.lifecycle import Lifecycle
 from ..._spec.machine import Machine
 from ..._xml import domain as domain_xml
 from ..image import PublishedImage, find_image
@@ -36,12 +37,10 @@ _PREFERRED_VIDEO = ("virtio", "vga", "qxl", "cirrus")
 class Host:
     """A hypervisor with the pool that a task works with."""
 
-    def __init__(self, connection: Connection, pool: str, virt_type: str, limits: Limits) -> None:
-        """Take an open connection, the pool's name, the wanted virt type (or auto) and the limits."""
+    def __init__(self, connection: Connection, lifecycle: Lifecycle) -> None:
+        """Take an open connection and how instances are handled on it."""
         self.connection = connection
-        self.limits = limits
-        self._pool_name = pool
-        self.forced_virt_type = virt_type
+        self.lifecycle = lifecycle
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
         self._machines: dict[str, Machine] = {}
@@ -49,7 +48,7 @@ class Host:
     @cached_property
     def pool(self) -> Pool:
         """Return the storage pool of disks and images."""
-        return find_pool(self.connection, self._pool_name)
+        return find_pool(self.connection, self.lifecycle.pool)
 
     @cached_property
     def pool_info(self) -> PoolInfo:
@@ -95,13 +94,18 @@ class Host:
     @cached_property
     def virt(self) -> VirtChoice:
         """Return the virt type for new instances and why."""
-        return pick_virt_type(self.connection, self.forced_virt_type)
+        return pick_virt_type(self.connection, self.lifecycle.virt_type)
 
     def machine(self, domain: DomainInfo) -> Machine:
         """Return a domain's definition as a machine."""
         if domain.name not in self._machines:
             self._machines[domain.name] = domain_xml.read(domain.xml)
         return self._machines[domain.name]
+
+    def members(self, fleet: str) -> list[str]:
+        """Return the names of a fleet's instances on the host."""
+        records = ((name, self.machine(domain).record) for name, domain in self.domains.items())
+        return [name for name, record in records if record is not None and record.fleet == fleet]
 
     def existing(self, name: str) -> Existing | None:
         """Return the domain of that name as the planner wants it."""

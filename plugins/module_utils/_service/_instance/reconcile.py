@@ -20,7 +20,7 @@ from ..._spec.instance import InstanceSpec
 from ..lock import host_lock
 from .design import Storage, design, root_volume_name
 from .host import Host, platform_of
-from .steps import Job, Manners, define, perform
+from .steps import Job, define, perform
 
 _WORKERS = 8
 _LOCK_SECONDS = 600.0
@@ -28,11 +28,7 @@ _BYTES_PER_GIB = 1024**3
 
 
 def reconcile(
-    host: Host,
-    specs: t.Sequence[InstanceSpec],
-    absent: t.Sequence[tuple[str, str | None]],
-    manners: Manners,
-    check: bool,
+    host: Host, specs: t.Sequence[InstanceSpec], absent: t.Sequence[tuple[str, str | None]], check: bool
 ) -> list[Job]:
     """Bring ``specs`` about and remove ``absent`` (name, fleet); errors stay with their instance, in ``Job.error``."""
     jobs = [_attempt(host, spec, check) for spec in specs]
@@ -46,7 +42,7 @@ def reconcile(
         jobs = _claim(host, jobs)
     ready = [job for job in jobs if job.error is None and job.plan.changed]
     with ThreadPoolExecutor(max_workers=max(1, min(_WORKERS, len(ready)))) as pool:
-        list(pool.map(lambda job: _perform(host, job, manners), ready))
+        list(pool.map(lambda job: _perform(host, job), ready))
     return jobs
 
 
@@ -74,7 +70,7 @@ def _prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
         host.check_networks(spec)
     else:
         planner.check_ours(spec.name, spec.fleet, existing)
-        platform = platform_of(existing.machine, spec, host.forced_virt_type)
+        platform = platform_of(existing.machine, spec, host.lifecycle.virt_type)
         storage = _storage(host, None, None)
     for cdrom in spec.cdroms:
         if cdrom not in host.volumes:
@@ -143,7 +139,7 @@ def _claim(host: Host, jobs: list[Job]) -> list[Job]:
             current = _attempt(host, job.spec, check=False)
             try:
                 if current.error is None:
-                    refuse_overcommit(job.name, _more(current), host.total, used, host.limits)
+                    refuse_overcommit(job.name, _more(current), host.total, used, host.lifecycle.limits)
                     if current.plan.has(planner.DEFINE):
                         define(host, current)
                     used = used.plus(_more(current))
@@ -153,9 +149,9 @@ def _claim(host: Host, jobs: list[Job]) -> list[Job]:
     return claimed
 
 
-def _perform(host: Host, job: Job, manners: Manners) -> None:
+def _perform(host: Host, job: Job) -> None:
     try:
-        perform(host, job, manners)
+        perform(host, job)
     except ComputeError as exc:
         job.error = exc
 

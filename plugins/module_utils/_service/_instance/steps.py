@@ -30,14 +30,6 @@ _ACPI_AGAIN_SECONDS = 10.0
 _POLL_SECONDS = 0.3
 
 
-@dataclass(frozen=True)
-class Manners:
-    """How guests are stopped: ``shutdown_timeout`` is seconds; ``force`` allows pulling the plug after it."""
-
-    force: bool
-    shutdown_timeout: int
-
-
 @dataclass
 class Job:
     """One instance on its way: what is declared and found, the plan, and what was done so far."""
@@ -61,12 +53,12 @@ def define(host: Host, job: Job) -> None:
     job.defined = True
 
 
-def perform(host: Host, job: Job, manners: Manners) -> None:
+def perform(host: Host, job: Job) -> None:
     """Do what is left of the plan; a new instance that fails is taken back whole."""
     try:
         for action in job.plan.actions:
             if action.verb != verbs.DEFINE:
-                _STEPS[action.verb](host, job, action, manners)
+                _STEPS[action.verb](host, job, action)
     except Exception:
         take_back(host, job)
         raise
@@ -87,7 +79,7 @@ def _desired(job: Job) -> Machine:
     return job.desired
 
 
-def _create_disk(host: Host, job: Job, action: Action, unused: Manners) -> None:
+def _create_disk(host: Host, job: Job, action: Action) -> None:
     target = action.target.rsplit("/", 1)[1]
     desired, spec = _desired(job), job.spec
     record = desired.record
@@ -110,17 +102,21 @@ def _create_disk(host: Host, job: Job, action: Action, unused: Manners) -> None:
         else:
             volume = host.pool.create(owned.volume, size, spec.disk_format, backing=(image.path, image.format))
     job.made.append(volume)
+    if spec.image is not None and host.pool.find(host.image(spec.image).volume) is None:
+        raise ImageError(
+            f"Image {spec.image} was removed while the disk of {job.name} was made on it; publish it anew."
+        )
     planned = next(disk.source for disk in desired.disks if disk.target == target)
     if volume.path != planned:
         raise DriverError(f"Volume {owned.volume} was made at {volume.path} instead of {planned}.")
 
 
-def _update(host: Host, job: Job, unused: Action, unused_too: Manners) -> None:
+def _update(host: Host, job: Job, unused: Action) -> None:
     domain = _domain(job)
     job.handle = driver.define(host.connection, job.name, domain_xml.edit(domain.xml, _desired(job)))
 
 
-def _grow_disk(host: Host, job: Job, action: Action, unused: Manners) -> None:
+def _grow_disk(host: Host, job: Job, action: Action) -> None:
     target = action.target.rsplit("/", 1)[1]
     domain, desired = _domain(job), _desired(job)
     if job.spec is None or desired.record is None:
@@ -135,21 +131,21 @@ def _grow_disk(host: Host, job: Job, action: Action, unused: Manners) -> None:
             volume.resize(size)
 
 
-def _start(host: Host, job: Job, unused: Action, unused_too: Manners) -> None:
+def _start(host: Host, job: Job, unused: Action) -> None:
     driver.start(host.connection, job.name, job.handle or _domain(job).handle)
 
 
-def _resume(host: Host, job: Job, unused: Action, unused_too: Manners) -> None:
+def _resume(host: Host, job: Job, unused: Action) -> None:
     driver.resume(host.connection, job.name, _domain(job).handle)
 
 
-def _stop(host: Host, job: Job, unused: Action, manners: Manners) -> None:
-    domain = _domain(job)
-    if _shut_down(host, domain, manners.shutdown_timeout):
+def _stop(host: Host, job: Job, unused: Action) -> None:
+    domain, timeout = _domain(job), host.lifecycle.shutdown_timeout
+    if _shut_down(host, domain, timeout):
         return
-    if not manners.force:
+    if not host.lifecycle.force:
         raise WaitTimeoutError(
-            f"Instance {job.name} is still {driver.state_of(host.connection, domain)} {manners.shutdown_timeout} s"
+            f"Instance {job.name} is still {driver.state_of(host.connection, domain)} {timeout} s"
             " after it was asked to power off; raise shutdown_timeout, or allow pulling the plug with force: true."
         )
     driver.power_off(host.connection, domain)
@@ -169,7 +165,7 @@ def _shut_down(host: Host, domain: DomainInfo, timeout: int) -> bool:
     return driver.state_of(host.connection, domain) not in driver.ACTIVE_STATES
 
 
-def _delete_disk(host: Host, job: Job, action: Action, unused: Manners) -> None:
+def _delete_disk(host: Host, job: Job, action: Action) -> None:
     target = action.target.rsplit("/", 1)[1]
     record = job.existing.record if job.existing else None
     for disk in record.disks if record else ():
@@ -177,13 +173,13 @@ def _delete_disk(host: Host, job: Job, action: Action, unused: Manners) -> None:
             host.volumes[disk.volume].delete()
 
 
-def _delete_log(host: Host, job: Job, unused: Action, unused_too: Manners) -> None:
+def _delete_log(host: Host, job: Job, unused: Action) -> None:
     log = host.pool.find(console_log_name(job.name))
     if log is not None:
         log.delete()
 
 
-def _undefine(host: Host, job: Job, unused: Action, unused_too: Manners) -> None:
+def _undefine(host: Host, job: Job, unused: Action) -> None:
     driver.undefine(host.connection, job.name, _domain(job).handle)
 
 
@@ -193,7 +189,7 @@ def _domain(job: Job) -> DomainInfo:
     return job.domain
 
 
-_STEPS: dict[str, t.Callable[[Host, Job, Action, Manners], None]] = {
+_STEPS: dict[str, t.Callable[[Host, Job, Action], None]] = {
     verbs.CREATE_DISK: _create_disk,
     verbs.UPDATE: _update,
     verbs.GROW_DISK: _grow_disk,

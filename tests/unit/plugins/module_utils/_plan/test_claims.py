@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import CapacityError, SpecError
-from ansible_collections.kilonova.compute.plugins.module_utils._plan.claims import Amount, Limits, refuse_overcommit
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.claims import Amount, refuse_overcommit
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.lifecycle import Limits
 from hypothesis import given
 from hypothesis import strategies as st
 
