@@ -1,0 +1,108 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""All guests of a host at once, as facts need them: the number of list calls does not grow with the guests."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import NotFoundError
+from .capabilities import supported
+from .connection import Connection, libvirt
+
+_STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
+INACTIVE_STATES = frozenset({"shutoff", "crashed"})
+
+
+@dataclass(frozen=True)
+class BlockStats:
+    """One disk: its target, where it lies, and its sizes in bytes; None is not known."""
+
+    target: str
+    path: str | None
+    capacity_bytes: int | None
+    allocation_bytes: int | None
+
+
+@dataclass(frozen=True)
+class GuestReading:
+    """One domain: ``xml`` is its persistent definition, a transient one's is how it runs."""
+
+    name: str
+    uuid: str
+    state: str
+    """Libvirt's word for it, such as running or shutoff."""
+    has_saved_memory: bool
+    xml: str
+    blocks: tuple[BlockStats, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether there is a guest, be it paused."""
+        return self.state not in INACTIVE_STATES
+
+
+def read_guests(connection: Connection) -> list[GuestReading]:
+    """Read every domain by name: two list calls, then one call each; one that vanishes meanwhile is left out."""
+    saved_flag = libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
+    saved = supported(connection, "list domains with saved memory", connection.raw.listAllDomains, saved_flag)
+    saved_uuids = {handle.UUIDString() for handle in saved or ()}
+    found = []
+    for handle, stats in _list_with_stats(connection):
+        try:
+            found.append(_read(connection, handle, stats, saved_uuids))
+        except NotFoundError:
+            continue
+    return sorted(found, key=lambda guest: guest.name)
+
+
+def running_definitions(connection: Connection, most: int) -> t.Iterator[str]:
+    """Give the XML of running guests, at most so many; one that vanishes meanwhile is left out."""
+    flag = libvirt.VIR_CONNECT_LIST_DOMAINS_RUNNING
+    for handle in connection.call("list running domains", connection.raw.listAllDomains, flag)[:most]:
+        try:
+            yield connection.call(f"read domain {handle.name()}", handle.XMLDesc, 0)
+        except NotFoundError:
+            continue
+
+
+def _list_with_stats(connection: Connection) -> list[tuple[t.Any, dict[str, t.Any]]]:
+    wanted = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BLOCK
+    # Without waiting: a guest that another job holds gives what is known without asking it.
+    flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+    listed = supported(connection, "list domains", connection.raw.getAllDomainStats, wanted, flags)
+    if listed is not None:
+        return list(listed)
+    return [(handle, {}) for handle in connection.call("list domains", connection.raw.listAllDomains, 0)]
+
+
+def _read(connection: Connection, handle: t.Any, stats: dict[str, t.Any], saved: set[str]) -> GuestReading:
+    name = handle.name()
+    state = stats.get("state.state")
+    if state is None:
+        state = connection.call(f"read the state of {name}", handle.state)[0]
+    return GuestReading(
+        name=name,
+        uuid=handle.UUIDString(),
+        state=_STATES[state] if state < len(_STATES) else "nostate",
+        has_saved_memory=handle.UUIDString() in saved,
+        xml=connection.call(f"read domain {name}", handle.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE),
+        blocks=tuple(_blocks(stats)),
+    )
+
+
+def _blocks(stats: dict[str, t.Any]) -> t.Iterator[BlockStats]:
+    for index in range(stats.get("block.count", 0)):
+        key = f"block.{index}"
+        if f"{key}.name" in stats:
+            yield BlockStats(
+                target=stats[f"{key}.name"],
+                path=stats.get(f"{key}.path"),
+                capacity_bytes=stats.get(f"{key}.capacity"),
+                allocation_bytes=stats.get(f"{key}.allocation"),
+            )
