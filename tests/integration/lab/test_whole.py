@@ -1,0 +1,99 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Whole hosts over SSH: modules run on the hypervisors, guests on their networks, and a host that crashes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from .conftest import LAB, wait_until
+from .people import Operator, Server, changes_in, declare
+
+
+def as_root(*arguments: str) -> str:
+    """Run the lab tool as root, which whole hosts need, and return what it prints."""
+    command = [sys.executable, str(LAB), *arguments]
+    if os.geteuid() != 0:
+        command = ["sudo", "-n", "-E", *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    if done.returncode:
+        pytest.fail(f"lab.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def whole_lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    """Return the directory of a lab of two whole hosts."""
+    directory = str(tmp_path_factory.mktemp("whole"))
+    try:
+        as_root("up", "--kind", "whole", "--hosts", "2", "--dir", directory)
+        yield directory
+    finally:
+        as_root("down", "--dir", directory)
+
+
+@pytest.fixture(scope="module")
+def server(guest_image: Path, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Server]:
+    """Serve the image where the hosts reach this machine: the lab's bridge."""
+    root = tmp_path_factory.mktemp("www")
+    (root / "guest.qcow2").write_bytes(guest_image.read_bytes())
+    serving = Server(root, "0.0.0.0")
+    serving.start()
+    yield serving
+    serving.stop()
+
+
+def on(lab: str, host: str, *command: str) -> str:
+    """Run a command on a whole host."""
+    return as_root("exec", "--dir", lab, host, "--", *command)
+
+
+def greeting(lab: str, host: str, network: str, name: str) -> str:
+    """Return what the guest's web server says to its own hypervisor, asked at its leased address."""
+    leases = on(lab, host, "virsh", "-q", "net-dhcp-leases", network)
+    for line in leases.splitlines():
+        if name in line.split():
+            address = line.split()[4].split("/")[0]
+            return on(lab, host, "sh", "-c", f"wget -qO- -T 2 http://{address}/ || true")
+    return ""
+
+
+def test_a_fleet_over_ssh_survives_a_crash(whole_lab: str, server: Server, guest_image: Path, tmp_path: Path) -> None:
+    """Guests answer on their network; a dead host is not guessed about; after its reboot the declaration holds again."""
+    inventory = as_root("inventory", "--dir", whole_lab, "--python", sys.executable)
+    operator = Operator(tmp_path, inventory, server, guest_image)
+    gateway = on(whole_lab, "host1", "sh", "-c", "ip -4 route show default | cut -d ' ' -f 3")
+    operator.fleet["fleet_images"][0]["url"] = f"http://{gateway}:{server.server_address[1]}/guest.qcow2"
+    operator.fleet["fleet_instances"] = [
+        declare(f"net-{number}", host=f"host{number}", networks=[{"network": "default"}]) for number in (1, 2)
+    ]
+    operator.deploy()
+    for number in (1, 2):
+        wait_until(
+            lambda number=number: f"net-{number}" in greeting(whole_lab, f"host{number}", "default", f"net-{number}"),
+            f"net-{number} answers HTTP with its name",
+        )
+    assert changes_in(operator.deploy()) == 0
+
+    as_root("crash", "--dir", whole_lab, "host1")
+    operator.fleet["fleet_instances"].append(declare("new", power_state="stopped"))
+    operator.refused("host1", "may be running on host1")
+    assert "new" not in on(whole_lab, "host2", "virsh", "-q", "list", "--all", "--name").split()
+
+    as_root("up", "--kind", "whole", "--hosts", "2", "--dir", whole_lab)
+    assert on(whole_lab, "host1", "virsh", "domstate", "net-1") == "shut off"
+    operator.deploy()
+    wait_until(
+        lambda: "net-1" in greeting(whole_lab, "host1", "default", "net-1"), "net-1 answers again after the reboot"
+    )
+    assert changes_in(operator.deploy()) == 0
+    assert operator.play("destroy")[0] == 0
+    assert on(whole_lab, "host1", "virsh", "-q", "list", "--all", "--name") == ""
