@@ -23,6 +23,8 @@ from .._xml.capabilities import (
 from .capabilities import once, supported
 from .connection import Connection, libvirt
 
+_KIB_PER_MIB = 1024
+
 
 @dataclass(frozen=True)
 class NodeInfo:
@@ -97,6 +99,9 @@ def node_info(connection: Connection) -> NodeInfo:
     _model, memory_mb, cpus, _mhz, cells, sockets, cores, threads = connection.call(
         "read the host's size", connection.raw.getInfo
     )
+    stats = memory_stats(connection)
+    # The first call adds up the NUMA cells, which on a machine that gets its memory by and by lags behind.
+    memory_mb = max(memory_mb, stats.total_kib // _KIB_PER_MIB if stats else 0)
     return NodeInfo(_online_cpus(connection, cpus), memory_mb, cells, sockets, cores, threads)
 
 

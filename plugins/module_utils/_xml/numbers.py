@@ -37,3 +37,16 @@ def parse_id_set(text: str) -> tuple[int, ...]:
         else:
             found.update(numbers)
     return tuple(sorted(found))
+
+
+def pci_address(domain: str | None, bus: str | None, slot: str | None, function: str | None) -> str:
+    """Return a PCI address as the kernel writes it, such as 0000:3b:00.1; parts may be decimal or hexadecimal."""
+    parts = [_any_int(part) for part in (domain, bus, slot, function)]
+    return f"{parts[0]:04x}:{parts[1]:02x}:{parts[2]:02x}.{parts[3]:x}"
+
+
+def _any_int(text: str | None) -> int:
+    try:
+        return int(text or "0", 0)
+    except ValueError:
+        return 0

@@ -1,0 +1,34 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Virtual networks, out of libvirt's XML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .document import attribute, parse, text_of
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """``<network>``: one without a forward mode is isolated."""
+
+    name: str
+    forward_mode: str | None = None
+    bridge: str | None = None
+
+
+def read_network(text: str) -> NetworkDescription:
+    """Return what libvirt's XML ``text`` says of a network."""
+    root = parse(text)
+    forward = root.find("forward")
+    return NetworkDescription(
+        name=text_of(root, "name") or "",
+        # Libvirt's default where the element has no mode.
+        forward_mode=None if forward is None else forward.get("mode", "nat"),
+        bridge=attribute(root, "bridge", "name"),
+    )
