@@ -84,11 +84,13 @@ show_consoles() {
 }
 
 check_second_run() {
-  play kilonova.compute.deploy -e @fleet.yml | tee "$demo/second-run.log" | sed -n '/^PLAY RECAP/,$p'
-  if grep -Eq 'changed=[1-9]' "$demo/second-run.log"; then
-    echo "demo: the second run changed something; see $demo/second-run.log." >&2
+  local log=$demo/second-run.log
+  if ! play kilonova.compute.deploy -e @fleet.yml >"$log" || grep -Eq 'changed=[1-9]' "$log"; then
+    cat "$log"
+    echo "demo: the second run failed or changed something." >&2
     exit 1
   fi
+  sed -n '/^PLAY RECAP/,$p' "$log"
 }
 
 farewell() {
