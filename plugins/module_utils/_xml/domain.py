@@ -43,8 +43,23 @@ _UNITS = {
     **{f"{letter}b": 1000**power for power, letter in enumerate("kmgtpe", 1)},
 }
 _ORDER = (
-    "name uuid title metadata memory currentMemory vcpu sysinfo os features cpu clock on_poweroff on_reboot on_crash devices"
-).split()
+    "name",
+    "uuid",
+    "title",
+    "metadata",
+    "memory",
+    "currentMemory",
+    "vcpu",
+    "sysinfo",
+    "os",
+    "features",
+    "cpu",
+    "clock",
+    "on_poweroff",
+    "on_reboot",
+    "on_crash",
+    "devices",
+)
 """In which order libvirt writes what this file writes."""
 
 

@@ -31,7 +31,10 @@ def put_nics(devices: Element, nics: tuple[Nic, ...]) -> None:
                 known = ", ".join(_SOURCE)
                 raise XmlError(f"NIC {nic.mac} cannot go from type {kind} to {nic.type}: only {known} are known.")
             continue
-        _put(add(devices, "interface") if element is None else element, nic)
+        if element is None:
+            element = add(devices, "interface", type=nic.type)
+            put(element, "mac", address=nic.mac.lower())
+        _put(element, nic)
 
 
 def _read(interface: Element) -> Nic:
@@ -52,8 +55,7 @@ def _read(interface: Element) -> Nic:
 def _put(element: Element, nic: Nic) -> None:
     if _kind(element) != nic.type:
         drop(element, "source")
-    set_attributes(element, type=nic.type)
-    put(element, "mac", address=nic.mac.lower())
+        set_attributes(element, type=nic.type)
     source = _SOURCE[nic.type]
     if source is not None:
         put(element, "source", **{source: nic.source, "portgroup": nic.portgroup})

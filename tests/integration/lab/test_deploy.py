@@ -119,21 +119,20 @@ def test_what_cannot_be_deployed_is_refused_whole(
 
 
 @pytest.mark.parametrize(
-    ("path", "checksum", "words"),
+    ("path", "changes", "words"),
     [
-        ("/nosuch.qcow2", None, ["404"]),
-        ("/broken/guest.qcow2", None, ["bytes"]),
-        ("/guest.qcow2", "sha256:" + "0" * 64, ["0000", "sha256"]),
+        ("/nosuch.qcow2", {}, ["404"]),
+        ("/broken/guest.qcow2", {}, ["bytes"]),
+        ("/guest.qcow2", {"checksum": "sha256:" + "0" * 64}, ["0000", "sha256"]),
     ],
 )
 def test_a_bad_image_deploys_nothing(
-    operator: Operator, hosts: list[Hypervisor], server: Server, path: str, checksum: str | None, words: list[str]
+    operator: Operator, hosts: list[Hypervisor], path: str, changes: dict[str, str], words: list[str]
 ) -> None:
     """Not there, broken off, or not what was declared: no image is published and nothing is made."""
     image = operator.fleet["fleet_images"][0]
-    image["url"] = server.url + path
-    if checksum:
-        image["checksum"] = checksum
+    image["url"] = image["url"].replace("/guest.qcow2", path)
+    image.update(changes)
     operator.refused(*words)
     for host in hosts:
         assert host.domains() == set()

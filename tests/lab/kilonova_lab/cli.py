@@ -36,6 +36,9 @@ def main(arguments: list[str]) -> int:
         return 130
     except (KeyboardInterrupt, BrokenPipeError):
         return 130
+    except OSError as exc:
+        print(f"lab: {exc.strerror or exc}: {exc.filename or 'no file'}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -68,9 +68,11 @@ def image(image_format: str = "qcow2", kernel: str = "cloud", cache: Path = CACH
     wanted = packages.wanted(kernel)
     kept = cache / f"guest-{_digest(wanted)}.{image_format}"
     if not kept.exists():
-        debs = [packages.fetch(package, cache) for package in wanted]
-        with packages.scratch(cache) as work:
-            os.replace(_build(debs, work, image_format, _MODULES + _MORE_MODULES[kernel]), kept)
+        with packages.sole_use(cache):
+            if not kept.exists():
+                debs = [packages.fetch(package, cache) for package in wanted]
+                with packages.scratch(cache) as work:
+                    os.replace(_build(debs, work, image_format, _MODULES + _MORE_MODULES[kernel]), kept)
     return kept
 
 
@@ -97,7 +99,7 @@ def _build(debs: list[Path], work: Path, image_format: str, modules: list[str]) 
     if image_format == "raw":
         return raw
     packed = work / "disk.qcow2"
-    run([find("qemu-img", "qemu-utils"), "convert", "-c", "-O", "qcow2", str(raw), str(packed)])
+    run([find("qemu-img", "qemu-utils"), "convert", "-c", "-O", "qcow2", raw.name, packed.name], cwd=work)
     return packed
 
 
@@ -114,10 +116,12 @@ def _file_system(work: Path) -> bytes:
         stream.truncate(_DISK_SIZE - FIRST_SECTOR * SECTOR)
     # The hidden sectors and the volume's number are said outright: the first for the boot code, the second for equal bytes every time.
     options = ["-F", "16", "-n", "KILONOVA", "-i", "4B4E4F56", "-h", str(FIRST_SECTOR), "--invariant"]
-    run([find("mkfs.vfat", "dosfstools"), *options, str(partition)])
+    timeless = {**os.environ, "SOURCE_DATE_EPOCH": "1767225600", "TZ": "UTC"}
+    # Bare names, since mtools reads meanings into characters of a longer one.
+    run([find("mkfs.vfat", "dosfstools"), *options, partition.name], cwd=work, env=timeless)
     for name in ("vmlinuz", "initrd", "syslinux.cfg"):
-        run([find("mcopy", "mtools"), "-i", str(partition), str(work / name), f"::{name}"])
-    run([find("syslinux", "syslinux"), "--install", str(partition)])
+        run([find("mcopy", "mtools"), "-i", partition.name, name, f"::{name}"], cwd=work, env=timeless)
+    run([find("syslinux", "syslinux"), "--install", partition.name], cwd=work, env=timeless)
     return partition.read_bytes()
 
 
@@ -153,23 +157,24 @@ def _add_programs(archive: Archive, root: Path) -> None:
         archive.add_file(f"sbin/{program.name}", program.read_bytes(), 0o755)
     libraries = {name: path for program in programs for name, path in _libraries(program, root)}
     for name, path in sorted(libraries.items()):
-        archive.add_file(name.lstrip("/"), Path(path).read_bytes(), 0o755)
+        archive.add_file(name.lstrip("/"), path.read_bytes(), 0o755)
 
 
-def _libraries(program: Path, root: Path) -> Iterator[tuple[str, str]]:
+def _libraries(program: Path, root: Path) -> Iterator[tuple[str, Path]]:
     """Yield where a program looks for its libraries and where they are here, those of the unpacked packages first."""
-    own = root / "usr/lib/x86_64-linux-gnu"
-    text = run([find("ldd", "libc-bin"), str(program)], env={**os.environ, "LD_LIBRARY_PATH": str(own)})
-    for line in text.splitlines():
-        words = line.split()
-        if words[1:] == ["=>", "not", "found"]:
+    # A relative path, since the search path has no way to quote a colon in an absolute one.
+    environment = {**os.environ, "LD_LIBRARY_PATH": "usr/lib/x86_64-linux-gnu"}
+    for line in run([find("ldd", "libc-bin"), str(program.relative_to(root))], env=environment, cwd=root).splitlines():
+        name, arrow, place = line.strip().rpartition(" (0x")[0].partition(" => ")
+        if "not found" in line:
+            needed = line.split()[0]
             raise LabError(
-                f"The library {words[0]}, which {program.name} needs, is missing: install the packages qemu-system-x86 and zlib1g."
+                f"The library {needed}, which {program.name} needs, is missing: install qemu-system-x86 and zlib1g."
             )
-        if words[1:2] == ["=>"]:
-            yield f"/lib/x86_64-linux-gnu/{words[0]}", words[2]
-        elif words[0].startswith("/"):
-            yield words[0], words[0]
+        if arrow:
+            yield f"/lib/x86_64-linux-gnu/{name}", root / place
+        elif name.startswith("/"):
+            yield name, Path(name)
 
 
 def _load_order(root: Path, names: list[str]) -> list[Path]:

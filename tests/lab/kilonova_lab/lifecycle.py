@@ -52,12 +52,12 @@ def _placed(layout: Layout, found: LabState) -> Layout:
 def up(directory: str | os.PathLike[str], count: int, kind: str) -> tuple[Layout, LabState]:
     """Make the lab, or start what is missing of it."""
     layout = Layout.of(directory)
+    driver(kind).check(layout)
     with state.locked(layout):
         _forget_moved(layout)
         found = state.load(layout)
         if found is None:
             state.refuse_foreign(layout.directory)
-            driver(kind).check(layout)
             wanted = LabState(str(layout.directory), str(layout.short), kind, count, driver(kind).choose_subnet(layout))
         else:
             if found.kind != kind:
@@ -103,7 +103,6 @@ def _start(layout: Layout, wanted: LabState, *, is_new: bool) -> None:
         shutil.rmtree(layout.short, ignore_errors=True)
     state.save(layout, wanted)
     make_private(layout.short)
-    work.check(layout)
     work.start_shared(layout)
     _in_parallel(work.start, hosts(layout, wanted), layout)
     if not any(capabilities(wanted.kind).iterdir()):

@@ -10,6 +10,7 @@ A user's machine gets neither a second kernel nor a guest agent only because a t
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -86,11 +87,18 @@ def unpack(file: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def scratch(cache: Path) -> Iterator[Path]:
-    """Yield a work directory, and remove it and those that killed runs left behind."""
+def sole_use(cache: Path) -> Iterator[None]:
+    """Keep other builders out of the cache, and remove what those left behind that were killed."""
     cache.mkdir(parents=True, exist_ok=True)
-    for left in cache.glob("tmp-*"):
-        if not os.path.exists(f"/proc/{left.name.split('-')[1]}"):
+    with open(cache / ".lock", "w", encoding="ascii") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        for left in cache.glob("tmp-*"):
             shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"tmp-{os.getpid()}-", dir=cache) as work:
+        yield
+
+
+@contextlib.contextmanager
+def scratch(cache: Path) -> Iterator[Path]:
+    """Yield a work directory beside the cached files, so that a finished one only needs another name."""
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=cache) as work:
         yield Path(work)

@@ -104,8 +104,9 @@ def check(layout: Layout) -> None:
         raise LabError(
             f"The kernel refuses root a user namespace, which a rootless host needs: run the lab as an ordinary user. ({exc})"
         ) from None
+    there = next(path for path in (layout.directory, *layout.directory.parents) if path.exists())
     try:
-        run([*prefix, "test", "-w", str(layout.directory)], limit=10)
+        run([*prefix, "test", "-w", str(there)], limit=10)
     except LabError:
         raise LabError(
             f"{layout.directory} lies below a directory that is closed to root without privileges: run the lab as its owner."
