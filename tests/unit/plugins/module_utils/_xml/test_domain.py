@@ -17,7 +17,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._xml.document imp
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read, render
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._xml.examples import EXAMPLES, UUID
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._xml.strategies import as_read, machines
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -29,6 +29,8 @@ SPDX-License-Identifier: GPL-3.0-or-later
 SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 -->
 """
+PATIENT = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+"""For a busy machine; a whole machine takes a while to make up."""
 BARE = Machine(type="qemu", name="m", memory_kib=65536)
 OTHERS = "{https://example.org/others}"
 
@@ -107,7 +109,7 @@ def test_golden_files_exercise_every_field() -> None:
     assert seen == _declared(Machine)
 
 
-@settings(deadline=None)
+@PATIENT
 @given(machines())
 def test_any_machine_is_valid_and_reads_back(schema: etree.RelaxNG, machine: Machine) -> None:
     """Whatever is rendered fits libvirt's schema and reads back as it was."""
@@ -116,14 +118,14 @@ def test_any_machine_is_valid_and_reads_back(schema: etree.RelaxNG, machine: Mac
     assert read(text) == as_read(machine)
 
 
-@settings(deadline=None)
+@PATIENT
 @given(machines())
 def test_edit_with_the_same_machine_changes_nothing(machine: Machine) -> None:
     """A definition edited with what it was made from stays the same to the last character."""
     assert edit(render(machine), machine) == render(machine).rstrip("\n")
 
 
-@settings(deadline=None)
+@PATIENT
 @given(machines())
 def test_edit_keeps_what_is_not_set(machine: Machine) -> None:
     """A machine that sets next to nothing changes next to nothing."""
@@ -148,7 +150,7 @@ def _strewn(text: str) -> list[str]:
     return [*things, *filter(None, marks), *(str(comment.text) for comment in root.iter(etree.Comment))]
 
 
-@settings(deadline=None)
+@PATIENT
 @given(machines(), machines())
 def test_edit_sets_what_is_set_and_keeps_what_it_does_not_know(
     schema: etree.RelaxNG, before: Machine, wanted: Machine
@@ -167,7 +169,7 @@ def test_edit_sets_what_is_set_and_keeps_what_it_does_not_know(
     assert sorted(_strewn(edited)) == sorted(_strewn(strewn))
 
 
-@settings(deadline=None)
+@PATIENT
 @given(machines(), machines())
 def test_edit_writes_the_record_as_one_value(before: Machine, wanted: Machine) -> None:
     """The record is replaced as a whole, but a later version's number stays."""
@@ -178,7 +180,7 @@ def test_edit_writes_the_record_as_one_value(before: Machine, wanted: Machine) -
         assert actual == replace(wanted.record, schema=max(wanted.record.schema, before.record.schema))
 
 
-@settings(deadline=None)
+@PATIENT
 @given(
     st.text(
         st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff") | st.sampled_from("\t\r\n")
