@@ -26,7 +26,9 @@ class BlockStats:
     target: str
     path: str | None
     capacity_bytes: int | None
+    """What the guest sees."""
     allocation_bytes: int | None
+    """What is taken on the host."""
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,20 @@ def _read(connection: Connection, handle: t.Any, stats: dict[str, t.Any], saved:
     state = stats.get("state.state")
     if state is None:
         state = connection.call(f"read the state of {name}", handle.state)[0]
+    word = _STATES[state] if state < len(_STATES) else "nostate"
     return GuestReading(
         name=name,
         uuid=handle.UUIDString(),
-        state=_STATES[state] if state < len(_STATES) else "nostate",
+        state=word,
         has_saved_memory=handle.UUIDString() in saved,
         xml=connection.call(f"read domain {name}", handle.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE),
-        blocks=tuple(_blocks(stats)),
+        blocks=tuple(_blocks(stats, word not in INACTIVE_STATES)),
     )
 
 
-def _blocks(stats: dict[str, t.Any]) -> t.Iterator[BlockStats]:
+def _blocks(stats: dict[str, t.Any], is_active: bool) -> t.Iterator[BlockStats]:
+    # Under a running guest, libvirt calls allocation how far the guest has written.
+    allocation = "physical" if is_active else "allocation"
     for index in range(stats.get("block.count", 0)):
         key = f"block.{index}"
         if f"{key}.name" in stats:
@@ -104,5 +109,5 @@ def _blocks(stats: dict[str, t.Any]) -> t.Iterator[BlockStats]:
                 target=stats[f"{key}.name"],
                 path=stats.get(f"{key}.path"),
                 capacity_bytes=stats.get(f"{key}.capacity"),
-                allocation_bytes=stats.get(f"{key}.allocation"),
+                allocation_bytes=stats.get(f"{key}.{allocation}"),
             )

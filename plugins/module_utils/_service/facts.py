@@ -17,6 +17,7 @@ from .._driver import guests as guest_driver
 from .._driver import host as host_driver
 from .._driver import inventory
 from .._driver.connection import Connection
+from .._driver.probe import NAME_PREFIX
 from .._errors import DriverError, NotFoundError
 from .._xml.capabilities import HostCapabilities
 from .facts_guests import GIB, Guest, PoolPlace, growth_bytes, instance_row, pci_users, pinned_cpus, understand
@@ -51,7 +52,9 @@ def compute_node(connection: Connection, options: FactsOptions) -> dict[str, t.A
     capabilities = host_driver.capabilities(connection)
     pools = inventory.read_pools(connection)
     pool = _counted_pool(connection, pools, options.pool)
-    guests = understand(guest_driver.read_guests(connection))
+    # Another run's probe is no guest, and gone in a moment.
+    readings = (one for one in guest_driver.read_guests(connection) if not one.name.startswith(NAME_PREFIX))
+    guests = understand(readings)
     return {
         **_identity(connection, capabilities),
         "state": "up",
