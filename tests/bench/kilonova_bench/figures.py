@@ -1,0 +1,63 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Interleaved rounds, and what is said of them: medians with the smallest and the largest."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .subjects import Subject
+
+Round = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A quantity over the rounds of one run."""
+
+    title: str
+    median: float
+    least: float
+    most: float
+    unit: str = "s"
+
+    @classmethod
+    def over(cls, title: str, values: Sequence[float], unit: str = "s") -> Figure:
+        """Sum ``values`` up."""
+        return cls(title, statistics.median(values), min(values), max(values), unit)
+
+    def row(self) -> str:
+        """Return the figure as a table's row."""
+        return f"  {self.title:<62} {self.median:8.2f} {self.unit:<2} ({self.least:.2f} - {self.most:.2f})"
+
+
+def interleave(subjects: Sequence[Subject], rounds: int, reset: Callable[[], None]) -> list[Round]:
+    """Run A B C A B C ..., each from the same state and verified before its figure counts."""
+    found = []
+    for number in range(1, rounds + 1):
+        seconds: Round = {}
+        for subject in subjects:
+            reset()
+            outcome = subject.run()
+            subject.verify(outcome)
+            seconds[subject.key] = outcome.seconds
+        reset()
+        found.append(seconds)
+        shown = "  ".join(f"{key} {value:.2f}" for key, value in seconds.items())
+        print(f"round {number} of {rounds}: {shown}", file=sys.stderr)
+    return found
+
+
+def seconds_of(subjects: Sequence[Subject], rounds: Sequence[Round]) -> list[Figure]:
+    """Return each subject's own time."""
+    return [Figure.over(subject.title, [values[subject.key] for values in rounds]) for subject in subjects]
+
+
+def ratio(title: str, rounds: Sequence[Round], above: Callable[[Round], float], below: str) -> Figure:
+    """Return a ratio whose two sides are of the same round each time, so that a busy machine slows both."""
+    return Figure.over(title, [above(values) / values[below] for values in rounds], "x")

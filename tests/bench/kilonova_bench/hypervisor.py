@@ -1,0 +1,55 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""The hypervisor as virsh sees it, so that what is verified is no subject's own word."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+from .errors import BenchError
+
+
+@dataclass(frozen=True)
+class Hypervisor:
+    """A hypervisor with a pool called default."""
+
+    uri: str
+
+    def virsh(self, *words: str, commands: list[str] | None = None) -> str:
+        """Run virsh, with one command or with many in one process, and return what it prints."""
+        text = "\n".join(commands) + "\n" if commands is not None else None
+        done = subprocess.run(
+            ["virsh", "-q", "-c", self.uri, *words], input=text, check=False, capture_output=True, text=True
+        )
+        if done.returncode and commands is None:
+            raise BenchError(f"virsh {' '.join(words)}: {done.stderr}")
+        return done.stdout.strip()
+
+    def domains(self, *state: str) -> set[str]:
+        """Return the names of the domains, all of them or those with ``state`` (such as --state-running)."""
+        return set(self.virsh("list", "--name", *(state or ("--all",))).split())
+
+    def volumes(self) -> set[str]:
+        """Return the names of the volumes after a look at the directory."""
+        self.virsh("pool-refresh", "default")
+        return {line.split()[0] for line in self.virsh("vol-list", "default").splitlines() if line.strip()}
+
+    def backing(self, volume: str) -> str:
+        """Return the path of what a volume lies over, or nothing."""
+        text = self.virsh("vol-dumpxml", volume, "default")
+        return (
+            text.split("<backingStore>")[1].split("<path>")[1].split("</path>")[0] if "<backingStore>" in text else ""
+        )
+
+    def clear(self, kept: set[str]) -> None:
+        """Remove every domain, and every volume but ``kept``."""
+        domains = sorted(self.domains())
+        self.virsh(commands=[f"destroy {name}" for name in sorted(self.domains("--state-running"))])
+        self.virsh(commands=[f"undefine {name}" for name in domains])
+        self.virsh(commands=[f"vol-delete {name} default" for name in sorted(self.volumes() - kept)])
+        left = self.domains() | (self.volumes() - kept)
+        if left:
+            raise BenchError(f"Not removed between rounds: {', '.join(sorted(left))}.")

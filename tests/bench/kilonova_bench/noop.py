@@ -1,0 +1,81 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Benchmark ``noop``: a second run over instances that are defined and off, where nothing is to be done."""
+
+from __future__ import annotations
+
+import json
+
+from . import fleet
+from .create import Report
+from .environment import WORK, Environment
+from .figures import Figure, interleave, ratio, seconds_of
+from .subjects import Subject, expect_no_change, module, playbook, publish_image, record
+
+
+def noop(environment: Environment, rounds: int, size: int) -> Report:
+    """Time our second run and community.libvirt's, and count the libvirt calls of ours."""
+    environment.hypervisor.clear(set())
+    publish_image(environment)
+    arguments = fleet.options(environment, size, "stopped")
+    items = record(environment, arguments)
+    calls = {count: _calls(environment, count) for count in (size // 2, size)}
+    idle = fleet.write_playbook(environment, "idle", fleet.idle_tasks())
+    ours = fleet.write_playbook(environment, "noop-ours", fleet.our_tasks(arguments))
+    theirs = fleet.write_playbook(environment, "noop-community", fleet.community_define_tasks(environment, items))
+    subjects = [
+        Subject("idle", "playbook whose one task does nothing", lambda: playbook(environment, idle), expect_no_change),
+        Subject("ours", "playbook with one compute_fleet task", lambda: playbook(environment, ours), expect_no_change),
+        Subject(
+            "module",
+            "compute_fleet alone",
+            lambda: module(environment, "compute_fleet", arguments),
+            expect_no_change,
+        ),
+        Subject(
+            "community",
+            "playbook with community.libvirt.virt: define in a loop",
+            lambda: playbook(environment, theirs),
+            expect_no_change,
+        ),
+    ]
+    found = interleave(subjects, rounds, lambda: None)
+    ratios = [
+        ratio("community.libvirt / ours, whole playbooks", found, lambda of: of["community"], "ours"),
+        Figure.over(
+            "the same without Ansible's start-up",
+            [(of["community"] - of["idle"]) / (of["ours"] - of["idle"]) for of in found],
+            "x",
+        ),
+    ]
+    few, many = (sum(calls[count].values()) for count in (size // 2, size))
+    details = {
+        "rounds": found,
+        "calls": calls[size],
+        "calls_per_further_instance": (many - few) / (size - size // 2),
+        "calls_that_grow": sorted(name for name in calls[size] if calls[size][name] != calls[size // 2].get(name)),
+    }
+    title = f"noop: second run over {size} instances that are defined and off"
+    return Report(title, seconds_of(subjects, found), ratios, details)
+
+
+def _calls(environment: Environment, size: int) -> dict[str, int]:
+    """Return the libvirt calls, by name, of a second run that declares ``size`` instances and finds as many.
+
+    The domains of all are read whatever is declared, so the smaller fleet is looked at alone.
+    """
+    hypervisor = environment.hypervisor
+    beyond = set(fleet.names(size))
+    hidden = {name: hypervisor.virsh("dumpxml", "--inactive", name) for name in hypervisor.domains() - beyond}
+    hypervisor.virsh(commands=[f"undefine {name}" for name in sorted(hidden)])
+    log = WORK / "calls.json"
+    expect_no_change(module(environment, "compute_fleet", fleet.options(environment, size, "stopped"), log))
+    for name, text in hidden.items():
+        path = WORK / f"{name}.xml"
+        path.write_text(text, encoding="utf-8")
+        hypervisor.virsh("define", str(path))
+        path.unlink()
+    found: dict[str, int] = json.loads(log.read_text(encoding="utf-8"))["calls"]
+    return dict(sorted(found.items()))
