@@ -96,23 +96,22 @@ check_second_run() {
 farewell() {
   cat <<EOF
 
-The fleet is up, and a second run changed nothing. Its hypervisors are ordinary libvirt daemons:
+The fleet is up, and a second run changed nothing. Its hypervisors are ordinary libvirt daemons. Look around:
 
   virsh -c '$(lab uri host1)' list --all
-  $venv/bin/python $root/tests/lab/lab.py console web-1 --dir $lab_dir --last 20
+  .work/venv/bin/python tests/lab/lab.py console web-1 --dir .work/lab/demo --last 20
 
-The fleet file is $demo/fleet.yml. Scale web with 'count: 4', and one more boots; nothing else changes:
+The fleet file is .work/demo/fleet.yml. With 'count: 4' for web, one more boots and nothing else changes:
 
-  cd $demo
-  $venv/bin/ansible-playbook kilonova.compute.deploy -e @fleet.yml
+  (cd .work/demo && ../venv/bin/ansible-playbook kilonova.compute.deploy -e @fleet.yml)
 
-Shrink with a smaller count, and let go of what is no longer declared:
+With a smaller count, this lets go of what is no longer declared:
 
-  $venv/bin/ansible-playbook kilonova.compute.deploy -e @fleet.yml -e fleet_purge=true
+  (cd .work/demo && ../venv/bin/ansible-playbook kilonova.compute.deploy -e @fleet.yml -e fleet_purge=true)
 
-Look first with --check --diff. Remove the fleet with kilonova.compute.destroy, or everything:
+Add --check --diff to look first. Remove everything:
 
-  make -C $root demo-down
+  make demo-down
 EOF
 }
 
