@@ -47,13 +47,16 @@ def library() -> t.Any:
 
 
 def parse(text: str, what: str = "The hypervisor's XML") -> Element:
-    """Return the root of ``text``; entities stay unresolved and nothing is fetched. ``what`` begins the error."""
+    """Return the root of ``text``; nothing is fetched and a document type is refused. ``what`` begins the error."""
     lxml = library()
     parser = lxml.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, encoding="utf-8")
     try:
-        return lxml.fromstring(text.encode("utf-8"), parser)
+        root = lxml.fromstring(text.encode("utf-8"), parser)
     except (lxml.XMLSyntaxError, UnicodeEncodeError) as exc:
-        raise XmlError(f"{what} cannot be read: {exc}.") from exc
+        raise XmlError(f"{what} cannot be read: {' '.join(str(exc).split())}.") from exc
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise XmlError(f"{what} cannot be read: it has a document type, which libvirt never writes.")
+    return root
 
 
 def to_text(element: Element, pretty: bool = False) -> str:

@@ -89,7 +89,7 @@ def _read(root: Element, space: str) -> InstanceRecord:
         group=value("group", "name"),
         group_policy=value("group", "policy"),
         # A word that is not understood protects: the safe side.
-        protected=value("protected", "value") not in (None, "no"),
+        protected=attribute(root, f"{space}protected", "value") not in (None, "no"),
         created_at=value("created", "at") or "",
         labels=tuple((label.get("name", ""), label.get("value", "")) for label in root.iterfind(f"{space}label")),
         disks=tuple(

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""Machines whose definitions are the golden files ``data/domain-<name>.xml``, by that name."""
+"""Machines whose definitions are the golden files ``data/machine-<name>.xml``, by that name."""
 
 from __future__ import annotations
 

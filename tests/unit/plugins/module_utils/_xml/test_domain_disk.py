@@ -1,0 +1,84 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Tests of what an edit of disks takes away, and what it keeps."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read
+
+DISK = (
+    "<domain type='kvm'><name>m</name><devices><disk type='file' device='disk' snapshot='no'>"
+    "<driver name='qemu' type='qcow2' queues='4'/>"
+    "<source file='/old.qcow2' startupPolicy='optional'><seclabel model='dac' relabel='no'/></source>"
+    "<backingStore type='file'><format type='qcow2'/><source file='/base.qcow2'/></backingStore>"
+    "<target dev='vda' bus='virtio' rotation_rate='1'/><readonly/><wwn>5000c50015ea71aa</wwn>"
+    "<address type='pci' domain='0x0000' bus='0x04' slot='0x00' function='0x0'/></disk></devices></domain>"
+)
+
+
+def _edited(disk: Disk, text: str = DISK) -> str:
+    return edit(text, Machine("kvm", "m", disks=(disk,)))
+
+
+def test_another_source_takes_the_old_chain_away() -> None:
+    """The backing files of the old source are not those of the new one; everything else stays."""
+    edited = _edited(Disk("vda", source="/new.raw", format="raw"))
+    assert read(edited).disks == (
+        Disk("vda", "virtio", source="/new.raw", format="raw", readonly=True, shareable=False),
+    )
+    assert "/base.qcow2" not in edited
+    for kept in ("snapshot=", "queues=", "startupPolicy=", "<seclabel", "rotation_rate=", "<wwn>", "<address"):
+        assert kept in edited
+
+
+def test_the_same_source_keeps_its_chain() -> None:
+    """Nothing changes, nothing goes."""
+    assert "/base.qcow2" in _edited(Disk("vda", source="/old.qcow2"))
+    assert "/base.qcow2" in _edited(Disk("vda"))
+
+
+def test_another_bus_needs_another_address() -> None:
+    """A PCI address is none for a SATA disk; the same bus keeps its own."""
+    assert "<address" not in _edited(Disk("vda", bus="sata"))
+    assert "<address" in _edited(Disk("vda", bus="virtio"))
+    assert "<address" in _edited(Disk("vda"))
+
+
+def test_a_file_becomes_a_block_device() -> None:
+    """The path moves to the attribute of the new type."""
+    edited = _edited(Disk("vda", source="/dev/vg/new", type="block"))
+    assert read(edited).disks[0].source == "/dev/vg/new"
+    assert "file='/old" not in edited.replace('"', "'")
+    assert read(_edited(Disk("vda", type="block"))).disks[0].source == "/old.qcow2"
+
+
+@pytest.mark.parametrize(("readonly", "expected"), [(None, True), (True, True), (False, False)])
+def test_sets_and_clears_the_read_only_flag(readonly: bool | None, expected: bool) -> None:
+    """None leaves the flag."""
+    assert read(_edited(Disk("vda", readonly=readonly))).disks[0].readonly is expected
+    assert read(_edited(Disk("vda", shareable=not readonly))).disks[0].shareable is not readonly
+
+
+def test_a_new_disk_comes_after_those_that_are_there() -> None:
+    """Only the named disk is added."""
+    machine = read(_edited(Disk("vdb", bus="virtio", source="/more.raw", format="raw")))
+    assert [disk.target for disk in machine.disks] == ["vda", "vdb"]
+    assert machine.disks[0] == read(DISK).disks[0]
+
+
+def test_a_disk_without_a_type_is_a_file() -> None:
+    """Libvirt's own default when reading."""
+    text = "<domain><devices><disk><source file='/a'/><target dev='hda'/></disk></devices></domain>"
+    assert read(text).disks == (Disk("hda", source="/a", readonly=False, shareable=False),)
+
+
+def test_an_empty_drive_stays_empty_until_it_gets_a_source() -> None:
+    """A CD-ROM drive without a medium has no source element."""
+    empty = edit("<domain/>", Machine("qemu", "m", disks=(Disk("sda", "sata", device="cdrom", type="block"),)))
+    assert "<source" not in empty
+    filled = _edited(Disk("sda", source="/install.iso", device="cdrom"), empty)
+    assert (read(filled).disks[0].source, read(filled).disks[0].type) == ("/install.iso", "file")

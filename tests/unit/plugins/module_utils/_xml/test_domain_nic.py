@@ -1,0 +1,59 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Tests of what an edit of NICs takes away, and what it keeps."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Machine, Nic
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read, render
+
+MAC = "52:54:00:ab:cd:ef"
+NIC = (
+    "<domain type='kvm'><name>m</name><devices><interface type='network'><mac address='52:54:00:AB:CD:EF'/>"
+    "<source network='default' portgroup='blue'/><bandwidth><inbound average='1000'/></bandwidth>"
+    "<target dev='tap1'/><model type='virtio'/><driver queues='2'/><filterref filter='clean-traffic'/>"
+    "<address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></interface></devices></domain>"
+)
+
+
+def _edited(nic: Nic) -> str:
+    return edit(NIC, Machine("kvm", "m", nics=(nic,)))
+
+
+@pytest.mark.parametrize("mac", [MAC, MAC.upper()])
+def test_finds_a_nic_by_its_address_in_any_case(mac: str) -> None:
+    """Hexadecimal digits have no case."""
+    edited = _edited(Nic(mac, "network", "other", model="e1000"))
+    assert read(edited).nics == (Nic(MAC, "network", "other", portgroup="blue", model="e1000"),)
+    for kept in ("<bandwidth>", "<target", "<driver", "<filterref", "<address"):
+        assert kept in edited
+
+
+def test_another_type_takes_the_old_source_away() -> None:
+    """A network's port group is none of a bridge."""
+    assert read(_edited(Nic(MAC, "bridge", "br0"))).nics == (Nic(MAC, "bridge", "br0", model="virtio"),)
+    user = _edited(Nic(MAC, "user"))
+    assert read(user).nics == (Nic(MAC, "user", model="virtio"),)
+    assert "<source" not in user
+
+
+def test_a_new_nic_comes_after_those_that_are_there() -> None:
+    """Only the named NIC is added, its address in lower case."""
+    nics = read(_edited(Nic("52:54:00:00:00:AA", "user"))).nics
+    assert nics == (*read(NIC).nics, Nic("52:54:00:00:00:aa", "user"))
+
+
+def test_the_user_mode_stack_has_no_source() -> None:
+    """A value that cannot be written is refused and not dropped."""
+    with pytest.raises(XmlError, match="of type user cannot have the source 'br0'"):
+        render(Machine("qemu", "m", nics=(Nic(MAC, "user", "br0"),)))
+
+
+def test_reads_a_nic_without_an_address() -> None:
+    """Libvirt gives every NIC an address, a file written by hand need not."""
+    text = "<domain><devices><interface type='user'/></devices></domain>"
+    assert read(text).nics == (Nic("", "user"),)
