@@ -145,7 +145,7 @@ gate_galaxy-importer() {
 
 gate_lab() {
   cd "$WORK/.."
-  python -m pytest -p no:cacheprovider tests/lab
+  run_suite lab tests/lab
 }
 
 gate_integration() {

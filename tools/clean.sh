@@ -8,9 +8,7 @@
 # shellcheck source=tools/common.sh
 source "${BASH_SOURCE[0]%/*}/common.sh"
 
-python=$(command -v "$WORK/venv/bin/python" || command -v python3)
-for lab in .work/lab/*/; do
-  [[ -d $lab ]] || continue
-  "$python" tests/lab/lab.py down --dir "${lab%/}" || die "The lab in $lab could not be stopped; nothing was removed."
+for folder in .work/lab .work/pytest .work/bench; do
+  end_labs "$folder" || die "A lab in $folder could not be ended, so nothing was removed."
 done
 rm -rf .work

@@ -56,6 +56,25 @@ copy_tree() {
   git -C "$TREE" add --all
 }
 
+# End the labs whose directories lie below a folder: those of a run that was killed.
+end_labs() {
+  local python record
+  python=$(command -v "$WORK/venv/bin/python" || command -v python3)
+  [[ -d $1 ]] || return 0
+  while IFS= read -r -d '' record; do
+    "$python" tests/lab/lab.py down --dir "${record%/*}"
+  done < <(find "$1" -xdev -type d -name 'host[0-9]*' -prune -o -name lab.json -print0)
+}
+
+# Run a suite of tests that makes labs; what the tests leave stays in the clone.
+run_suite() {
+  local scratch=.work/pytest/$1
+  shift
+  end_labs "$scratch"
+  mkdir -p .work/pytest
+  python -m pytest -p no:cacheprovider --basetemp "$scratch" "$@"
+}
+
 # One run at a time in a clone, for all share the copy of the tree. The lock dies with its holder, and the daemons that
 # a gate starts do not inherit it: run_alone SCRIPT [ARGUMENT...] returns only in the run that holds the lock.
 run_alone() {

@@ -7,11 +7,11 @@
 
 # shellcheck source=tools/common.sh
 source "${BASH_SOURCE[0]%/*}/common.sh"
-enter_sandbox
+[[ ${HOME:-} == "$WORK/home" ]] || enter_sandbox
 
 suites=()
 for suite in tests/integration/lab tests/e2e; do
   [[ ! -d $suite ]] || suites+=("$suite")
 done
 ((${#suites[@]})) || die "There are no integration tests: tests/integration/lab and tests/e2e are missing."
-python -m pytest -p no:cacheprovider "${suites[@]}"
+run_suite integration "${suites[@]}"

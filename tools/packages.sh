@@ -16,7 +16,7 @@ debian=(
   # what libvirt-python is built with
   libvirt-dev pkg-config gcc libc6-dev python3 python3-dev python3-venv
   # what the simulated hosts and the test guest are made of
-  openssh-server openssh-client mtools fdisk cpio syslinux syslinux-common dosfstools util-linux xz-utils uidmap
+  openssh-server openssh-client procps util-linux mtools syslinux syslinux-common dosfstools
   # what the gates call
   ca-certificates git make rsync shellcheck
 )
@@ -25,7 +25,7 @@ fedora=(
   libvirt-daemon-driver-nwfilter libvirt-daemon-config-network libvirt-client libvirt-daemon
   qemu-kvm qemu-img edk2-ovmf dnsmasq iproute iptables-nft nftables
   libvirt-devel pkgconf-pkg-config gcc python3.12 python3.12-devel
-  openssh-server openssh-clients mtools util-linux cpio syslinux dosfstools xz shadow-utils
+  openssh-server openssh-clients procps-ng util-linux mtools syslinux dosfstools
   ca-certificates git make rsync ShellCheck
 )
 
@@ -53,15 +53,32 @@ if [[ ${1:-} == --missing ]]; then
   ((${#missing[@]} == 0)) || printf '%s\n' "${missing[@]}"
   exit 0
 fi
-((${#missing[@]})) || exit 0
 
 as_root=()
-if [[ $(id -u) -ne 0 ]]; then
+may_install() {
+  [[ $(id -u) -ne 0 ]] || return 0
   as_root=(sudo)
-  if ! command -v sudo >/dev/null || ! { sudo -n true 2>/dev/null || { [[ -t 0 ]] && sudo -v; }; }; then
-    echo "Packages are missing and this user may not install them; as root, run: $manager install ${missing[*]}" >&2
-    exit 1
+  command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [[ -t 0 ]] && sudo -v; }; }
+}
+
+# The test guest is made of packages that are downloaded, not installed: for that, apt's lists must be there, and young
+# enough to name files that the mirror still has.
+lists_are_good() {
+  [[ $manager == apt-get ]] || return 0
+  ! compgen -G '.work/cache/linux-image-*.deb' >/dev/null || return 0
+  apt-cache show linux-image-cloud-amd64 dropbear-bin >/dev/null 2>&1 &&
+    [[ -n $(find /var/lib/apt/lists -maxdepth 1 -type f -mtime -2 -print -quit 2>/dev/null) ]]
+}
+
+if ((${#missing[@]} == 0)); then
+  if ! lists_are_good && may_install; then
+    "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update || echo "apt-get update failed; going on with the lists there are." >&2
   fi
+  exit 0
+fi
+if ! may_install; then
+  echo "Packages are missing and this user may not install them; as root, run: $manager install ${missing[*]}" >&2
+  exit 1
 fi
 
 active_units() {
