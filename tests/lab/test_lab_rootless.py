@@ -204,7 +204,7 @@ def _boot(lab: Lab, image: Path, name: str, *, host: str = "host1", extra: str =
     )
     lab.run("exec", host, "--", "virsh", "define", str(definition))
     lab.exec(host, f"virsh start {name}")
-    lab.run("console", name, "--until", "kilonova-guest ready:")
+    lab.run("console", name, "--until", "kilonova-guest ready:", "--timeout", "300")
 
 
 def _make_seed(seed: Path, files: dict[str, str]) -> None:

@@ -55,7 +55,7 @@ def test_a_crash_loses_no_disk_and_a_move_no_guest(lab: Lab, image: Path) -> Non
     lab.run(*UP)
     assert lab.exec("host1", "virsh domstate bridged").strip() == "shut off"
     lab.exec("host1", "virsh start bridged")
-    eventually(lambda: lab.run("console", "bridged").count("ready: bridged") == 2)
+    eventually(lambda: lab.run("console", "bridged").count("ready: bridged") == 2, 300)
     assert _get(f"{url}/boots") == "2"
     lab.exec("host2", f"cp {image} {IMAGES}/bridged.qcow2")
     lab.exec(
@@ -116,7 +116,7 @@ def _start(lab: Lab, image: Path, name: str, nic: str) -> None:
     lab.run("exec", "host1", "--", "sh", "-c", 'printf %s "$1" > "$2"', "sh", definition, path)
     lab.exec("host1", f"virsh define {path}")
     lab.exec("host1", f"virsh start {name}")
-    lab.run("console", name, "--until", f"ready: {name} ")
+    lab.run("console", name, "--until", f"ready: {name} ", "--timeout", "300")
 
 
 def _address(lab: Lab, name: str) -> str:
