@@ -43,6 +43,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=_positive, default=5, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--size", type=_positive, default=20, help="instances of create (default: %(default)s)")
     parser.add_argument("--noop-size", type=_positive, default=100, help="instances of noop (default: %(default)s)")
+    parser.add_argument(
+        "--looped",
+        type=_positive,
+        default=20,
+        help="instances of noop that community.libvirt loops over, scaled up from (default: %(default)s)",
+    )
     parser.add_argument("--pipelining", action="store_true", help="let Ansible pipeline, for every playbook alike")
     parser.add_argument(
         "--json", type=Path, default=WORK / "bench.json", help="where figures go (default: %(default)s)"
@@ -69,7 +75,7 @@ def _measure(environment: Environment, options: argparse.Namespace) -> None:
     if options.what in ("all", "create"):
         reports["create"] = create(environment, options.rounds, options.size)
     if options.what in ("all", "noop"):
-        reports["noop"] = noop(environment, options.rounds, options.noop_size)
+        reports["noop"] = noop(environment, options.rounds, options.noop_size, options.looped)
     print("  ".join(f"{name} {version}" for name, version in about["versions"].items()))
     print(f"{about['cpus']} CPUs, load {about['load_before']:.1f} before the run, pipelining {options.pipelining}")
     for report in reports.values():

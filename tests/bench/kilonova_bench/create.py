@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import fleet
 from .environment import Environment
 from .errors import BenchError
-from .figures import Figure, interleave, ratio, seconds_of
+from .figures import Figure, interleave, ratio, times_of, whole, without_startup
 from .fleet import Item
 from .subjects import Outcome, Subject, bare, module, playbook, publish_image, record
 
@@ -84,16 +84,13 @@ def create(environment: Environment, rounds: int, size: int) -> Report:
     ]
     found = interleave(subjects, rounds, check.reset)
     ratios = [
-        ratio("ours without Ansible's start-up / bare", found, lambda of: of["ours"] - of["idle"], "bare"),
-        ratio("compute_fleet alone / bare", found, lambda of: of["module"], "bare"),
-        ratio("ours, whole playbook / bare", found, lambda of: of["ours"], "bare"),
+        ratio("ours without Ansible's start-up / bare", found, without_startup("ours"), whole("bare")),
+        ratio("compute_fleet alone / bare", found, whole("module"), whole("bare")),
+        ratio("ours, whole playbook / bare", found, whole("ours"), whole("bare")),
         ratio(
-            "community.libvirt without Ansible's start-up / bare",
-            found,
-            lambda of: of["community"] - of["idle"],
-            "bare",
+            "community.libvirt without Ansible's start-up / bare", found, without_startup("community"), whole("bare")
         ),
-        ratio("community.libvirt / ours, whole playbooks", found, lambda of: of["community"], "ours"),
+        ratio("community.libvirt / ours, whole playbooks", found, whole("community"), whole("ours")),
     ]
     title = f"create: {size} instances made and started on one hypervisor"
-    return Report(title, seconds_of(subjects, found), ratios, {"rounds": found})
+    return Report(title, times_of(subjects, found), ratios, {"rounds": [asdict(taken) for taken in found]})

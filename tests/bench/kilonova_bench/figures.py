@@ -9,11 +9,17 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .subjects import Subject
 
-Round = dict[str, float]
+
+@dataclass(frozen=True)
+class Round:
+    """What each subject took in one round, by its key."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,24 +46,44 @@ def interleave(subjects: Sequence[Subject], rounds: int, reset: Callable[[], Non
     """Run A B C A B C ..., each from the same state and verified before its figure counts."""
     found = []
     for number in range(1, rounds + 1):
-        seconds: Round = {}
+        taken = Round()
         for subject in subjects:
             reset()
             outcome = subject.run()
             subject.verify(outcome)
-            seconds[subject.key] = outcome.seconds
+            taken.seconds[subject.key] = outcome.seconds
+            taken.cpu_seconds[subject.key] = outcome.cpu_seconds
         reset()
-        found.append(seconds)
-        shown = "  ".join(f"{key} {value:.2f}" for key, value in seconds.items())
+        found.append(taken)
+        shown = "  ".join(f"{key} {value:.2f}" for key, value in taken.seconds.items())
         print(f"round {number} of {rounds}: {shown}", file=sys.stderr)
     return found
 
 
-def seconds_of(subjects: Sequence[Subject], rounds: Sequence[Round]) -> list[Figure]:
-    """Return each subject's own time."""
-    return [Figure.over(subject.title, [values[subject.key] for values in rounds]) for subject in subjects]
+def times_of(subjects: Sequence[Subject], rounds: Sequence[Round]) -> list[Figure]:
+    """Return each subject's time, and the part of it that was work of its own processes."""
+    figures = []
+    for subject in subjects:
+        figures.append(Figure.over(subject.title, [taken.seconds[subject.key] for taken in rounds]))
+        figures.append(Figure.over("  CPU time of its own", [taken.cpu_seconds[subject.key] for taken in rounds]))
+    return figures
 
 
-def ratio(title: str, rounds: Sequence[Round], above: Callable[[Round], float], below: str) -> Figure:
+def ratio(
+    title: str,
+    rounds: Sequence[Round],
+    above: Callable[[dict[str, float]], float],
+    below: Callable[[dict[str, float]], float],
+) -> Figure:
     """Return a ratio whose two sides are of the same round each time, so that a busy machine slows both."""
-    return Figure.over(title, [above(values) / values[below] for values in rounds], "x")
+    return Figure.over(title, [above(taken.seconds) / below(taken.seconds) for taken in rounds], "x")
+
+
+def whole(key: str) -> Callable[[dict[str, float]], float]:
+    """Return the way to a subject's time."""
+    return lambda seconds: seconds[key]
+
+
+def without_startup(key: str) -> Callable[[dict[str, float]], float]:
+    """Return the way to a playbook's time less that of the one that does nothing."""
+    return lambda seconds: seconds[key] - seconds["idle"]

@@ -7,16 +7,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 from . import fleet
 from .create import Report
 from .environment import WORK, Environment
-from .figures import Figure, interleave, ratio, seconds_of
+from .figures import interleave, ratio, times_of, whole, without_startup
 from .subjects import Subject, expect_no_change, module, playbook, publish_image, record
 
 
-def noop(environment: Environment, rounds: int, size: int) -> Report:
-    """Time our second run and community.libvirt's, and count the libvirt calls of ours."""
+def noop(environment: Environment, rounds: int, size: int, looped: int) -> Report:
+    """Time our second run and community.libvirt's, and count the libvirt calls of ours.
+
+    The loop grows with its items, each a module of its own; so it is timed over ``looped`` of them and scaled up.
+    """
+    looped = min(looped, size)
     environment.hypervisor.clear(set())
     publish_image(environment)
     arguments = fleet.options(environment, size, "stopped")
@@ -24,7 +29,9 @@ def noop(environment: Environment, rounds: int, size: int) -> Report:
     calls = {count: _calls(environment, count) for count in (size // 2, size)}
     idle = fleet.write_playbook(environment, "idle", fleet.idle_tasks())
     ours = fleet.write_playbook(environment, "noop-ours", fleet.our_tasks(arguments))
-    theirs = fleet.write_playbook(environment, "noop-community", fleet.community_define_tasks(environment, items))
+    theirs = fleet.write_playbook(
+        environment, "noop-community", fleet.community_define_tasks(environment, items[:looped])
+    )
     subjects = [
         Subject("idle", "playbook whose one task does nothing", lambda: playbook(environment, idle), expect_no_change),
         Subject("ours", "playbook with one compute_fleet task", lambda: playbook(environment, ours), expect_no_change),
@@ -36,29 +43,35 @@ def noop(environment: Environment, rounds: int, size: int) -> Report:
         ),
         Subject(
             "community",
-            "playbook with community.libvirt.virt: define in a loop",
+            f"playbook with community.libvirt.virt: define, loop of {looped}",
             lambda: playbook(environment, theirs),
             expect_no_change,
         ),
     ]
     found = interleave(subjects, rounds, lambda: None)
+
+    def scaled(seconds: dict[str, float]) -> float:
+        return without_startup("community")(seconds) * size / looped
+
     ratios = [
-        ratio("community.libvirt / ours, whole playbooks", found, lambda of: of["community"], "ours"),
-        Figure.over(
-            "the same without Ansible's start-up",
-            [(of["community"] - of["idle"]) / (of["ours"] - of["idle"]) for of in found],
-            "x",
+        ratio(
+            f"community.libvirt for {size} / ours, whole playbooks",
+            found,
+            lambda seconds: seconds["idle"] + scaled(seconds),
+            whole("ours"),
         ),
+        ratio("the same without Ansible's start-up", found, scaled, without_startup("ours")),
     ]
     few, many = (sum(calls[count].values()) for count in (size // 2, size))
     details = {
-        "rounds": found,
+        "looped": looped,
+        "rounds": [asdict(taken) for taken in found],
         "calls": calls[size],
         "calls_per_further_instance": (many - few) / (size - size // 2),
         "calls_that_grow": sorted(name for name in calls[size] if calls[size][name] != calls[size // 2].get(name)),
     }
     title = f"noop: second run over {size} instances that are defined and off"
-    return Report(title, seconds_of(subjects, found), ratios, details)
+    return Report(title, times_of(subjects, found), ratios, details)
 
 
 def _calls(environment: Environment, size: int) -> dict[str, int]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import time
 from collections.abc import Callable
@@ -22,9 +23,10 @@ from .fleet import IMAGE, Item
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a subject took and printed."""
+    """What a subject took and printed; ``cpu_seconds`` are its own, without the daemon's and the guests'."""
 
     seconds: float
+    cpu_seconds: float
     output: str
 
 
@@ -40,14 +42,19 @@ class Subject:
 
 def timed(environment: Environment, command: list[str], text: str | None = None) -> Outcome:
     """Run a program and time it; one that fails has no figure."""
-    started = time.perf_counter()
+    cpu, started = _children_cpu(), time.perf_counter()
     done = subprocess.run(
         command, input=text, env=environment.variables(), cwd=WORK, check=False, capture_output=True, text=True
     )
     seconds = time.perf_counter() - started
     if done.returncode:
         raise BenchError(f"{' '.join(command[:3])} failed ({done.returncode}):\n{done.stdout[-3000:]}{done.stderr}")
-    return Outcome(seconds, done.stdout)
+    return Outcome(seconds, _children_cpu() - cpu, done.stdout)
+
+
+def _children_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def playbook(environment: Environment, path: Path) -> Outcome:
