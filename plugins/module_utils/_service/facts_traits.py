@@ -14,6 +14,9 @@ import typing as t
 from .._errors import SpecError
 
 _X86_ARCHS = frozenset({"x86_64", "i686"})
+_ARCH_TRAITS = {
+    arch: f"HW_ARCH_{arch.upper()}" for arch in ("aarch64", "i686", "ppc64", "ppc64le", "s390", "s390x", "x86_64")
+}
 _NAME = re.compile("[A-Z][A-Z0-9_]{0,254}")
 _X86_FEATURES = {
     "3dnow": "3DNOW",
@@ -21,8 +24,6 @@ _X86_FEATURES = {
     "aes": "AESNI",
     "avx": "AVX",
     "avx2": "AVX2",
-    "avx512-4fmaps": "AVX512_4FMAPS",
-    "avx512-4vnniw": "AVX512_4VNNIW",
     "avx512-vpopcntdq": "AVX512VPOPCNTDQ",
     "avx512bitalg": "AVX512BITALG",
     "avx512bw": "AVX512BW",
@@ -45,6 +46,9 @@ _X86_FEATURES = {
     "mmx": "MMX",
     "mpx": "MPX",
     "pclmuldq": "CLMUL",
+    "pdpe1gb": "PDPE1GB",
+    "rtm": "TSX",
+    "sgx": "SGX",
     "sha-ni": "SHA",
     "sse": "SSE",
     "sse2": "SSE2",
@@ -65,7 +69,7 @@ _X86_FEATURES = {
 
 def derive_traits(arch: str, features: t.Iterable[str]) -> tuple[str, ...]:
     """Return the traits that a CPU of that architecture and with these features has."""
-    found = {f"HW_ARCH_{arch.upper()}"} if arch else set()
+    found = {_ARCH_TRAITS[arch]} if arch in _ARCH_TRAITS else set()
     if arch in _X86_ARCHS:
         found.update(f"HW_CPU_X86_{_X86_FEATURES[name]}" for name in features if name in _X86_FEATURES)
     return tuple(sorted(found))
