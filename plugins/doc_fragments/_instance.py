@@ -197,7 +197,7 @@ arch:
 machine_type:
   description:
     - Machine type such as V(q35) or V(pc). If not set, V(q35) on x86 and V(virt) on ARM.
-    - The exact versioned type is recorded when the instance is created and stays.
+    - The exact versioned type is recorded when the instance is created and stays. Another one is refused.
   type: str
 emulator:
   description:
@@ -302,7 +302,7 @@ pool:
   default: default
 virt_type:
   description:
-    - How new instances are run. V(auto) takes KVM where it really works, which is tried with a tiny guest unless
+    - How new instances are run; those that are there keep what they have. V(auto) takes KVM where it really works, which is tried with a tiny guest unless
       a KVM guest runs already, and software emulation (V(qemu)) otherwise.
   type: str
   choices: [auto, kvm, qemu]

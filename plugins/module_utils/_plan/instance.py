@@ -70,7 +70,7 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
     if existing is None:
         return Plan(resource, _creation(spec, desired))
     record = check_ours(spec.name, spec.fleet, existing)
-    _refuse_what_needs_rebuild(spec, record, existing)
+    _refuse_what_needs_rebuild(spec, desired, record, existing)
     actions = [
         Action(CREATE_DISK, f"{spec.name}/{disk.target}", (Change(f"disks[{disk.target}].volume", None, disk.volume),))
         for disk in record.disks
@@ -163,7 +163,9 @@ def _at_once(change: Change) -> Change:
     return Change(change.path, change.before, change.after, LIVE)
 
 
-def _refuse_what_needs_rebuild(spec: InstanceSpec, record: InstanceRecord, existing: Existing) -> None:
+def _refuse_what_needs_rebuild(
+    spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing
+) -> None:
     if spec.image != record.image:
         raise SpecError(
             "image",
@@ -177,19 +179,21 @@ def _refuse_what_needs_rebuild(spec: InstanceSpec, record: InstanceRecord, exist
             " which destroys data",
             f"declare at least {record.disk_gb}",
         )
-    if record.disks:
-        target = record.disks[0].target
-        root = next((disk for disk in existing.machine.disks if disk.target == target), None)
-        for option, declared, present in (
-            ("disk_bus", spec.disk_bus, root and root.bus),
-            ("disk_format", spec.disk_format, root and root.format),
-        ):
-            if present is not None and declared != present:
-                raise SpecError(
-                    option,
-                    f"the root disk of instance {spec.name} is {present} and can't become {declared} in place",
-                    f"declare {present}, or remove the instance and create it anew",
-                )
+    target = record.disks[0].target if record.disks else None
+    root = next((disk for disk in existing.machine.disks if disk.target == target), None)
+    boot = existing.machine.os
+    for option, declared, present in (
+        ("disk_bus", spec.disk_bus, root and root.bus),
+        ("disk_format", spec.disk_format, root and root.format),
+        ("machine_type", desired.os.machine, boot.machine),
+        ("arch", desired.os.arch, boot.arch),
+    ):
+        if present is not None and declared != present:
+            raise SpecError(
+                option,
+                f"instance {spec.name} was made with {present} and can't become {declared} in place",
+                f"declare {present}, or remove the instance and create it anew",
+            )
 
 
 def _fleet(fleet: str | None) -> str:

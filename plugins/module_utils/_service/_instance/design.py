@@ -103,6 +103,8 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         on_crash=hardware.on_crash,
         emulator=hardware.emulator or platform.emulator,
         disks=_disks(spec, platform, storage, record),
+        # Without a model libvirt picks an old SCSI card, which most guests have no driver for.
+        scsi_model="virtio-scsi" if spec.disk_bus == "scsi" else None,
         nics=tuple(
             Nic(
                 mac=nic.mac,

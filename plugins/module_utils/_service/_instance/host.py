@@ -182,10 +182,10 @@ class Host:
                 )
 
 
-def platform_of(machine: Machine, spec: InstanceSpec, forced_virt_type: str) -> Platform:
+def platform_of(machine: Machine, spec: InstanceSpec) -> Platform:
     """Return the host's part of a machine that exists, which stays as recorded unless the user declares otherwise."""
     return Platform(
-        virt_type=machine.type if forced_virt_type == "auto" else forced_virt_type,
+        virt_type=machine.type,
         arch=spec.hardware.arch or machine.os.arch or "x86_64",
         machine=_kept_machine(spec.hardware.machine_type, machine.os.machine),
         emulator=machine.emulator,

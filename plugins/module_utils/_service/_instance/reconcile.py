@@ -70,7 +70,7 @@ def _prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
         host.check_networks(spec)
     else:
         planner.check_ours(spec.name, spec.fleet, existing)
-        platform = platform_of(existing.machine, spec, host.lifecycle.virt_type)
+        platform = platform_of(existing.machine, spec)
         storage = _storage(host, None, None)
     for cdrom in spec.cdroms:
         if cdrom not in host.volumes:

@@ -17,6 +17,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance im
     plan_present,
     restart_required,
 )
+from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.host import platform_of
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.instance import InstanceSpec
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import (
     FLAVOR,
@@ -104,14 +105,18 @@ def test_a_disk_grows_before_the_record_says_so() -> None:
         ({"flavor": {**FLAVOR, "disk_gb": 0}}, "shrink"),
         ({"disk_bus": "scsi"}, "disk_bus"),
         ({"disk_format": "raw"}, "disk_format"),
+        ({"machine_type": "pc"}, "machine_type"),
+        ({"arch": "aarch64"}, "arch"),
     ],
 )
 def test_what_would_need_a_rebuild_is_refused(changes: dict[str, t.Any], word: str) -> None:
     """Nothing is destroyed to honour a change."""
     new = instance_spec(**changes)
     existing = found(instance_spec())
+    platform = platform_of(existing.machine, new)
+    desired = machine_of(new, platform, existing.machine)
     with pytest.raises(SpecError, match=word):
-        plan_present(new, machine_of(new, existing=existing.machine), existing)
+        plan_present(new, desired, existing)
 
 
 @pytest.mark.parametrize(
