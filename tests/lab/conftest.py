@@ -67,9 +67,9 @@ class Lab:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 try:
-                    name = (entry / "comm").read_text().strip()
+                    name = (entry / "comm").read_text(encoding="utf-8").strip()
                     told = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
-                    state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                    state = (entry / "stat").read_text(errors="replace", encoding="ascii").rpartition(")")[2].split()[0]
                 except OSError:
                     continue
                 if state != "Z" and self._key.encode() in told and (not names or name.startswith(names)):
@@ -81,7 +81,7 @@ class Lab:
         found = [f"process {pid}" for pid in self.processes()]
         found += [
             line
-            for line in Path("/proc/mounts").read_text().splitlines()
+            for line in Path("/proc/mounts").read_text(encoding="ascii", errors="replace").splitlines()
             if self._key in line or self.directory.name in line
         ]
         found += [name for name in os.listdir("/sys/class/net") if self._key in name]

@@ -103,7 +103,9 @@ def test_an_interrupted_up_leaves_nothing(lab: Lab) -> None:
 
 def _pid_namespace(pid: str) -> str:
     try:
-        zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        zombie = (
+            Path(f"/proc/{pid}/stat").read_text(errors="replace", encoding="ascii").rpartition(")")[2].split()[0] == "Z"
+        )
         return "" if zombie else os.readlink(f"/proc/{pid}/ns/pid")
     except OSError:
         return ""

@@ -69,16 +69,16 @@ def crash(host: HostLayout) -> None:
     raise LabError(f"{host.name} is rootless and cannot crash as a machine does: use --kind whole.")
 
 
-def choose_subnet(layout: Layout) -> str:
+def choose_subnet(_layout: Layout) -> str:
     """Return nothing: rootless hosts have no network of their own."""
     return ""
 
 
-def start_shared(layout: Layout) -> None:
+def start_shared(_layout: Layout) -> None:
     """Start nothing: rootless hosts share only the machine."""
 
 
-def stop_shared(layout: Layout) -> None:
+def stop_shared(_layout: Layout) -> None:
     """End nothing."""
 
 
@@ -113,7 +113,7 @@ def check(layout: Layout) -> None:
         ) from None
 
 
-def path_from_outside(host: HostLayout, path: str) -> Path:
+def path_from_outside(_host: HostLayout, path: str) -> Path:
     """Return where a file of the host is seen on this machine."""
     return Path(path)
 

@@ -47,7 +47,7 @@ _NEEDS = {
 }
 
 
-def check(layout: Layout) -> None:
+def check(_layout: Layout) -> None:
     """Say in one sentence why whole hosts are not to be had here."""
     if os.getuid() != 0:
         raise LabError("Whole hosts need root, for namespaces and mounts: run as root, or use --kind rootless.")
@@ -283,6 +283,6 @@ def _end(host: HostLayout) -> None:
 def _pid_namespace(pid: str) -> str:
     """Return the PID namespace of a process; none for a zombie, since nothing of it is left but its number."""
     with contextlib.suppress(OSError):
-        if Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z":
+        if Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] != "Z":
             return os.readlink(f"/proc/{pid}/ns/pid")
     return ""

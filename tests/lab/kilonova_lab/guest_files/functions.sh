@@ -1,12 +1,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+# shellcheck shell=dash
 
 # What the guest's first process is made of.
 
 # The volume label of an ISO 9660 or FAT file system: at fixed places, so that no probing tool is needed.
 label_at() {
-  dd if="$1" bs=1 skip="$2" count=11 2>/dev/null | tr -d '\0' | tr 'A-Z' 'a-z' | sed 's/ *$//'
+  dd if="$1" bs=1 skip="$2" count=11 2>/dev/null | tr -d '\0' | tr '[:upper:]' '[:lower:]' | sed 's/ *$//'
 }
 
 is_seed() {
@@ -84,12 +85,13 @@ configure_nics() {
 nic_section() {
   mac=$(cat "/sys/class/net/$1/address")
   sed -n 's|^\(\(network/\)*ethernets/[^/]*\)[/ ].*|\1|p' /run/network-config.flat | uniq | while read -r section; do
-    wanted=$(value network-config "$section/match/macaddress" | tr 'A-Z' 'a-z')
+    wanted=$(value network-config "$section/match/macaddress" | tr '[:upper:]' '[:lower:]')
     pattern=$(value network-config "$section/match/name")
     if test -n "$wanted"; then
       test "$wanted" = "$mac" || continue
     else
       # The pattern is meant as one: no quotes.
+      # shellcheck disable=SC2254
       case "$1" in
         ${pattern:-${section##*/}}) ;;
         *) continue ;;
@@ -151,7 +153,7 @@ enable_cpus() {
 # A shell on the serial console, but only once somebody presses Enter: a log stays free of prompts.
 shell_on_request() {
   while test -c /dev/ttyS0; do
-    read -r line </dev/ttyS0 || sleep 1
+    read -r _ </dev/ttyS0 || sleep 1
     PS1="$(hostname)# " setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1'
   done
 }

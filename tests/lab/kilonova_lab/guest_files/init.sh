@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+# shellcheck shell=dash
 
 # The test guest's first process: busybox sh, all in memory.
 # It does a small part of what cloud-init does, so that a test sees what a real guest would make of its seed.
@@ -13,6 +14,7 @@ mkdir -p /dev/pts /dev/virtio-ports
 mount -t devpts devpts /dev/pts
 # Complaints are kept where the agent or a shell can read them: the console is for the lines that tests wait for.
 exec 2>/run/init.log
+# shellcheck source=tests/lab/kilonova_lab/guest_files/functions.sh
 . /etc/functions.sh
 
 while read -r module; do
