@@ -15,7 +15,7 @@ from .._errors import NotFoundError
 from .capabilities import supported
 from .connection import Connection, libvirt
 
-_STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
+STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
 INACTIVE_STATES = frozenset({"shutoff", "crashed"})
 
 
@@ -42,6 +42,10 @@ class GuestReading:
     has_saved_memory: bool
     xml: str
     blocks: tuple[BlockStats, ...] = ()
+    live_max_vcpus: int | None = None
+    live_max_memory_kib: int | None = None
+    handle: t.Any = None
+    """Libvirt's own object, for the calls of ``domain``."""
 
     @property
     def is_active(self) -> bool:
@@ -74,7 +78,12 @@ def running_definitions(connection: Connection, most: int) -> t.Iterator[str]:
 
 
 def _list_with_stats(connection: Connection) -> list[tuple[t.Any, dict[str, t.Any]]]:
-    wanted = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BLOCK
+    wanted = (
+        libvirt.VIR_DOMAIN_STATS_STATE
+        | libvirt.VIR_DOMAIN_STATS_BALLOON
+        | libvirt.VIR_DOMAIN_STATS_VCPU
+        | libvirt.VIR_DOMAIN_STATS_BLOCK
+    )
     # Without waiting: a guest that another job holds gives what is known without asking it.
     flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
     listed = supported(connection, "list domains", connection.raw.getAllDomainStats, wanted, flags)
@@ -88,7 +97,7 @@ def _read(connection: Connection, handle: t.Any, stats: dict[str, t.Any], saved:
     state = stats.get("state.state")
     if state is None:
         state = connection.call(f"read the state of {name}", handle.state)[0]
-    word = _STATES[state] if state < len(_STATES) else "nostate"
+    word = STATES[state] if state < len(STATES) else "nostate"
     return GuestReading(
         name=name,
         uuid=handle.UUIDString(),
@@ -96,6 +105,9 @@ def _read(connection: Connection, handle: t.Any, stats: dict[str, t.Any], saved:
         has_saved_memory=handle.UUIDString() in saved,
         xml=connection.call(f"read domain {name}", handle.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE),
         blocks=tuple(_blocks(stats, word not in INACTIVE_STATES)),
+        live_max_vcpus=stats.get("vcpu.maximum"),
+        live_max_memory_kib=stats.get("balloon.maximum"),
+        handle=handle,
     )
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._driver.connection import Connection
-from .._driver.domain import list_domains, live_xml
+from .._driver.domain import live_xml
+from .._driver.guests import read_guests
 from .._driver.storage import running_pools
 from .._errors import NotFoundError
 from .._xml.volume import DiskSource, read_disk_sources
@@ -73,11 +74,11 @@ def _read_domains(
     connection: Connection, labels: dict[str, str], located: dict[tuple[str, str], str]
 ) -> list[DomainUse]:
     found = []
-    for domain in list_domains(connection):
+    for domain in read_guests(connection):
         sources = read_disk_sources(domain.xml)
         paths = {path for source in sources if (path := _locate(source, located))}
         below: set[str] = set()
-        if domain.active:
+        if domain.is_active:
             try:
                 below = {source.path for source in read_disk_sources(live_xml(connection, domain)) if source.path}
             except NotFoundError:
@@ -85,7 +86,7 @@ def _read_domains(
         unreadable = tuple(
             source.path
             for source in sources
-            if source.path and source.path not in labels and source.format not in (None, "raw") and not domain.active
+            if source.path and source.path not in labels and source.format not in (None, "raw") and not domain.is_active
         )
         found.append(DomainUse(domain.name, frozenset(paths | below), unreadable))
     return found

@@ -13,8 +13,9 @@ from functools import cached_property
 
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
-from ..._driver.domain import DomainInfo, list_domains
-from ..._driver.network import network_states
+from ..._driver.guests import GuestReading, read_guests
+from ..._driver.inventory import read_networks
+from ..._driver.probe import NAME_PREFIX
 from ..._driver.storage import Pool, PoolInfo, Volume, find_pool
 from ..._errors import DriverError, NotFoundError, SpecError
 from ..._plan.claims import Amount
@@ -22,13 +23,11 @@ from ..._plan.instance import Existing
 from ..._spec.instance import InstanceSpec
 from ..._spec.lifecycle import Lifecycle
 from ..._spec.machine import Machine
-from ..._xml import domain as domain_xml
+from ..facts_guests import GIB, Guest, PoolPlace, understand
 from ..image import PublishedImage, find_image
 from ..virt_type import VirtChoice, pick_virt_type
 from .design import Platform
 
-_KIB_PER_MIB = 1024
-_BYTES_PER_GIB = 1024**3
 _BLOCK_POOLS = frozenset({"logical", "disk", "iscsi", "scsi", "mpath", "zfs"})
 _PREFERRED_MACHINE = {"x86_64": "q35", "i686": "q35", "aarch64": "virt", "riscv64": "virt"}
 _PREFERRED_VIDEO = ("virtio", "vga", "qxl", "cirrus")
@@ -43,7 +42,6 @@ class Host:
         self.lifecycle = lifecycle
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
-        self._machines: dict[str, Machine] = {}
 
     @cached_property
     def pool(self) -> Pool:
@@ -71,20 +69,21 @@ class Host:
         return self.pool.volumes()
 
     @cached_property
-    def domains(self) -> dict[str, DomainInfo]:
-        """Return all domains by name."""
-        return {domain.name: domain for domain in list_domains(self.connection)}
+    def guests(self) -> dict[str, Guest]:
+        """Return all domains by name; another run's probe is none, and gone in a moment."""
+        readings = (one for one in read_guests(self.connection) if not one.name.startswith(NAME_PREFIX))
+        return {guest.reading.name: guest for guest in understand(readings)}
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        self._machines.clear()
-        for name in ("domains", "volumes"):
+        for name in ("guests", "volumes"):
             self.__dict__.pop(name, None)
 
     @cached_property
     def networks(self) -> dict[str, bool]:
         """Return the host's networks: name and whether it is active."""
-        return network_states(self.connection)
+        networks = read_networks(self.connection)
+        return {network.description.name: network.is_active for network in networks}
 
     @cached_property
     def uuid(self) -> str:
@@ -96,29 +95,30 @@ class Host:
         """Return the virt type for new instances and why."""
         return pick_virt_type(self.connection, self.lifecycle.virt_type)
 
-    def machine(self, domain: DomainInfo) -> Machine:
-        """Return a domain's definition as a machine."""
-        if domain.name not in self._machines:
-            self._machines[domain.name] = domain_xml.read(domain.xml)
-        return self._machines[domain.name]
-
     def members(self, fleet: str) -> list[str]:
         """Return the names of a fleet's instances on the host."""
-        records = ((name, self.machine(domain).record) for name, domain in self.domains.items())
-        return [name for name, record in records if record is not None and record.fleet == fleet]
+        return [name for name, guest in self.guests.items() if guest.record is not None and guest.record.fleet == fleet]
+
+    def reading(self, name: str) -> GuestReading | None:
+        """Return the domain of that name as the driver wants it."""
+        return self.guests[name].reading if name in self.guests else None
 
     def existing(self, name: str) -> Existing | None:
         """Return the domain of that name as the planner wants it."""
-        domain = self.domains.get(name)
-        if domain is None:
+        guest = self.guests.get(name)
+        if guest is None:
             return None
-        machine = self.machine(domain)
-        missing = frozenset[str]()
+        reading, missing = guest.reading, frozenset[str]()
         # A guest that runs has its disks; only one that is off can have been left without by an interrupted run.
-        if machine.record is not None and not domain.active:
-            missing = frozenset(disk.target for disk in machine.record.disks if disk.volume not in self.volumes)
+        if guest.record is not None and not reading.is_active:
+            missing = frozenset(disk.target for disk in guest.record.disks if disk.volume not in self.volumes)
         return Existing(
-            machine, domain.state, domain.active, missing, domain.live_max_vcpus, domain.live_max_memory_kib
+            guest.machine,
+            reading.state,
+            reading.is_active,
+            missing,
+            reading.live_max_vcpus,
+            reading.live_max_memory_kib,
         )
 
     def image(self, name: str) -> PublishedImage:
@@ -128,19 +128,18 @@ class Host:
         return self._images[name]
 
     def used(self) -> Amount:
-        """Return what all defined domains are promised, running or not, ours or not."""
+        """Return what all defined domains are promised, running or not, ours or not, as the facts count it."""
+        place = PoolPlace(self.pool_info.name, self.pool_info.path)
         amount = Amount()
-        for domain in self.domains.values():
-            machine = self.machine(domain)
-            disk_gb = machine.record.disk_gb if machine.record else 0
-            amount = amount.plus(Amount(machine.vcpus, machine.memory_kib // _KIB_PER_MIB, disk_gb))
+        for guest in self.guests.values():
+            amount = amount.plus(Amount(guest.machine.vcpus, guest.memory_mb, guest.disk_gb_in(place)))
         return amount
 
     @cached_property
     def total(self) -> Amount:
         """Return what the host has."""
         node = host_driver.node_info(self.connection)
-        return Amount(node.vcpus, node.memory_mb, self.pool_info.capacity // _BYTES_PER_GIB)
+        return Amount(node.vcpus, node.memory_mb, self.pool_info.capacity // GIB)
 
     def platform(self, spec: InstanceSpec) -> Platform:
         """Return the host's part of a new machine."""

@@ -17,6 +17,7 @@ from ..._plan import instance as planner
 from ..._plan.claims import Amount, refuse_overcommit
 from ..._plan.plan import Plan
 from ..._spec.instance import InstanceSpec
+from ..facts_guests import GIB
 from ..lock import host_lock
 from .design import Storage, design, root_volume_name
 from .host import Host, platform_of
@@ -24,7 +25,6 @@ from .steps import Job, define, perform
 
 _WORKERS = 8
 _LOCK_SECONDS = 600.0
-_BYTES_PER_GIB = 1024**3
 
 
 def reconcile(
@@ -57,7 +57,7 @@ def _attempt_absent(host: Host, name: str, fleet: str | None) -> Job:
     try:
         existing = host.existing(name)
         plan = planner.plan_absent(name, fleet, existing)
-        return Job(name, plan, existing=existing, domain=host.domains.get(name))
+        return Job(name, plan, existing=existing, domain=host.reading(name))
     except ComputeError as exc:
         return Job(name, Plan(f"instance {name}"), error=exc)
 
@@ -78,7 +78,7 @@ def _prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     machine = existing.machine if existing else None
     desired = design(spec, platform, storage, machine, _now())
     plan = planner.plan_present(spec, desired, existing)
-    return Job(spec.name, plan, spec, desired, existing, host.domains.get(spec.name))
+    return Job(spec.name, plan, spec, desired, existing, host.reading(spec.name))
 
 
 def _new_storage(host: Host, spec: InstanceSpec, check: bool) -> Storage:
@@ -92,8 +92,8 @@ def _new_storage(host: Host, spec: InstanceSpec, check: bool) -> Storage:
                 raise
         else:
             digest = image.digest
-            if spec.flavor.disk_gb and spec.flavor.disk_gb * _BYTES_PER_GIB < image.virtual_size_bytes:
-                least = -(-image.virtual_size_bytes // _BYTES_PER_GIB)
+            if spec.flavor.disk_gb and spec.flavor.disk_gb * GIB < image.virtual_size_bytes:
+                least = -(-image.virtual_size_bytes // GIB)
                 raise SpecError(
                     "flavor.disk_gb",
                     f"{spec.flavor.disk_gb} GiB is smaller than image {spec.image}",

@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._driver import domain as driver
-from ..._driver.domain import DomainInfo
+from ..._driver.guests import GuestReading
 from ..._driver.storage import Volume
 from ..._errors import DriverError, ImageError, WaitTimeoutError
 from ..._plan import instance as verbs
@@ -22,10 +22,10 @@ from ..._plan.plan import Action, Plan
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
 from ..._xml import domain as domain_xml
+from ..facts_guests import GIB
 from .design import console_log_name
 from .host import Host
 
-_BYTES_PER_GIB = 1024**3
 _ACPI_AGAIN_SECONDS = 10.0
 _POLL_SECONDS = 0.3
 
@@ -39,7 +39,7 @@ class Job:
     spec: InstanceSpec | None = None
     desired: Machine | None = None
     existing: Existing | None = None
-    domain: DomainInfo | None = None
+    domain: GuestReading | None = None
     handle: t.Any = None
     made: list[Volume] = field(default_factory=list)
     defined: bool = False
@@ -86,7 +86,7 @@ def _create_disk(host: Host, job: Job, action: Action) -> None:
     if record is None or spec is None:
         raise DriverError(f"Instance {job.name} has no record of its disks.")
     owned = next(disk for disk in record.disks if disk.target == target)
-    size = spec.flavor.disk_gb * _BYTES_PER_GIB
+    size = spec.flavor.disk_gb * GIB
     if spec.image is None:
         volume = host.pool.create(owned.volume, size, spec.disk_format)
     else:
@@ -121,8 +121,8 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
     domain, desired = _domain(job), _desired(job)
     if job.spec is None or desired.record is None:
         raise DriverError(f"Instance {job.name} has no record of its disks.")
-    size = job.spec.flavor.disk_gb * _BYTES_PER_GIB
-    if domain.active:
+    size = job.spec.flavor.disk_gb * GIB
+    if domain.is_active:
         driver.grow_live_disk(host.connection, domain, target, size)
     else:
         owned = next(disk for disk in desired.record.disks if disk.target == target)
@@ -151,7 +151,7 @@ def _stop(host: Host, job: Job, unused: Action) -> None:
     driver.power_off(host.connection, domain)
 
 
-def _shut_down(host: Host, domain: DomainInfo, timeout: int) -> bool:
+def _shut_down(host: Host, domain: GuestReading, timeout: int) -> bool:
     """Ask again every ten seconds, as a guest that is still booting misses the first request."""
     deadline = time.monotonic() + timeout
     asked = float("-inf")
@@ -159,10 +159,10 @@ def _shut_down(host: Host, domain: DomainInfo, timeout: int) -> bool:
         if time.monotonic() - asked >= _ACPI_AGAIN_SECONDS:
             driver.shutdown(host.connection, domain)
             asked = time.monotonic()
-        if driver.state_of(host.connection, domain) not in driver.ACTIVE_STATES:
+        if not driver.is_active(host.connection, domain):
             return True
         time.sleep(_POLL_SECONDS)
-    return driver.state_of(host.connection, domain) not in driver.ACTIVE_STATES
+    return not driver.is_active(host.connection, domain)
 
 
 def _delete_disk(host: Host, job: Job, action: Action) -> None:
@@ -183,7 +183,7 @@ def _undefine(host: Host, job: Job, unused: Action) -> None:
     driver.undefine(host.connection, job.name, _domain(job).handle)
 
 
-def _domain(job: Job) -> DomainInfo:
+def _domain(job: Job) -> GuestReading:
     if job.domain is None:
         raise DriverError(f"Instance {job.name} is not on this host.")
     return job.domain

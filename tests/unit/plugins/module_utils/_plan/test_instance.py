@@ -145,18 +145,18 @@ def test_absent_forgets_the_record_last() -> None:
     assert not plan_absent("web-1", "demo", None).changed
 
 
-@pytest.mark.parametrize("remove", [True, False])
-def test_others_are_never_touched(remove: bool) -> None:
+@pytest.mark.parametrize("word", ["did not create", "fleet other"])
+def test_others_are_never_touched(word: str) -> None:
     """Neither a foreign domain nor another fleet's instance is changed or removed."""
     spec = instance_spec()
     ours = found(spec)
     foreign = replace(ours, machine=replace(ours.machine, record=None))
-    for existing, word in ((foreign, "did not create"), (found(instance_spec(fleet="other")), "fleet other")):
-        with pytest.raises(ConflictError, match=word):
-            if remove:
-                plan_absent("web-1", "demo", existing)
-            else:
-                plan_present(spec, machine_of(spec), existing)
+    existing = foreign if word == "did not create" else found(instance_spec(fleet="other"))
+    desired = machine_of(spec)
+    with pytest.raises(ConflictError, match=word):
+        plan_absent("web-1", "demo", existing)
+    with pytest.raises(ConflictError, match=word):
+        plan_present(spec, desired, existing)
 
 
 def test_a_protected_instance_is_not_removed() -> None:
