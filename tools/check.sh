@@ -28,12 +28,12 @@ linted_python=(plugins tests/unit tests/lab tests/integration tests/bench tools 
 # ---- the gates: each runs in the copy of the tree, in a subshell of its own ----------------------------------------------
 
 gate_sanity() {
-  ansible-test sanity --local --color no --python "$PYTHON"
+  run_ansible_test "$WORK/venv" sanity --local --color no --python "$PYTHON"
 }
 
 gate_units() {
-  ansible-test units --local --color no --python "$PYTHON" --coverage
-  ansible-test coverage report --all --show-missing --include 'plugins/*' --color no | tee coverage.txt
+  run_ansible_test "$WORK/venv" units --local --color no --python "$PYTHON" --coverage
+  run_ansible_test "$WORK/venv" coverage report --all --show-missing --include 'plugins/*' --color no | tee coverage.txt
   awk -v least="$COVERAGE_THRESHOLD" '
     $1 == "TOTAL" { percent = $NF + 0; seen = 1 }
     END {
@@ -144,12 +144,12 @@ gate_galaxy-importer() {
 }
 
 gate_lab() {
-  cd "$WORK/.."
+  cd "$ROOT"
   run_suite lab tests/lab
 }
 
 gate_integration() {
-  cd "$WORK/.."
+  cd "$ROOT"
   tools/integration.sh
 }
 

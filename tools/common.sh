@@ -8,7 +8,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-WORK=$PWD/.work
+ROOT=$PWD
+WORK=$ROOT/.work
 export NAMESPACE=kilonova NAME=compute
 # A real directory that ends as ansible-test wants it: ansible_collections/<namespace>/<name>.
 TREE=.work/ansible_collections/$NAMESPACE/$NAME
@@ -23,9 +24,25 @@ case $PWD in
   *:*) die "The path of this clone holds a colon ($PWD), which Python's virtual environments cannot live with: move it." ;;
 esac
 
+# ansible-test writes its interpreter's path into "#!" lines, where a path with spaces or of great length does not work.
+# Such a clone is reached through a link in a private directory, always the same one: environments remember it.
+shorten_work() {
+  [[ $WORK =~ [^A-Za-z0-9_./+-] || ${#WORK} -gt 80 ]] || return 0
+  local short
+  short=/tmp/kilonova-$UID-$(printf '%s' "$WORK" | sha256sum | cut -c 1-12)
+  mkdir -m 700 "$short" 2>/dev/null || [[ -O $short && ! -L $short ]] || die "$short belongs to somebody else: remove it."
+  ln -sfn "$WORK" "$short/work"
+  # shellcheck disable=SC2064  # the name is known now
+  trap "rm -rf '$short'" EXIT
+  WORK=$short/work
+}
+
 # Leave nothing outside the clone, and let nothing outside decide what is tested.
 enter_sandbox() {
+  [[ -z ${KILONOVA_SANDBOX:-} ]] || return 0
+  export KILONOVA_SANDBOX=1
   mkdir -p "$WORK/home" "$WORK/bin"
+  shorten_work
   "$WORK/venv/bin/python" tools/pip_settings.py "$WORK/home/.config/pip/pip.conf"
   local variable
   for variable in ${!ANSIBLE_@} ${!GIT_@} ${!XDG_@}; do
@@ -42,6 +59,13 @@ enter_sandbox() {
   for version in 24_2 25_2; do
     cp tools/get_pip_shim.py "$ANSIBLE_HOME/test/cache/get_pip_$version.py"
   done
+}
+
+# Run ansible-test from a virtual environment: run_ansible_test VENV ARGUMENT...
+run_ansible_test() {
+  local venv=$1
+  shift
+  PATH=$venv/bin:$PATH "$venv/bin/python" "$venv/bin/ansible-test" "$@"
 }
 
 # Copy what git knows or would take into $TREE, a repository of its own (linters ask git for the list of files).
@@ -62,7 +86,7 @@ end_labs() {
   python=$(command -v "$WORK/venv/bin/python" || command -v python3)
   [[ -d $1 ]] || return 0
   while IFS= read -r -d '' record; do
-    "$python" tests/lab/lab.py down --dir "${record%/*}"
+    "$python" "$ROOT"/tests/lab/lab.py down --dir "${record%/*}"
   done < <(find "$1" -xdev -type d -name 'host[0-9]*' -prune -o -name lab.json -print0)
 }
 

@@ -7,7 +7,7 @@
 
 # shellcheck source=tools/common.sh
 source "${BASH_SOURCE[0]%/*}/common.sh"
-[[ ${HOME:-} == "$WORK/home" ]] || enter_sandbox
+enter_sandbox
 
 suites=()
 for suite in tests/integration/lab tests/e2e; do

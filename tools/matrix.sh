@@ -20,9 +20,9 @@ cores='
 # Make an environment once; a half-made one is made anew. Runs inside a gate, so that a failure is the gate's.
 prepare() {
   local core=$1 python=$2 venv=$WORK/matrix/$1-python$2 pins=$WORK/matrix/$1.txt goal
-  cat "$WORK"/../tools/requirements-{run,units}.txt | grep -v '^ansible-core==' >"$pins"
+  cat "$ROOT"/tools/requirements-{run,units}.txt | grep -v '^ansible-core==' >"$pins"
   printf 'ansible-core==%s\n' "$core" >>"$pins"
-  goal=$({ printf '%s\n' "$WORK"; readlink -f "$WORK/bin/python$python"; cat "$pins"; } | sha256sum)
+  goal=$({ printf '%s\n' "$ROOT"; readlink -f "$WORK/bin/python$python"; cat "$pins"; } | sha256sum)
   [[ $(cat "$venv/.stamp" 2>/dev/null) != "$goal" ]] || return 0
   rm -rf "$venv"
   "$WORK/bin/python$python" -m venv "$venv"
@@ -34,7 +34,7 @@ with_core() {
   local venv=$WORK/matrix/$1-python$2
   prepare "$1" "$2"
   shift 2
-  PATH="$venv/bin:$WORK/bin:$PATH" ansible-test "$@"
+  run_ansible_test "$venv" "$@"
 }
 
 main() {
