@@ -25,10 +25,10 @@ LIMITS = {"reserved_host_memory_mb": 0, "cpu_allocation_ratio": 16.0}
 class Server(http.server.ThreadingHTTPServer):
     """Serves a directory and remembers what was asked for."""
 
-    def __init__(self, root: Path, address: str = "127.0.0.1") -> None:
-        """Listen on a free port of the address."""
+    def __init__(self, root: Path) -> None:
+        """Listen on a free port of the loopback address."""
         self.requests: list[str] = []
-        super().__init__((address, 0), functools.partial(_Handler, directory=str(root)))
+        super().__init__(("127.0.0.1", 0), functools.partial(_Handler, directory=str(root)))
 
     def start(self) -> None:
         """Serve in a thread until :meth:`stop`."""
@@ -67,7 +67,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 class Operator:
     """Somebody with an inventory and a fleet file, in a directory of their own."""
 
-    def __init__(self, directory: Path, inventory: str, server: Server, image: Path) -> None:
+    def __init__(self, directory: Path, inventory: str, images_url: str, image: Path) -> None:
         """Write the inventory and think of a fleet."""
         self.directory = directory
         (directory / "inventory.yml").write_text(inventory)
@@ -77,7 +77,7 @@ class Operator:
             "fleet_virt_type": "qemu",
             "fleet_limits": LIMITS,
             "fleet_flavors": [TINY, SMALL],
-            "fleet_images": [{"name": "guest", "url": f"{server.url}/guest.qcow2", "checksum": f"sha256:{digest}"}],
+            "fleet_images": [{"name": "guest", "url": f"{images_url}/guest.qcow2", "checksum": f"sha256:{digest}"}],
             "fleet_instances": [declare("web", count=2), declare("db", flavor="small", host="host2")],
         }
 

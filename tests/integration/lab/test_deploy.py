@@ -45,7 +45,7 @@ def operator(
     assert hosts
     inventory = lab_tool("inventory", "--dir", lab_directory, "--python", sys.executable)
     server.requests.clear()
-    return Operator(tmp_path, inventory, server, guest_image)
+    return Operator(tmp_path, inventory, server.url, guest_image)
 
 
 def test_a_fleet_from_nothing_to_nothing(operator: Operator, hosts: list[Hypervisor], server: Server) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import LAB, wait_until
-from .people import Operator, Server, changes_in, declare
+from .people import Operator, changes_in, declare
 
 
 def as_root(*arguments: str) -> str:
@@ -40,20 +40,17 @@ def whole_lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
         as_root("down", "--dir", directory)
 
 
-@pytest.fixture(scope="module")
-def server(guest_image: Path, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Server]:
-    """Serve the image where the hosts reach this machine: the lab's bridge."""
-    root = tmp_path_factory.mktemp("www")
-    (root / "guest.qcow2").write_bytes(guest_image.read_bytes())
-    serving = Server(root, "0.0.0.0")
-    serving.start()
-    yield serving
-    serving.stop()
-
-
 def on(lab: str, host: str, *command: str) -> str:
     """Run a command on a whole host."""
     return as_root("exec", "--dir", lab, host, "--", *command)
+
+
+@pytest.fixture(scope="module")
+def images_url(whole_lab: str, guest_image: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Serve the image where the hosts can reach it and return the address."""
+    root = tmp_path_factory.mktemp("www")
+    (root / "guest.qcow2").write_bytes(guest_image.read_bytes())
+    return as_root("serve", "--dir", whole_lab, "--root", str(root)).splitlines()[-1].rstrip("/")
 
 
 def greeting(lab: str, host: str, network: str, name: str) -> str:
@@ -66,12 +63,10 @@ def greeting(lab: str, host: str, network: str, name: str) -> str:
     return ""
 
 
-def test_a_fleet_over_ssh_survives_a_crash(whole_lab: str, server: Server, guest_image: Path, tmp_path: Path) -> None:
+def test_a_fleet_over_ssh_survives_a_crash(whole_lab: str, images_url: str, guest_image: Path, tmp_path: Path) -> None:
     """Guests answer on their network; a dead host is not guessed about; after its reboot the declaration holds again."""
     inventory = as_root("inventory", "--dir", whole_lab, "--python", sys.executable)
-    operator = Operator(tmp_path, inventory, server, guest_image)
-    gateway = on(whole_lab, "host1", "sh", "-c", "ip -4 route show default | cut -d ' ' -f 3")
-    operator.fleet["fleet_images"][0]["url"] = f"http://{gateway}:{server.server_address[1]}/guest.qcow2"
+    operator = Operator(tmp_path, inventory, images_url, guest_image)
     operator.fleet["fleet_instances"] = [
         declare(f"net-{number}", host=f"host{number}", networks=[{"network": "default"}]) for number in (1, 2)
     ]
