@@ -86,6 +86,7 @@ options:
 """
 
 EXAMPLES = r"""
+---
 - name: Publish an image once, verified
   kilonova.compute.compute_image:
     name: debian-12

@@ -69,9 +69,9 @@ class ImageRecord:
             record = ImageRecord(**{key: value for key, value in data.items() if key in known})
         except TypeError:
             return None
-        return record if record._makes_sense() else None
+        return record if record.makes_sense() else None
 
-    def _makes_sense(self) -> bool:
+    def makes_sense(self) -> bool:
         """Tell whether what others act on has the right form: anyone who may write to the pool wrote it."""
         return (
             isinstance(self.digest, str)

@@ -36,7 +36,7 @@ class _Check:
         self._items = items
         self._backing = {self._hypervisor.backing(items[0].volume)}
 
-    def all_run(self, unused: Outcome) -> None:
+    def all_run(self, unused_outcome: Outcome) -> None:
         """Refuse a figure unless every instance runs on its own disk over the base image."""
         wanted = {item.name for item in self._items}
         running = self._hypervisor.domains("--state-running")
@@ -49,7 +49,7 @@ class _Check:
         if found != self._backing or "" in found:
             raise BenchError(f"Disks do not lie over the base image but over {found}.")
 
-    def nothing_there(self, unused: Outcome) -> None:
+    def nothing_there(self, unused_outcome: Outcome) -> None:
         """Refuse a figure of the empty playbook if it left anything."""
         if self._hypervisor.domains():
             raise BenchError("The playbook that does nothing made domains.")

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import json
+import typing as t
 from dataclasses import asdict
 
 from . import fleet
 from .create import Report
 from .environment import WORK, Environment
-from .figures import interleave, ratio, times_of, whole, without_startup
+from .figures import Figure, Round, interleave, ratio, times_of, whole, without_startup
 from .subjects import Subject, expect_no_change, module, playbook, publish_image, record
 
 
@@ -49,11 +50,16 @@ def noop(environment: Environment, rounds: int, size: int, looped: int) -> Repor
         ),
     ]
     found = interleave(subjects, rounds, lambda: None)
+    title = f"noop: second run over {size} instances that are defined and off"
+    details = {"looped": looped, "rounds": [asdict(taken) for taken in found], **_counted(calls, size)}
+    return Report(title, times_of(subjects, found), _ratios(found, size, looped), details)
 
+
+def _ratios(found: list[Round], size: int, looped: int) -> list[Figure]:
     def scaled(seconds: dict[str, float]) -> float:
         return without_startup("community")(seconds) * size / looped
 
-    ratios = [
+    return [
         ratio(
             f"community.libvirt for {size} / ours, whole playbooks",
             found,
@@ -62,16 +68,15 @@ def noop(environment: Environment, rounds: int, size: int, looped: int) -> Repor
         ),
         ratio("the same without Ansible's start-up", found, scaled, without_startup("ours")),
     ]
-    few, many = (sum(calls[count].values()) for count in (size // 2, size))
-    details = {
-        "looped": looped,
-        "rounds": [asdict(taken) for taken in found],
+
+
+def _counted(calls: dict[int, dict[str, int]], size: int) -> dict[str, t.Any]:
+    half = calls[size // 2]
+    return {
         "calls": calls[size],
-        "calls_per_further_instance": (many - few) / (size - size // 2),
-        "calls_that_grow": sorted(name for name in calls[size] if calls[size][name] != calls[size // 2].get(name)),
+        "calls_per_further_instance": (sum(calls[size].values()) - sum(half.values())) / (size - size // 2),
+        "calls_that_grow": sorted(name for name, count in calls[size].items() if count != half.get(name)),
     }
-    title = f"noop: second run over {size} instances that are defined and off"
-    return Report(title, times_of(subjects, found), ratios, details)
 
 
 def _calls(environment: Environment, size: int) -> dict[str, int]:

@@ -28,11 +28,11 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, root: Path) -> None:
         """Listen on a free port of the loopback address."""
         self.requests: list[str] = []
+        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
         super().__init__(("127.0.0.1", 0), functools.partial(_Handler, directory=str(root)))
 
     def start(self) -> None:
         """Serve in a thread until :meth:`stop`."""
-        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

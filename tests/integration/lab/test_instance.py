@@ -109,7 +109,7 @@ def test_more_memory_and_disk(host: Hypervisor, name: str) -> None:
 def test_disks_boot_on_every_bus(host: Hypervisor, name: str, bus: str, disk_format: str) -> None:
     """The guest's own boot loader and kernel come from the disk, so a ready line proves the bus and the format."""
     machine = "pc" if bus == "ide" else "q35"
-    declared = {"disk_bus": bus, "disk_format": disk_format, "machine_type": machine}
+    declared: dict[str, t.Any] = {"disk_bus": bus, "disk_format": disk_format, "machine_type": machine}
     made(instance(host, name, **declared))
     host.wait_for_console(name, f"kilonova-guest ready: {name}")
     assert not made(instance(host, name, **declared)).changed
@@ -120,7 +120,7 @@ def test_a_classic_definition_plans_no_second_change(host: Hypervisor, name: str
     iso = host.pool_path() / "seed.iso"
     iso.write_bytes(b"\0" * 4096)
     host.virsh("pool-refresh", "default")
-    declared = {
+    declared: dict[str, t.Any] = {
         "graphics": {"type": "vnc", "keymap": "de"},
         "video": "vga",
         "boot": {"devices": ["cdrom", "hd", "network"], "menu": True},

@@ -53,6 +53,11 @@ def images_url(whole_lab: str, guest_image: Path, tmp_path_factory: pytest.TempP
     return as_root("serve", "--dir", whole_lab, "--root", str(root)).splitlines()[-1].rstrip("/")
 
 
+def wait_for_greeting(lab: str, host: str, name: str) -> None:
+    """Wait until the guest's web server tells the guest's own name."""
+    wait_until(lambda: name in greeting(lab, host, "default", name), f"{name} answers HTTP with its name")
+
+
 def greeting(lab: str, host: str, network: str, name: str) -> str:
     """Return what the guest's web server says to its own hypervisor, asked at its leased address."""
     leases = on(lab, host, "virsh", "-q", "net-dhcp-leases", network)
@@ -72,10 +77,7 @@ def test_a_fleet_over_ssh_survives_a_crash(whole_lab: str, images_url: str, gues
     ]
     operator.deploy()
     for number in (1, 2):
-        wait_until(
-            lambda number=number: f"net-{number}" in greeting(whole_lab, f"host{number}", "default", f"net-{number}"),
-            f"net-{number} answers HTTP with its name",
-        )
+        wait_for_greeting(whole_lab, f"host{number}", f"net-{number}")
     assert changes_in(operator.deploy()) == 0
 
     as_root("crash", "--dir", whole_lab, "host1")
@@ -86,9 +88,7 @@ def test_a_fleet_over_ssh_survives_a_crash(whole_lab: str, images_url: str, gues
     as_root("up", "--kind", "whole", "--hosts", "2", "--dir", whole_lab)
     assert on(whole_lab, "host1", "virsh", "domstate", "net-1") == "shut off"
     operator.deploy()
-    wait_until(
-        lambda: "net-1" in greeting(whole_lab, "host1", "default", "net-1"), "net-1 answers again after the reboot"
-    )
+    wait_for_greeting(whole_lab, "host1", "net-1")
     assert changes_in(operator.deploy()) == 0
     assert operator.play("destroy")[0] == 0
     assert on(whole_lab, "host1", "virsh", "-q", "list", "--all", "--name") == ""

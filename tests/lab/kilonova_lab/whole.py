@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from . import hostfiles, switch
 from .errors import LabError
@@ -214,7 +214,8 @@ def _boot(host: HostLayout) -> None:
             text=True,
             start_new_session=True,
         )
-    with process.stdin as orders, process.stdout as answers:  # type: ignore[union-attr]  # both are pipes, as asked for
+    # Both are pipes, as asked for.
+    with cast("IO[str]", process.stdin) as orders, cast("IO[str]", process.stdout) as answers:
         try:
             switch.plug(host, int(_line(host, answers)))
             orders.write(f"{json.dumps(settings)}\nplugged\n")

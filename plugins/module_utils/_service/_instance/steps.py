@@ -111,7 +111,7 @@ def _create_disk(host: Host, job: Job, action: Action) -> None:
         raise DriverError(f"Volume {owned.volume} was made at {volume.path} instead of {planned}.")
 
 
-def _update(host: Host, job: Job, unused: Action) -> None:
+def _update(host: Host, job: Job, unused_action: Action) -> None:
     domain = _domain(job)
     job.handle = driver.define(host.connection, job.name, domain_xml.edit(domain.xml, _desired(job)))
 
@@ -131,15 +131,15 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
             volume.resize(size)
 
 
-def _start(host: Host, job: Job, unused: Action) -> None:
+def _start(host: Host, job: Job, unused_action: Action) -> None:
     driver.start(host.connection, job.name, job.handle or _domain(job).handle)
 
 
-def _resume(host: Host, job: Job, unused: Action) -> None:
+def _resume(host: Host, job: Job, unused_action: Action) -> None:
     driver.resume(host.connection, job.name, _domain(job).handle)
 
 
-def _stop(host: Host, job: Job, unused: Action) -> None:
+def _stop(host: Host, job: Job, unused_action: Action) -> None:
     domain, timeout = _domain(job), host.lifecycle.shutdown_timeout
     if _shut_down(host, domain, timeout):
         return
@@ -173,13 +173,13 @@ def _delete_disk(host: Host, job: Job, action: Action) -> None:
             host.volumes[disk.volume].delete()
 
 
-def _delete_log(host: Host, job: Job, unused: Action) -> None:
+def _delete_log(host: Host, job: Job, unused_action: Action) -> None:
     log = host.pool.find(console_log_name(job.name))
     if log is not None:
         log.delete()
 
 
-def _undefine(host: Host, job: Job, unused: Action) -> None:
+def _undefine(host: Host, job: Job, unused_action: Action) -> None:
     driver.undefine(host.connection, job.name, _domain(job).handle)
 
 

@@ -30,7 +30,9 @@ class PlayedGuest:
         self._said: bytes | int = SILENCE
         self.seen: list[str] = []
 
-    def openConsole(self, device: None, stream: object, flags: int) -> None:  # noqa: N802 - libvirt's name
+    def openConsole(  # noqa: N802  # pylint: disable=invalid-name  # libvirt's name
+        self, unused_device: None, unused_stream: object, unused_flags: int
+    ) -> None:
         """Connect the console."""
         self.seen.append("console")
 
@@ -47,7 +49,7 @@ class PlayedGuest:
             raise error
         return [state, 0, 0, 1, 250_000_000]
 
-    def recv(self, size: int) -> bytes | int:
+    def recv(self, unused_size: int) -> bytes | int:
         """Give what the console has."""
         return self._said
 

@@ -34,7 +34,7 @@ class Wire:
         assert len(data) <= MESSAGE_BYTES
         return self.sent.write(data[: self._takes])
 
-    def sendHole(self, length: int, flags: int) -> None:  # noqa: N802  # libvirt's name
+    def sendHole(self, length: int, unused_flags: int) -> None:  # noqa: N802  # libvirt's name
         """Take a hole."""
         self.holes.append(length)
         self.sent.write(bytes(length))

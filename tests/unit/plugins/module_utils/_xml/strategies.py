@@ -126,7 +126,7 @@ records = st.builds(
     group_policy=maybe(words),
     protected=st.booleans(),
     created_at=words,
-    labels=st.dictionaries(texts, texts | st.just("")).map(lambda labels: tuple(labels.items())),
+    labels=st.dictionaries(texts, st.one_of(texts, st.just(""))).map(lambda labels: tuple(labels.items())),
     disks=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     schema=st.integers(1, 3),
 )

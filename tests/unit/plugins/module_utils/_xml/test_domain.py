@@ -25,12 +25,8 @@ from lxml import etree
 
 DATA = Path(__file__).parent / "data"
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
-HEADER = """<!--
-GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-SPDX-License-Identifier: GPL-3.0-or-later
-SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
--->
-"""
+HEADER = "<!--\n{}\n-->\n".format("\n".join(line[2:] for line in Path(__file__).read_text().splitlines()[:3]))
+"""The golden files' licence, which is this file's."""
 PATIENT = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 """For a busy machine; a whole machine takes a while to make up."""
 BARE = Machine(type="qemu", name="m", memory_kib=65536)
