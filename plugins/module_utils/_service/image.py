@@ -14,13 +14,13 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._driver.connection import Connection
-from .._driver.storage import Pool, find_pool
-from .._errors import ConflictError, ImageError, NotFoundError, WaitTimeoutError
+from .._driver.storage import find_pool
+from .._errors import ConflictError, ImageError, WaitTimeoutError
 from .._plan.plan import Action, Change, Plan
 from .._spec.image import ImageSpec
 from .._spec.image_record import ImageRecord, record_volume_name
 from .fetch import Fetched, fetch, source_mtime_ns
-from .image_store import ImageStore, PublishedImage
+from .image_store import ImageStore
 from .lock import host_lock
 
 FETCH = "fetch_image"
@@ -52,25 +52,6 @@ class ImageOutcome:
 
     plan: Plan
     image: dict[str, t.Any] | None = field(default=None)
-
-
-def find_image(connection: Connection, pool: Pool, name: str) -> PublishedImage:
-    """Return the published image ``name``, or say which there are."""
-    store = ImageStore(connection, pool)
-    found = store.published(name)
-    if found is None:
-        names = ", ".join(other for other in store.names() if other != name) or "none"
-        raise NotFoundError(
-            f"Option image: no image named {name} is in pool {pool.name}; publish it with"
-            f" kilonova.compute.compute_image; there are: {names}.",
-            {"option": "image"},
-        )
-    return found
-
-
-def is_still_published(connection: Connection, pool: Pool, image: PublishedImage) -> bool:
-    """Tell whether ``image`` is as it was found: to be asked once a volume lies on it, so that it can't vanish below."""
-    return ImageStore(connection, pool).published(image.name) == image
 
 
 def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, directory: str | None) -> ImageOutcome:

@@ -16,83 +16,26 @@ import contextlib
 import hashlib
 import io
 import time
-from dataclasses import dataclass
 
-from .._driver.connection import Connection
-from .._driver.storage import Pool, Volume
+from .._driver.storage import Volume
 from .._errors import CapacityError, ConflictError, ExistsError, ImageError, NotFoundError, WaitTimeoutError
 from .._spec.image_record import (
     RECORD_BYTES,
     ImageRecord,
     data_volume_name,
-    image_name,
     is_data_volume,
     record_volume_name,
 )
 from .fetch import Fetched, HashingReader
+from .image_catalog import ImageCatalog
 from .image_usage import read_usage
 
 STILL_SECONDS = 4.0
 """A volume that did not change for so long is not being written by a run on another machine."""
 
 
-@dataclass(frozen=True)
-class PublishedImage:
-    """An image that instances can be made from; ``path`` and ``volume`` are its data's."""
-
-    name: str
-    digest: str
-    format: str
-    virtual_size_bytes: int
-    path: str
-    volume: str
-
-
-class ImageStore:
-    """The images of one pool."""
-
-    def __init__(self, connection: Connection, pool: Pool) -> None:
-        """Look at ``pool``."""
-        self.connection = connection
-        self.pool = pool
-
-    def record(self, name: str) -> ImageRecord | None:
-        """Read the record of the image ``name``; None if there is none, or none that can be read."""
-        volume = self.pool.find(record_volume_name(name))
-        return self._read(volume, name) if volume else None
-
-    def records(self) -> list[ImageRecord]:
-        """Read all records of the pool."""
-        found = []
-        for volume_name, volume in self.pool.volumes().items():
-            name = image_name(volume_name)
-            record = self._read(volume, name) if name else None
-            if record:
-                found.append(record)
-        return found
-
-    def names(self) -> list[str]:
-        """Return the names of all images, without reading their records."""
-        return sorted(name for volume in self.pool.volumes() if (name := image_name(volume)))
-
-    def data(self, record: ImageRecord) -> Volume | None:
-        """Return the data volume that ``record`` names, if all of it is there."""
-        volume = self.pool.find(record.volume)
-        if volume is None:
-            return None
-        try:
-            physical = volume.description.physical_bytes
-        except NotFoundError:
-            return None
-        return volume if physical is None or physical >= record.size_bytes else None
-
-    def published(self, name: str) -> PublishedImage | None:
-        """Return the image ``name`` if it is published."""
-        record = self.record(name)
-        volume = self.data(record) if record else None
-        if record is None or volume is None:
-            return None
-        return PublishedImage(name, record.digest, record.format, record.virtual_size_bytes, volume.path, record.volume)
+class ImageStore(ImageCatalog):
+    """The images of one pool, to be changed."""
 
     def users(self, volume_name: str) -> list[str]:
         """Return in words who lies on the volume, and which disks can't be looked into."""
@@ -171,13 +114,6 @@ class ImageStore:
             time.sleep(STILL_SECONDS)
         after = self._states(volume_names)
         return [name for name in volume_names if name in before and before[name] == after.get(name)]
-
-    def _read(self, volume: Volume, name: str) -> ImageRecord | None:
-        try:
-            record = ImageRecord.from_bytes(volume.read_bytes(RECORD_BYTES))
-        except NotFoundError:
-            return None
-        return record if record and record.name == name else None
 
     def _vouched(self, volume: Volume) -> bool:
         """Tell whether a record names the volume and all of it is there."""

@@ -24,7 +24,7 @@ from ..._spec.instance import InstanceSpec
 from ..._spec.lifecycle import Lifecycle
 from ..._spec.machine import Machine
 from ..facts_guests import GIB, Guest, PoolPlace, understand
-from ..image import PublishedImage, find_image
+from ..image_catalog import PublishedImage, find_image
 from ..virt_type import VirtChoice, pick_virt_type
 from .design import Platform
 

@@ -1,0 +1,96 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The images of one pool, to be looked up: all that making an instance needs of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._driver.connection import Connection
+from .._driver.storage import Pool, Volume
+from .._errors import NotFoundError
+from .._spec.image_record import RECORD_BYTES, ImageRecord, image_name, record_volume_name
+
+
+@dataclass(frozen=True)
+class PublishedImage:
+    """An image that instances can be made from; ``path`` and ``volume`` are its data's."""
+
+    name: str
+    digest: str
+    format: str
+    virtual_size_bytes: int
+    path: str
+    volume: str
+
+
+class ImageCatalog:
+    """The images of one pool."""
+
+    def __init__(self, connection: Connection, pool: Pool) -> None:
+        """Look at ``pool``."""
+        self.connection = connection
+        self.pool = pool
+
+    def record(self, name: str) -> ImageRecord | None:
+        """Read the record of the image ``name``; None if there is none, or none that can be read."""
+        volume = self.pool.find(record_volume_name(name))
+        return self._read(volume, name) if volume else None
+
+    def records(self) -> list[ImageRecord]:
+        """Read all records of the pool."""
+        found = []
+        for volume_name, volume in self.pool.volumes().items():
+            name = image_name(volume_name)
+            record = self._read(volume, name) if name else None
+            if record:
+                found.append(record)
+        return found
+
+    def names(self) -> list[str]:
+        """Return the names of all images, without reading their records."""
+        return sorted(name for volume in self.pool.volumes() if (name := image_name(volume)))
+
+    def data(self, record: ImageRecord) -> Volume | None:
+        """Return the data volume that ``record`` names, if all of it is there."""
+        volume = self.pool.find(record.volume)
+        if volume is None:
+            return None
+        try:
+            physical = volume.description.physical_bytes
+        except NotFoundError:
+            return None
+        return volume if physical is None or physical >= record.size_bytes else None
+
+    def published(self, name: str) -> PublishedImage | None:
+        """Return the image ``name`` if it is published."""
+        record = self.record(name)
+        volume = self.data(record) if record else None
+        if record is None or volume is None:
+            return None
+        return PublishedImage(name, record.digest, record.format, record.virtual_size_bytes, volume.path, record.volume)
+
+    def _read(self, volume: Volume, name: str) -> ImageRecord | None:
+        try:
+            record = ImageRecord.from_bytes(volume.read_bytes(RECORD_BYTES))
+        except NotFoundError:
+            return None
+        return record if record and record.name == name else None
+
+
+def find_image(connection: Connection, pool: Pool, name: str) -> PublishedImage:
+    """Return the published image ``name``, or say which there are."""
+    catalog = ImageCatalog(connection, pool)
+    found = catalog.published(name)
+    if found is None:
+        names = ", ".join(other for other in catalog.names() if other != name) or "none"
+        raise NotFoundError(
+            f"Option image: no image named {name} is in pool {pool.name}; publish it with"
+            f" kilonova.compute.compute_image; there are: {names}.",
+            {"option": "image"},
+        )
+    return found
