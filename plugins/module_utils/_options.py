@@ -123,7 +123,7 @@ def instance_options() -> dict[str, dict[str, t.Any]]:
                 "type": _choice("vnc", "vnc", "none"),
                 "listen": {"type": "str", "default": "127.0.0.1"},
                 "port": {"type": "int"},
-                "keymap": {"type": "str"},
+                "keymap": {"type": "str", "no_log": False},
             }
         ),
         "console": _group({"log": {"type": "bool", "default": True}}),

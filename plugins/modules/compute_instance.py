@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance
+  - kilonova.compute._instance.lifecycle
   - kilonova.compute._attributes
   - kilonova.compute._attributes.actiongroup_compute
 attributes:

@@ -142,7 +142,7 @@ def _v3_features(header: bytes, problems: list[str]) -> int:
     if len(header) < _QCOW2_HEADER.size + _QCOW2_V3.size:
         problems.append("ends within its header")
         return 0
-    incompatible, _, _, _, length = _QCOW2_V3.unpack_from(header, _QCOW2_HEADER.size)
+    incompatible, *_unused, length = _QCOW2_V3.unpack_from(header, _QCOW2_HEADER.size)
     if incompatible & _DATA_FILE or _has_extension(header, length, _DATA_FILE_EXTENSION):
         problems.append("keeps its data in another file")
     if incompatible & _CORRUPT:

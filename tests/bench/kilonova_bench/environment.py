@@ -73,7 +73,7 @@ class Environment:
         """Return the versions that the figures belong to."""
         found: dict[str, str] = json.loads(run([str(self.python), "-c", _VERSIONS], env=self.variables()))
         for line in self.hypervisor.virsh("version").splitlines():
-            what, _, version = line.partition(": ")
+            what, _colon, version = line.partition(": ")
             if what.startswith("Using library"):
                 found["libvirt"] = version.rpartition(" ")[2]
             if what.startswith("Running hypervisor"):

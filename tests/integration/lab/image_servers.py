@@ -54,7 +54,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send a file."""
         path = self.path.partition("?")[0].lstrip("/")
-        fault, _, name = path.rpartition("/")
+        fault, _slash, name = path.rpartition("/")
         self.images.requests.append(path)
         if fault == "private" and self.headers.get("Authorization") != _authorization():
             self.send_response(HTTPStatus.UNAUTHORIZED)
@@ -101,7 +101,7 @@ class StallingProxy:
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client, _ = self._listener.accept()
+                client, _address = self._listener.accept()
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(self._target)
                 threading.Thread(target=self._pass_on, args=(client, server, self._limit), daemon=True).start()

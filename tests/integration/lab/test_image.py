@@ -192,7 +192,9 @@ def test_slow_server_is_given_up(hypervisor: Hypervisor, name: str, server: Imag
 def test_concurrent_runs_fetch_once(hypervisor: Hypervisor, name: str, server: ImageServer, content: bytes) -> None:
     """Of two runs at once, one publishes and the other waits and finds nothing to do."""
     server.gate.clear()
-    runs = [start_module("compute_image", uri=hypervisor.uri, name=name, url=server.url("a.qcow2")) for _ in range(2)]
+    runs = [
+        start_module("compute_image", uri=hypervisor.uri, name=name, url=server.url("a.qcow2")) for _run in range(2)
+    ]
     wait_until(lambda: server.requests, "a request")
     server.gate.set()
     results = [json.loads(run.communicate(timeout=300)[0]) for run in runs]

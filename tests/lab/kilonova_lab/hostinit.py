@@ -119,7 +119,7 @@ def _other_file_systems() -> list[str]:
     """Return where else on this machine files are kept; an overlay does not show what is mounted on what it lies over."""
     points = []
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        fields, _, kind = line.partition(" - ")
+        fields, _dash, kind = line.partition(" - ")
         point = fields.split()[4].encode().decode("unicode_escape")
         if (
             point != "/"

@@ -194,7 +194,7 @@ def _qemu_conf(host: HostLayout) -> str:
 
 
 def _environment(host: HostLayout) -> dict[str, str]:
-    marker, _, value = host.marker.partition("=")
+    marker, _equals, value = host.marker.partition("=")
     short = str(host.short)
     return {
         marker: value,

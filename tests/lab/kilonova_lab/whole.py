@@ -147,7 +147,7 @@ def command(host: HostLayout, words: list[str]) -> tuple[list[str], dict[str, st
 
 
 def _environment(host: HostLayout) -> dict[str, str]:
-    marker, _, value = host.marker.partition("=")
+    marker, _equals, value = host.marker.partition("=")
     return {marker: value, "PATH": system_path(), "HOME": "/root", "LC_ALL": "C.UTF-8"}
 
 
@@ -215,7 +215,8 @@ def _boot(host: HostLayout) -> None:
             start_new_session=True,
         )
     # Both are pipes, as asked for.
-    with cast("IO[str]", process.stdin) as orders, cast("IO[str]", process.stdout) as answers:
+    pipes = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+    with contextlib.closing(pipes[0]) as orders, contextlib.closing(pipes[1]) as answers:
         try:
             switch.plug(host, int(_line(host, answers)))
             orders.write(f"{json.dumps(settings)}\nplugged\n")

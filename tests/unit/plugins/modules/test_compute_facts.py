@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import subprocess
 import sys
 import typing as t
@@ -114,8 +115,15 @@ with patch_module_args({"uri": "test:///default", "pool": "default-pool"}):
 @pytest.mark.parametrize(("library", "package"), [("libvirt", "python3-libvirt"), ("lxml", "python3-lxml")])
 def test_a_missing_library(library: str, package: str) -> None:
     """It is named, with the package that has it, and the exit code is not zero."""
+    # The process finds the collection where this one did.
+    collections = compute_facts.__file__.split("/ansible_collections/", maxsplit=1)[0]
     done = subprocess.run(
-        [sys.executable, "-c", _WITHOUT, library], check=False, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", _WITHOUT, library],
+        env={**os.environ, "PYTHONPATH": collections},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     result = json.loads(done.stdout)
     assert done.returncode != 0

@@ -52,7 +52,7 @@ from pathlib import Path
 from ansible_collections.kilonova.compute.plugins.module_utils._service import lock
 lock._PAUSE_SECONDS = 0.001
 counter = Path(sys.argv[2])
-for _ in range(100):
+for _turn in range(100):
     with lock.host_lock("key", 120, directory=sys.argv[1]):
         counter.write_text(str(int(counter.read_text()) + 1))
 """
@@ -63,8 +63,9 @@ def test_processes_wait_for_each_other(tmp_path: Path) -> None:
     counter = tmp_path / "counter"
     counter.write_text("0")
     command = [sys.executable, "-c", COUNTER, str(tmp_path / "locks"), str(counter)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-    runs = [subprocess.Popen(command, env=environment) for _ in range(4)]
+    # The processes find the collection where this one did.
+    environment = {**os.environ, "PYTHONPATH": host_lock.__globals__["__file__"].split("/ansible_collections/", maxsplit=1)[0]}
+    runs = [subprocess.Popen(command, env=environment) for _turn in range(4)]
     assert [run.wait(120) for run in runs] == [0] * 4
     assert counter.read_text() == "400"
     assert not (tmp_path / "locks").exists()
@@ -76,11 +77,11 @@ def test_threads_wait_for_each_other(tmp_path: Path) -> None:
     counter.write_text("0")
 
     def count() -> None:
-        for _ in range(5):
+        for _turn in range(5):
             with host_lock("key", 60, directory=str(tmp_path / "locks")):
                 counter.write_text(str(int(counter.read_text()) + 1))
 
-    threads = [threading.Thread(target=count) for _ in range(4)]
+    threads = [threading.Thread(target=count) for _turn in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -91,7 +92,8 @@ def test_threads_wait_for_each_other(tmp_path: Path) -> None:
 def test_gone_with_a_killed_process(tmp_path: Path) -> None:
     """A run that is killed leaves no lock behind."""
     directory = str(tmp_path / "locks")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    # The processes find the collection where this one did.
+    environment = {**os.environ, "PYTHONPATH": host_lock.__globals__["__file__"].split("/ansible_collections/", maxsplit=1)[0]}
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
     ) as holder:

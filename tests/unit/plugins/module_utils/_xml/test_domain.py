@@ -25,7 +25,9 @@ from lxml import etree
 
 DATA = Path(__file__).parent / "data"
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
-HEADER = "<!--\n{}\n-->\n".format("\n".join(line[2:] for line in Path(__file__).read_text().splitlines()[:3]))
+HEADER = "<!--\n{}\n-->\n".format(
+    "\n".join(line[2:] for line in Path(__file__).read_text(encoding="utf-8").splitlines()[:3])
+)
 """The golden files' licence, which is this file's."""
 PATIENT = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 """For a busy machine; a whole machine takes a while to make up."""
