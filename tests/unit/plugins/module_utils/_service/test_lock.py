@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ComputeError, WaitTimeoutError
+from ansible_collections.kilonova.compute.plugins.module_utils._service import lock as lock_module
 from ansible_collections.kilonova.compute.plugins.module_utils._service.lock import host_lock
 
 HOLDER = """
@@ -64,7 +65,7 @@ def test_processes_wait_for_each_other(tmp_path: Path) -> None:
     counter.write_text("0")
     command = [sys.executable, "-c", COUNTER, str(tmp_path / "locks"), str(counter)]
     # The processes find the collection where this one did.
-    environment = {**os.environ, "PYTHONPATH": host_lock.__globals__["__file__"].split("/ansible_collections/", maxsplit=1)[0]}
+    environment = {**os.environ, "PYTHONPATH": lock_module.__file__.split("/ansible_collections/", maxsplit=1)[0]}
     runs = [subprocess.Popen(command, env=environment) for _turn in range(4)]
     assert [run.wait(120) for run in runs] == [0] * 4
     assert counter.read_text() == "400"
@@ -93,7 +94,7 @@ def test_gone_with_a_killed_process(tmp_path: Path) -> None:
     """A run that is killed leaves no lock behind."""
     directory = str(tmp_path / "locks")
     # The processes find the collection where this one did.
-    environment = {**os.environ, "PYTHONPATH": host_lock.__globals__["__file__"].split("/ansible_collections/", maxsplit=1)[0]}
+    environment = {**os.environ, "PYTHONPATH": lock_module.__file__.split("/ansible_collections/", maxsplit=1)[0]}
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
     ) as holder:
