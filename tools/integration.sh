@@ -14,4 +14,6 @@ for suite in tests/integration/lab tests/e2e; do
   [[ ! -d $suite ]] || suites+=("$suite")
 done
 ((${#suites[@]})) || die "There are no integration tests: tests/integration/lab and tests/e2e are missing."
-run_suite integration "${suites[@]}"
+# The tests import the collection, from the copy of the tree, and each other.
+export PYTHONPATH=$WORK
+run_suite integration --import-mode importlib "${suites[@]}"
