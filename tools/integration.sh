@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-# Run the tests that boot guests on simulated hypervisors.
+# Run the tests that boot guests on simulated hypervisors: tools/integration.sh [PYTEST ARGUMENT...]
 
 # shellcheck source=tools/common.sh
 source "${BASH_SOURCE[0]%/*}/common.sh"
@@ -16,4 +16,4 @@ done
 ((${#suites[@]})) || die "There are no integration tests: tests/integration/lab and tests/e2e are missing."
 # The tests import the collection, from the copy of the tree, and each other.
 export PYTHONPATH=$WORK
-run_suite integration --import-mode importlib "${suites[@]}"
+run_suite integration --import-mode importlib "${suites[@]}" "$@"
