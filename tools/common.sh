@@ -25,9 +25,10 @@ case $PWD in
 esac
 
 # ansible-test writes its interpreter's path into "#!" lines, where a path with spaces or of great length does not work.
-# Such a clone is reached through a link in a private directory, always the same one: environments remember it.
+# ssh has a limit for its sockets, too. Such a clone is reached through a link in a private directory, always the same
+# one: environments remember it.
 shorten_work() {
-  [[ $WORK =~ [^A-Za-z0-9_./+-] || ${#WORK} -gt 80 ]] || return 0
+  [[ $WORK =~ [^A-Za-z0-9_./+-] || ${#WORK} -gt 50 ]] || return 0
   local short
   short=/tmp/kilonova-$UID-$(printf '%s' "$WORK" | sha256sum | cut -c 1-12)
   mkdir -m 700 "$short" 2>/dev/null || [[ -O $short && ! -L $short ]] || die "$short belongs to somebody else: remove it."
