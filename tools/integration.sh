@@ -14,6 +14,8 @@ for suite in tests/integration/lab tests/e2e; do
   [[ ! -d $suite ]] || suites+=("$suite")
 done
 ((${#suites[@]})) || die "There are no integration tests: tests/integration/lab and tests/e2e are missing."
-# The tests import the collection, from the copy of the tree, and each other.
-export PYTHONPATH=$WORK
+# The tests import the collection, from this work tree, and each other.
+mkdir -p "$WORK/import/ansible_collections/$NAMESPACE"
+ln -sfn "$ROOT" "$WORK/import/ansible_collections/$NAMESPACE/$NAME"
+export PYTHONPATH=$WORK/import
 run_suite integration --import-mode importlib "${suites[@]}" "$@"
