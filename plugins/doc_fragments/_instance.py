@@ -70,7 +70,8 @@ options:
     choices: [unmap, ignore]
   cdroms:
     description:
-      - Names of volumes of the pool that are put in as read-only CD-ROMs. They are never deleted.
+      - Names of volumes of the pool that are put in as read-only CD-ROMs. They are never deleted, and one that is no
+        longer declared stays in its drive. At most 20.
     type: list
     elements: str
     default: []
@@ -78,7 +79,7 @@ options:
     description:
       - The NICs, in order. Each has exactly one of O(networks[].network), O(networks[].bridge)
         and O(networks[].user).
-      - A NIC that is no longer declared stays.
+      - A NIC that is no longer declared stays, also one whose O(networks[].mac) was changed.
     type: list
     elements: dict
     default: []
@@ -224,13 +225,13 @@ options:
     description:
       - What libvirt does when the guest powers off.
     type: str
-    choices: [destroy, restart, preserve]
+    choices: [destroy, restart]
     default: destroy
   on_reboot:
     description:
       - What libvirt does when the guest reboots.
     type: str
-    choices: [destroy, restart, preserve]
+    choices: [destroy, restart]
     default: restart
   on_crash:
     description:
@@ -318,8 +319,8 @@ options:
     default: auto
   limits:
     description:
-      - How much of a host may be promised, in Nova's terms. It is checked again on the host, under a lock, right before
-        an instance is defined, so that two runs at once can't promise the same room.
+      - How much of a host may be promised, in Nova's terms. It is checked again right before an instance is defined, under
+        a lock of the machine where the module runs, so that two runs there can't promise the same room.
       - Used plus asked must not exceed (total minus reserved) times ratio, and no instance may exceed the host itself.
     type: dict
     suboptions:

@@ -47,7 +47,7 @@ class SpecError(ComputeError):
         """Name the ``option``, the ``problem`` and what would be right."""
         sentence = f"Option {option}: {problem}"
         super().__init__(f"{sentence}; {remedy}." if remedy else f"{sentence}.", {"option": option})
-        self.option = option
+        self.option, self.problem, self.remedy = option, problem, remedy
 
 
 class MissingLibraryError(ComputeError):

@@ -46,6 +46,8 @@ class ComputeModule:
                 result = work(connection, declared, self.check_mode)
         except ComputeError as exc:
             self.fail(exc)
+        for warning in result.pop("warnings", ()):
+            self.ansible.warn(warning)
         if not self.ansible._diff:
             result.pop("diff", None)
         self.ansible.exit_json(**result)

@@ -15,6 +15,8 @@ description:
   - Reconciles a host's whole list of instances in one task over one connection; the slow parts run side by side.
   - Each instance has its own result. If some fail, the others are still done and the task fails with the list.
   - Which host an instance belongs on is decided before, by the filter P(kilonova.compute.schedule#filter).
+  - What an instance that is there can't become in place is refused, with nothing changed; another image, machine type
+    or disk bus, a smaller disk, and the loss of its console, graphics, random number generator or guest agent channel.
 extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance.fleet
@@ -132,7 +134,7 @@ from ..module_utils._module import ComputeModule
 from ..module_utils._options import instance_options, lifecycle_options
 from ..module_utils._service._instance.host import Host
 from ..module_utils._service._instance.reconcile import reconcile
-from ..module_utils._service._instance.report import report, summary
+from ..module_utils._service._instance.report import summary
 from ..module_utils._spec.instance import InstanceSpec
 from ..module_utils._spec.lifecycle import Lifecycle
 from ..module_utils._spec.names import check_name
@@ -161,16 +163,18 @@ def read(params: dict[str, t.Any]) -> Declaration:
         fleet=fleet,
         lifecycle=Lifecycle.from_params(params),
         names=names,
-        present=() if absent else tuple(_spec(instance, fleet) for instance in params["instances"]),
+        present=() if absent else tuple(_spec(*numbered, fleet) for numbered in enumerate(params["instances"])),
         removes_named=absent,
         removes_others=(absent and not names) or (not absent and params["purge"]),
     )
 
 
-def _spec(instance: dict[str, t.Any], fleet: str) -> InstanceSpec:
-    if instance["flavor"] is None:
-        raise SpecError("instances[].flavor", f"it is missing for {instance['name']}", "give vcpus, memory_mb, disk_gb")
-    return InstanceSpec.from_params(instance, fleet)
+def _spec(index: int, instance: dict[str, t.Any], fleet: str) -> InstanceSpec:
+    try:
+        return InstanceSpec.from_params(instance, fleet)
+    except SpecError as exc:
+        option = f"instances[{index}].{exc.option}"
+        raise SpecError(option, f"of instance {instance['name']}, {exc.problem}", exc.remedy) from exc
 
 
 def work(connection: Connection, declared: Declaration, check: bool) -> dict[str, t.Any]:
@@ -180,7 +184,7 @@ def work(connection: Connection, declared: Declaration, check: bool) -> dict[str
     if declared.removes_others:
         removed += [name for name in host.members(declared.fleet) if name not in declared.names]
     jobs = reconcile(host, declared.present, [(name, declared.fleet) for name in removed], check)
-    return summary(jobs, [report(host, job) for job in jobs])
+    return summary(host, jobs)
 
 
 def main() -> None:

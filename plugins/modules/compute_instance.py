@@ -16,6 +16,8 @@ description:
   - A new instance is claimed against the host's capacity, defined, given its disk and started; if a step fails,
     everything made for it is taken back.
   - What the collection created is written into the libvirt domain's metadata. A domain without that is never touched.
+  - What an instance that is there can't become in place is refused, with nothing changed; another image, machine type
+    or disk bus, a smaller disk, and the loss of its console, graphics, random number generator or guest agent channel.
 extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance
@@ -202,12 +204,11 @@ instance:
 import typing as t
 
 from ..module_utils._driver.connection import Connection
-from ..module_utils._errors import SpecError
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import instance_options, lifecycle_options
 from ..module_utils._service._instance.host import Host
 from ..module_utils._service._instance.reconcile import reconcile
-from ..module_utils._service._instance.report import report
+from ..module_utils._service._instance.report import report, warnings
 from ..module_utils._spec.instance import InstanceSpec
 from ..module_utils._spec.lifecycle import Lifecycle
 from ..module_utils._spec.names import check_name
@@ -226,8 +227,6 @@ def read(params: dict[str, t.Any]) -> Declaration:
     lifecycle = Lifecycle.from_params(params)
     if params["state"] == "absent":
         return Declaration(lifecycle, (), ((check_name("name", params["name"]), params["fleet"]),))
-    if params["flavor"] is None:
-        raise SpecError("flavor", "it is missing", "state: present needs a flavor with vcpus, memory_mb and disk_gb")
     return Declaration(lifecycle, (InstanceSpec.from_params(params, params["fleet"]),), ())
 
 
@@ -238,7 +237,12 @@ def work(connection: Connection, declared: Declaration, check: bool) -> dict[str
     if job.error is not None:
         raise job.error
     result = report(host, job)
-    return {"changed": result["changed"], "instance": result, "diff": job.plan.as_diff()}
+    return {
+        "changed": result["changed"],
+        "instance": result,
+        "diff": job.plan.as_diff(),
+        "warnings": warnings(host, [job]),
+    }
 
 
 def main() -> None:

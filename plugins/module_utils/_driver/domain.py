@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from .._errors import DriverError, NotFoundError
@@ -52,19 +53,24 @@ def resume(connection: Connection, name: str, handle: t.Any) -> None:
     connection.call(f"resume {name}", handle.resume)
 
 
-def shutdown(connection: Connection, domain: GuestReading) -> None:
-    """Ask the guest to power off; a guest that is off already is fine."""
-    _unless_off(connection, domain, f"shut down {domain.name}", domain.handle.shutdown)
+def is_running(connection: Connection, name: str, handle: t.Any) -> bool:
+    """Tell whether the domain of that handle has a guest; one that is gone has none."""
+    try:
+        return bool(connection.call(f"read the state of {name}", handle.isActive))
+    except NotFoundError:
+        return False
+
+
+def request_shutdown(connection: Connection, domain: GuestReading) -> None:
+    """Ask the guest to power off; one that is off already, or can't be asked in its state, is no error."""
+    with contextlib.suppress(DriverError):
+        connection.call(f"shut down {domain.name}", domain.handle.shutdown)
 
 
 def power_off(connection: Connection, domain: GuestReading) -> None:
     """Pull the plug; a guest that is off already is fine."""
-    _unless_off(connection, domain, f"power off {domain.name}", domain.handle.destroy)
-
-
-def _unless_off(connection: Connection, domain: GuestReading, doing: str, function: t.Callable[..., t.Any]) -> None:
     try:
-        connection.call(doing, function)
+        connection.call(f"power off {domain.name}", domain.handle.destroy)
     except DriverError:
         if is_active(connection, domain):
             raise

@@ -16,7 +16,8 @@ from .capabilities import supported
 from .connection import Connection, libvirt
 
 STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
-INACTIVE_STATES = frozenset({"shutoff", "crashed"})
+INACTIVE_STATES = frozenset({"shutoff"})
+"""A crashed domain is one whose guest is kept for inspection; without that it is shut off."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,6 @@ class GuestReading:
     has_saved_memory: bool
     xml: str
     blocks: tuple[BlockStats, ...] = ()
-    live_max_vcpus: int | None = None
-    live_max_memory_kib: int | None = None
     handle: t.Any = None
     """Libvirt's own object, for the calls of ``domain``."""
 
@@ -78,12 +77,7 @@ def running_definitions(connection: Connection, most: int) -> t.Iterator[str]:
 
 
 def _list_with_stats(connection: Connection) -> list[tuple[t.Any, dict[str, t.Any]]]:
-    wanted = (
-        libvirt.VIR_DOMAIN_STATS_STATE
-        | libvirt.VIR_DOMAIN_STATS_BALLOON
-        | libvirt.VIR_DOMAIN_STATS_VCPU
-        | libvirt.VIR_DOMAIN_STATS_BLOCK
-    )
+    wanted = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BLOCK
     # Without waiting: a guest that another job holds gives what is known without asking it.
     flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
     listed = supported(connection, "list domains", connection.raw.getAllDomainStats, wanted, flags)
@@ -105,8 +99,6 @@ def _read(connection: Connection, handle: t.Any, stats: dict[str, t.Any], saved:
         has_saved_memory=handle.UUIDString() in saved,
         xml=connection.call(f"read domain {name}", handle.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE),
         blocks=tuple(_blocks(stats, word not in INACTIVE_STATES)),
-        live_max_vcpus=stats.get("vcpu.maximum"),
-        live_max_memory_kib=stats.get("balloon.maximum"),
         handle=handle,
     )
 

@@ -136,8 +136,12 @@ class Pool:
             f"create volume {name} from {source} in storage pool", self._raw.createXMLFrom, text, origin, 0
         )
         volume = Volume(self._connection, raw, self.name)
-        if volume.capacity < capacity_bytes:
-            volume.resize(capacity_bytes)
+        try:
+            if volume.capacity < capacity_bytes:
+                volume.resize(capacity_bytes)
+        except DriverError:
+            volume.delete()
+            raise
         return volume
 
     def _call(self, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:

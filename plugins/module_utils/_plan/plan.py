@@ -65,6 +65,10 @@ class Plan:
         """Tell whether an action with this ``verb`` is planned."""
         return any(action.verb == verb for action in self.actions)
 
+    def first(self, count: int) -> Plan:
+        """Return the plan of the first ``count`` actions: what was done when the next one failed."""
+        return Plan(self.resource, self.actions[:count])
+
     def as_result(self) -> dict[str, t.Any]:
         """Return the keys that every module's result shares."""
         return {
@@ -79,8 +83,12 @@ class Plan:
             "before_header": self.resource,
             "after_header": self.resource,
             "before": _lines((change.path, change.before) for change in self.changes),
-            "after": _lines((change.path, change.after) for change in self.changes),
+            "after": _lines((change.path, _timed(change)) for change in self.changes),
         }
+
+
+def _timed(change: Change) -> t.Any:
+    return f"{change.after} (at the next boot)" if change.effect == NEXT_BOOT else change.after
 
 
 def _lines(pairs: t.Iterable[tuple[str, t.Any]]) -> str:

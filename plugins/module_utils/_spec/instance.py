@@ -20,6 +20,9 @@ from .names import check_name
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _MULTICAST_BIT = 1
+_MOST_CDROMS = 20
+GUEST_AGENT = "org.qemu.guest_agent.0"
+"""The channel that QEMU's guest agent listens on."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class InstanceSpec:
     def from_params(cls, params: dict[str, t.Any], fleet: str | None) -> InstanceSpec:
         """Validate the options of one instance (see ``_options.instance_options``)."""
         name = check_name("name", params["name"])
+        if params["flavor"] is None:
+            raise SpecError("flavor", "it is missing", "state: present needs vcpus, memory_mb and disk_gb")
         if fleet is not None:
             check_name("fleet", fleet)
         flavor = Flavor.from_params(params["flavor"])
@@ -123,6 +128,8 @@ class InstanceSpec:
                 f"instance {name} has nothing to boot from",
                 "give an image, a flavor.disk_gb above 0, or cdroms",
             )
+        if len(params["cdroms"]) > _MOST_CDROMS:
+            raise SpecError("cdroms", f"{len(params['cdroms'])} are too many", f"give at most {_MOST_CDROMS}")
         return cls(
             name=name,
             fleet=fleet,

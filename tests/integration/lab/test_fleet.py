@@ -99,7 +99,7 @@ def test_one_failure_does_not_stop_the_others(host: Hypervisor) -> None:
 
 def test_the_host_is_never_promised_twice(host: Hypervisor) -> None:
     """Two runs at once each ask for more than half of the memory: exactly one gets it."""
-    total = int(host.virsh("nodeinfo").split("Memory size:")[1].split()[0]) // 1024
+    total = run_module("compute_facts", uri=host.uri).data["ansible_facts"]["compute_node"]["memory_mb"]
     large = {**FLAVOR, "memory_mb": total * 6 // 10}
     runs = [
         start_module(

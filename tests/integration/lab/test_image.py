@@ -180,6 +180,7 @@ def test_refused_connection_leaves_nothing(hypervisor: Hypervisor, name: str, se
     assert hypervisor.volumes() == set()
 
 
+@pytest.mark.usefixtures("content")
 def test_slow_server_is_given_up(hypervisor: Hypervisor, name: str, server: ImageServer) -> None:
     """A server that says nothing for the time allowed is told in one sentence."""
     server.gate.clear()
@@ -406,6 +407,7 @@ def test_changed_file_is_published_anew(hypervisor: Hypervisor, name: str, tmp_p
     assert hypervisor.volumes() == {record_volume(name), data_volume(b"b" * MIB, "raw")}
 
 
+@pytest.mark.usefixtures("content")
 def test_secrets_stay_secret(hypervisor: Hypervisor, name: str, server: ImageServer, tmp_path: Path) -> None:
     """User, password and query of a URL are used, and appear neither in results and errors nor in the pool."""
     url = f"http://{USER}:{PASSWORD}@{server.address}/private/a.qcow2?token=very-secret"
@@ -423,6 +425,7 @@ def test_secrets_stay_secret(hypervisor: Hypervisor, name: str, server: ImageSer
     assert not made(image(hypervisor, name, url=url)).changed
 
 
+@pytest.mark.usefixtures("content")
 def test_pool_must_be_there(hypervisor: Hypervisor, name: str, server: ImageServer) -> None:
     """A pool that is missing is named with those there are."""
     result = image(hypervisor, name, url=server.url("a.qcow2"), pool="fast")

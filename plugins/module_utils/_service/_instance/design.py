@@ -11,11 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..._errors import SpecError
-from ..._spec.instance import InstanceSpec
+from ..._spec.instance import GUEST_AGENT, InstanceSpec
 from ..._spec.machine import Channel, Cpu, Disk, Features, Graphics, Machine, Nic, OsBoot, Serial
 from ..._spec.record import InstanceRecord, OwnedDisk
 
-GUEST_AGENT = "org.qemu.guest_agent.0"
 _KIB_PER_MIB = 1024
 _X86 = frozenset({"x86_64", "i686"})
 _TARGET_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd"}
@@ -91,18 +90,18 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
             arch=platform.arch,
             machine=platform.machine,
             boot_devices=spec.boot.devices,
-            boot_menu=spec.boot.menu or None,
+            boot_menu=spec.boot.menu,
             firmware=spec.boot.firmware if spec.boot.firmware == "efi" else None,
             smbios_sysinfo=x86,
         ),
-        features=Features(acpi=hardware.acpi or None, apic=(hardware.apic or None) if x86 else None, pae=hardware.pae),
-        cpu=_cpu(spec, platform),
+        features=Features(acpi=hardware.acpi, apic=hardware.apic if x86 else None, pae=hardware.pae),
+        cpu=_cpu(spec, platform, existing),
         clock_offset=hardware.clock,
         on_poweroff=hardware.on_poweroff,
         on_reboot=hardware.on_reboot,
         on_crash=hardware.on_crash,
         emulator=hardware.emulator or platform.emulator,
-        disks=_disks(spec, platform, storage, record),
+        disks=_disks(spec, platform, storage, record, existing),
         # Without a model libvirt picks an old SCSI card, which most guests have no driver for.
         scsi_model="virtio-scsi" if spec.disk_bus == "scsi" else None,
         nics=tuple(
@@ -151,29 +150,39 @@ def _record(spec: InstanceSpec, storage: Storage, existing: Machine | None, now:
     return replace(declared, image_digest=storage.image_digest, created_at=now, disks=disks)
 
 
-def _cpu(spec: InstanceSpec, platform: Platform) -> Cpu | None:
+def _cpu(spec: InstanceSpec, platform: Platform, existing: Machine | None) -> Cpu | None:
     mode = spec.hardware.cpu_mode
     if mode is None and platform.virt_type == "kvm":
         mode = "host-model"
     flavor = spec.flavor
-    if mode is None and flavor.sockets is None:
+    topology = (flavor.sockets, flavor.cores, flavor.threads)
+    if (
+        flavor.sockets is None
+        and existing is not None
+        and existing.cpu is not None
+        and existing.cpu.sockets is not None
+    ):
+        # A topology that is there must fit the number of vCPUs.
+        topology = (flavor.vcpus, 1, 1)
+    if mode is None and topology[0] is None:
         return None
-    return Cpu(mode, spec.hardware.cpu_model, flavor.sockets, flavor.cores, flavor.threads)
+    return Cpu(mode, spec.hardware.cpu_model, *topology)
 
 
-def _disks(spec: InstanceSpec, platform: Platform, storage: Storage, record: InstanceRecord) -> tuple[Disk, ...]:
-    disks = [
-        Disk(
-            target=owned.target,
-            bus=spec.disk_bus,
-            source=storage.locate(owned.volume),
-            format=spec.disk_format,
-            cache=spec.disk_cache,
-            discard=spec.disk_discard,
-            type="block" if storage.block else "file",
-        )
-        for owned in record.disks
-    ]
+def _disks(
+    spec: InstanceSpec, platform: Platform, storage: Storage, record: InstanceRecord, existing: Machine | None
+) -> tuple[Disk, ...]:
+    present = {disk.target: disk for disk in existing.disks} if existing else {}
+    disks = []
+    for owned in record.disks:
+        declared = Disk(target=owned.target, bus=spec.disk_bus, cache=spec.disk_cache, discard=spec.disk_discard)
+        if owned.target in present:
+            # A disk stays where it lies: it may have been moved, or be below a snapshot, since it was made.
+            disks.append(replace(declared, type=present[owned.target].type))
+        else:
+            kind = "block" if storage.block else "file"
+            source = storage.locate(owned.volume)
+            disks.append(replace(declared, type=kind, source=source, format=spec.disk_format))
     bus = "ide" if platform.arch in _X86 and "q35" not in (platform.machine or "q35") else "sata"
     prefix = _TARGET_PREFIX[bus]
     taken = {disk.target for disk in disks}

@@ -13,60 +13,47 @@ from functools import cached_property
 
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
+from ..._driver.domain import live_xml
 from ..._driver.guests import GuestReading, read_guests
 from ..._driver.inventory import read_networks
 from ..._driver.probe import NAME_PREFIX
-from ..._driver.storage import Pool, PoolInfo, Volume, find_pool
 from ..._errors import DriverError, NotFoundError, SpecError
 from ..._plan.claims import Amount
-from ..._plan.instance import Existing
+from ..._plan.existing import Existing, OwnDisk
 from ..._spec.instance import InstanceSpec
 from ..._spec.lifecycle import Lifecycle
 from ..._spec.machine import Machine
+from ..._spec.record import OwnedDisk
+from ..._xml import domain as domain_xml
 from ..facts_guests import GIB, Guest, PoolPlace, understand
 from ..image_catalog import PublishedImage, find_image
 from ..virt_type import VirtChoice, pick_virt_type
 from .design import Platform
+from .places import Place
 
-_BLOCK_POOLS = frozenset({"logical", "disk", "iscsi", "scsi", "mpath", "zfs"})
 _PREFERRED_MACHINE = {"x86_64": "q35", "i686": "q35", "aarch64": "virt", "riscv64": "virt"}
 _PREFERRED_VIDEO = ("virtio", "vga", "qxl", "cirrus")
 
 
 class Host:
-    """A hypervisor with the pool that a task works with."""
+    """A hypervisor; its ``home`` is the storage pool for images and new disks."""
 
     def __init__(self, connection: Connection, lifecycle: Lifecycle) -> None:
         """Take an open connection and how instances are handled on it."""
         self.connection = connection
         self.lifecycle = lifecycle
+        self._places: dict[str, Place] = {}
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
 
-    @cached_property
-    def pool(self) -> Pool:
-        """Return the storage pool of disks and images."""
-        return find_pool(self.connection, self.lifecycle.pool)
-
-    @cached_property
-    def pool_info(self) -> PoolInfo:
-        """Return what the pool is; it must be one whose volumes have a path."""
-        info = self.pool.info()
-        if not info.path:
-            raise SpecError(
-                "pool", f"pool {info.name} of type {info.type} has no path", "take a dir, fs or logical pool"
-            )
-        return info
+    def place(self, pool: str) -> Place:
+        """Return a storage pool by name."""
+        return self._places.setdefault(pool, Place(self.connection, pool))
 
     @property
-    def pool_is_block(self) -> bool:
-        """Tell whether volumes are block devices."""
-        return self.pool_info.type in _BLOCK_POOLS
-
-    @cached_property
-    def volumes(self) -> dict[str, Volume]:
-        """Return the pool's volumes as they were at the start of the task."""
-        return self.pool.volumes()
+    def home(self) -> Place:
+        """Return the storage pool that the task names."""
+        return self.place(self.lifecycle.pool)
 
     @cached_property
     def guests(self) -> dict[str, Guest]:
@@ -76,8 +63,14 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        for name in ("guests", "volumes"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("guests", None)
+        for place in self._places.values():
+            place.read_again()
+
+    def refresh_logs(self) -> None:
+        """Make libvirt see the console logs in the pools that are used, which were written behind their back."""
+        for place in list(self._places.values()):
+            place.refresh()
 
     @cached_property
     def networks(self) -> dict[str, bool]:
@@ -108,28 +101,44 @@ class Host:
         guest = self.guests.get(name)
         if guest is None:
             return None
-        reading, missing = guest.reading, frozenset[str]()
-        # A guest that runs has its disks; only one that is off can have been left without by an interrupted run.
-        if guest.record is not None and not reading.is_active:
-            missing = frozenset(disk.target for disk in guest.record.disks if disk.volume not in self.volumes)
+        reading = guest.reading
+        record = guest.record
         return Existing(
-            guest.machine,
-            reading.state,
-            reading.is_active,
-            missing,
-            reading.live_max_vcpus,
-            reading.live_max_memory_kib,
+            machine=guest.machine,
+            state=reading.state,
+            active=reading.is_active,
+            saved=reading.has_saved_memory,
+            disks=tuple(self._own_disk(guest, disk) for disk in record.disks) if record else (),
+            live=domain_xml.read(live_xml(self.connection, reading)) if reading.is_active and record else None,
+        )
+
+    def _own_disk(self, guest: Guest, owned: OwnedDisk) -> OwnDisk:
+        place = self.place(owned.pool)
+        disk = next((disk for disk in guest.machine.disks if disk.target == owned.target), None)
+        capacities = {block.target: block.capacity_bytes for block in guest.reading.blocks}
+        there = owned.volume in place.volumes
+        if not there and guest.reading.is_active:
+            # The list may be older than the guest.
+            there = place.pool.find(owned.volume) is not None
+        return OwnDisk(
+            target=owned.target,
+            pool=owned.pool,
+            volume=owned.volume,
+            source=disk.source if disk else None,
+            strayed=disk is not None and disk.source != place.locate(owned.volume),
+            missing=not there,
+            capacity_bytes=capacities.get(owned.target),
         )
 
     def image(self, name: str) -> PublishedImage:
         """Return a published image."""
         if name not in self._images:
-            self._images[name] = find_image(self.connection, self.pool, name)
+            self._images[name] = find_image(self.connection, self.home.pool, name)
         return self._images[name]
 
     def used(self) -> Amount:
         """Return what all defined domains are promised, running or not, ours or not, as the facts count it."""
-        place = PoolPlace(self.pool_info.name, self.pool_info.path)
+        place = PoolPlace(self.home.name, self.home.path)
         amount = Amount()
         for guest in self.guests.values():
             amount = amount.plus(Amount(guest.machine.vcpus, guest.memory_mb, guest.disk_gb_in(place)))
@@ -139,7 +148,7 @@ class Host:
     def total(self) -> Amount:
         """Return what the host has."""
         node = host_driver.node_info(self.connection)
-        return Amount(node.vcpus, node.memory_mb, self.pool_info.capacity // GIB)
+        return Amount(node.vcpus, node.memory_mb, self.home.info.capacity // GIB)
 
     def platform(self, spec: InstanceSpec) -> Platform:
         """Return the host's part of a new machine."""
@@ -155,17 +164,20 @@ class Host:
         capabilities = host_driver.capabilities(self.connection)
         wanted_arch = arch or capabilities.arch
         wanted_machine = machine or _PREFERRED_MACHINE.get(wanted_arch)
+        # Guests of an architecture that is not the host's are emulated.
+        foreign = wanted_arch != capabilities.arch and self.lifecycle.virt_type == "auto"
+        virt_type = "qemu" if foreign else self.virt.type
         try:
-            answer = host_driver.domain_capabilities(self.connection, self.virt.type, wanted_arch, wanted_machine)
+            answer = host_driver.domain_capabilities(self.connection, virt_type, wanted_arch, wanted_machine)
         except DriverError as exc:
             option = "machine_type" if machine else "arch" if arch else "virt_type"
             raise SpecError(
                 option,
-                f"this hypervisor has no {self.virt.type} machine {wanted_machine or ''} of {wanted_arch} ({exc})",
+                f"this hypervisor has no {virt_type} machine {wanted_machine or ''} of {wanted_arch} ({exc})",
                 "see machine_types and virt_types in the host's facts",
             ) from exc
         video = next((model for model in _PREFERRED_VIDEO if model in answer.video_models), None)
-        return Platform(self.virt.type, wanted_arch, answer.machine, answer.emulator, video)
+        return Platform(virt_type, wanted_arch, answer.machine, answer.emulator, video)
 
     def check_networks(self, spec: InstanceSpec) -> None:
         """Refuse networks that are not there or not active."""

@@ -4,116 +4,106 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Reconcile instances on one host: design, plan, claim under the host's lock, then do the slow parts in threads."""
+"""Reconcile instances on one host: design, plan, lock, look again, claim, then do the slow parts in threads."""
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
 
-from ..._errors import ComputeError, ConflictError, NotFoundError, SpecError
+from ..._errors import ComputeError
 from ..._plan import instance as planner
 from ..._plan.claims import Amount, refuse_overcommit
 from ..._plan.plan import Plan
 from ..._spec.instance import InstanceSpec
-from ..facts_guests import GIB
 from ..lock import host_lock
-from .design import Storage, design, root_volume_name
-from .host import Host, platform_of
+from .host import Host
+from .prepare import prepare
 from .steps import Job, define, perform
 
 _WORKERS = 8
 _LOCK_SECONDS = 600.0
 
+Absent = tuple[str, t.Union[str, None]]
 
-def reconcile(
-    host: Host, specs: t.Sequence[InstanceSpec], absent: t.Sequence[tuple[str, str | None]], check: bool
-) -> list[Job]:
+
+def reconcile(host: Host, specs: t.Sequence[InstanceSpec], absent: t.Sequence[Absent], check: bool) -> list[Job]:
     """Bring ``specs`` about and remove ``absent`` (name, fleet); errors stay with their instance, in ``Job.error``."""
     jobs = [_attempt(host, spec, check) for spec in specs]
     jobs += [_attempt_absent(host, name, fleet) for name, fleet in absent]
+    busy = [job for job in jobs if job.error is None and job.plan.changed]
     if check:
-        return jobs
-    if any(job.plan.has(planner.DELETE_LOG) for job in jobs):
-        # Logs were written behind the pool's back, so it does not list them yet.
-        host.pool.refresh()
-    if any(_claims(job) for job in jobs):
-        jobs = _claim(host, jobs)
+        _claim(host, busy, claimed=lambda unused_job: None)
+    elif busy:
+        with _locked(host, busy):
+            renewed = _settle(host, busy)
+            jobs = [renewed.get(job.name, job) for job in jobs]
+            _work(host, list(renewed.values()))
+    return jobs
+
+
+@contextlib.contextmanager
+def _locked(host: Host, jobs: t.Sequence[Job]) -> t.Iterator[None]:
+    """Hold the locks of all instances that are worked on, so that no other run here sees them half made."""
+    with contextlib.ExitStack() as held:
+        for name in sorted(job.name for job in jobs):
+            held.enter_context(host_lock(f"instance {host.uuid} {name}", _LOCK_SECONDS, f"instance {name}"))
+        yield
+
+
+def _settle(host: Host, jobs: t.Sequence[Job]) -> dict[str, Job]:
+    """Under the host's lock: look again, plan again, check that all fits, and define what is new."""
+    with host_lock(f"host {host.uuid}", _LOCK_SECONDS, "this host"):
+        host.read_again()
+        renewed = [_again(host, job) for job in jobs]
+        _claim(host, renewed, claimed=lambda job: define(host, job))
+    return {job.name: job for job in renewed}
+
+
+def _again(host: Host, job: Job) -> Job:
+    return _attempt(host, job.spec, False) if job.spec else _attempt_absent(host, job.name, job.fleet)
+
+
+def _work(host: Host, jobs: t.Sequence[Job]) -> None:
     ready = [job for job in jobs if job.error is None and job.plan.changed]
+    if any(job.plan.has(planner.DELETE_LOG) for job in ready):
+        host.refresh_logs()
     with ThreadPoolExecutor(max_workers=max(1, min(_WORKERS, len(ready)))) as pool:
         list(pool.map(lambda job: _perform(host, job), ready))
-    return jobs
 
 
 def _attempt(host: Host, spec: InstanceSpec, check: bool) -> Job:
     try:
-        return _prepare(host, spec, check)
+        return prepare(host, spec, check)
     except ComputeError as exc:
-        return Job(spec.name, Plan(f"instance {spec.name}"), spec, error=exc)
+        return Job(spec.name, spec.fleet, Plan(f"instance {spec.name}"), spec, error=exc)
 
 
 def _attempt_absent(host: Host, name: str, fleet: str | None) -> Job:
     try:
         existing = host.existing(name)
         plan = planner.plan_absent(name, fleet, existing)
-        return Job(name, plan, existing=existing, domain=host.reading(name))
+        return Job(name, fleet, plan, existing=existing, domain=host.reading(name))
     except ComputeError as exc:
-        return Job(name, Plan(f"instance {name}"), error=exc)
+        return Job(name, fleet, Plan(f"instance {name}"), error=exc)
 
 
-def _prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
-    existing = host.existing(spec.name)
-    if existing is None:
-        platform = host.platform(spec)
-        storage = _new_storage(host, spec, check)
-        host.check_networks(spec)
-    else:
-        planner.check_ours(spec.name, spec.fleet, existing)
-        platform = platform_of(existing.machine, spec)
-        storage = _storage(host, None, None)
-    for cdrom in spec.cdroms:
-        if cdrom not in host.volumes:
-            raise NotFoundError(f"Option cdroms: there is no volume {cdrom} in pool {host.pool.name}.")
-    machine = existing.machine if existing else None
-    desired = design(spec, platform, storage, machine, _now())
-    plan = planner.plan_present(spec, desired, existing)
-    return Job(spec.name, plan, spec, desired, existing, host.reading(spec.name))
-
-
-def _new_storage(host: Host, spec: InstanceSpec, check: bool) -> Storage:
-    digest = None
-    if spec.image is not None:
+def _claim(host: Host, jobs: t.Sequence[Job], claimed: t.Callable[[Job], None]) -> None:
+    """Check in order that what each takes still fits; ``claimed`` is told of every new instance that does."""
+    used = None
+    for job in jobs:
+        more = _more(job)
+        if job.error is not None or not (job.plan.has(planner.DEFINE) or more != Amount()):
+            continue
+        used = host.used() if used is None else used
         try:
-            image = host.image(spec.image)
-        except NotFoundError:
-            # On an empty fleet the image is only published by the run that check mode foretells.
-            if not check:
-                raise
-        else:
-            digest = image.digest
-            if spec.flavor.disk_gb and spec.flavor.disk_gb * GIB < image.virtual_size_bytes:
-                least = -(-image.virtual_size_bytes // GIB)
-                raise SpecError(
-                    "flavor.disk_gb",
-                    f"{spec.flavor.disk_gb} GiB is smaller than image {spec.image}",
-                    f"it must be at least {least}, or 0 for the image's own size",
-                )
-    volume = root_volume_name(spec) if spec.image is not None or spec.flavor.disk_gb else None
-    if volume in host.volumes:
-        raise ConflictError(
-            f"Volume {volume} is in pool {host.pool.name} already and belongs to no instance; it is not touched."
-            " Remove it or take another name for the instance."
-        )
-    return _storage(host, volume, digest)
-
-
-def _storage(host: Host, root_volume: str | None, digest: str | None) -> Storage:
-    return Storage(host.pool.name, host.pool_info.path or "", host.pool_is_block, root_volume, digest)
-
-
-def _claims(job: Job) -> bool:
-    return job.error is None and (job.plan.has(planner.DEFINE) or _more(job) != Amount())
+            refuse_overcommit(job.name, more, host.total, used, host.lifecycle.limits)
+            if job.plan.has(planner.DEFINE):
+                claimed(job)
+            used = used.plus(more)
+        except ComputeError as exc:
+            job.error = exc
 
 
 def _more(job: Job) -> Amount:
@@ -126,35 +116,8 @@ def _more(job: Job) -> Amount:
     return wanted.minus(Amount(record.vcpus, record.memory_mb, record.disk_gb)) if record else wanted
 
 
-def _claim(host: Host, jobs: list[Job]) -> list[Job]:
-    """Under the host's lock: look again, check that everything still fits, and define what is new."""
-    with host_lock(f"host {host.uuid}", _LOCK_SECONDS):
-        host.read_again()
-        used = host.used()
-        claimed = []
-        for job in jobs:
-            if not _claims(job) or job.spec is None:
-                claimed.append(job)
-                continue
-            current = _attempt(host, job.spec, check=False)
-            try:
-                if current.error is None:
-                    refuse_overcommit(job.name, _more(current), host.total, used, host.lifecycle.limits)
-                    if current.plan.has(planner.DEFINE):
-                        define(host, current)
-                    used = used.plus(_more(current))
-            except ComputeError as exc:
-                current.error = exc
-            claimed.append(current)
-    return claimed
-
-
 def _perform(host: Host, job: Job) -> None:
     try:
         perform(host, job)
     except ComputeError as exc:
         job.error = exc
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

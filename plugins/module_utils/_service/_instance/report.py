@@ -12,6 +12,7 @@ import typing as t
 
 from ..._errors import BatchError, ComputeError
 from ..._plan import instance as planner
+from ..._plan.plan import Plan
 from ..._spec.machine import Machine
 from .host import Host
 from .steps import Job
@@ -21,37 +22,68 @@ _KIB_PER_MIB = 1024
 
 def report(host: Host, job: Job) -> dict[str, t.Any]:
     """Return one instance's part of the result; ``failed`` and ``msg`` say what went wrong."""
-    result: dict[str, t.Any] = {"name": job.name, **job.plan.as_result()}
+    result: dict[str, t.Any] = {"name": job.name, **_happened(job).as_result()}
     if job.error is not None:
         result.update(failed=True, msg=str(job.error), error_code=getattr(job.error, "code", ComputeError.code))
-        result["changed"] = False
         return result
     if job.desired is None or job.spec is None:
         return {**result, "state": "absent"}
     result["state"] = "present"
     result["power_state"] = job.spec.power_state
-    result["restart_required"] = (
-        planner.restart_required(job.desired, job.existing, job.plan) if job.existing else False
-    )
-    result.update(_describe(job.desired))
+    result["restart_required"] = bool(_waiting(job))
+    result.update(_describe(job.desired, job.existing.machine if job.existing else None))
     result["uuid"] = _uuid(job)
     if job.existing is None:
-        result["virt_type_reason"] = host.virt.reason
+        result["virt_type_reason"] = _virt_reason(host, job.desired)
     return result
 
 
-def summary(jobs: t.Sequence[Job], results: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
-    """Return the whole task's result, or raise :class:`BatchError` when instances failed."""
+def summary(host: Host, jobs: t.Sequence[Job]) -> dict[str, t.Any]:
+    """Return what a task over ``jobs`` returns, or raise :class:`BatchError` when instances failed."""
+    results = [report(host, job) for job in jobs]
     failures = [(job.name, str(job.error)) for job in jobs if job.error is not None]
     total = {
         "changed": any(result["changed"] for result in results),
-        "instances": list(results),
-        "diff": [job.plan.as_diff() for job in jobs if job.plan.changed],
+        "instances": results,
+        "diff": [plan.as_diff() for plan in map(_happened, jobs) if plan.changed],
     }
     if failures:
         listed = " ".join(f"{name}: {message}" for name, message in failures)
         raise BatchError(f"{len(failures)} of {len(jobs)} instances failed. {listed}", total)
-    return total
+    return {**total, "warnings": warnings(host, jobs)}
+
+
+def warnings(host: Host, jobs: t.Sequence[Job]) -> list[str]:
+    """Return what the user should hear of even when nothing failed."""
+    found = []
+    emulated = [job for job in jobs if job.existing is None and job.desired and job.desired.type == "qemu"]
+    if emulated and host.lifecycle.virt_type == "auto":
+        reason = _virt_reason(host, emulated[0].desired)
+        found.append(f"New instances run under software emulation, which is slow. {reason}.")
+    names: dict[tuple[str, ...], list[str]] = {}
+    for job in jobs:
+        if paths := _waiting(job):
+            names.setdefault(paths, []).append(job.name)
+    for paths, waiting in names.items():
+        found.append(f"{', '.join(waiting)}: {', '.join(paths)} will be as declared after the next power cycle.")
+    return found
+
+
+def _happened(job: Job) -> Plan:
+    """Return the plan, or the part of it that was done before it failed."""
+    return job.plan if job.error is None else job.plan.first(job.done)
+
+
+def _waiting(job: Job) -> tuple[str, ...]:
+    if job.desired is None or job.existing is None:
+        return ()
+    return planner.waiting_for_boot(job.desired, job.existing, job.plan)
+
+
+def _virt_reason(host: Host, machine: Machine | None) -> str:
+    if machine is None or machine.type == host.virt.type:
+        return host.virt.reason
+    return f"{machine.type}: guests of {machine.os.arch} are emulated here"
 
 
 def _uuid(job: Job) -> str | None:
@@ -60,8 +92,9 @@ def _uuid(job: Job) -> str | None:
     return job.handle.UUIDString() if job.handle is not None else None
 
 
-def _describe(machine: Machine) -> dict[str, t.Any]:
+def _describe(machine: Machine, existing: Machine | None) -> dict[str, t.Any]:
     record = machine.record
+    sources = {disk.target: disk.source for disk in (existing.disks if existing else ())}
     return {
         "fleet": record.fleet if record else None,
         "flavor": record.flavor if record else None,
@@ -72,7 +105,12 @@ def _describe(machine: Machine) -> dict[str, t.Any]:
         "virt_type": machine.type,
         "machine_type": machine.os.machine,
         "disks": [
-            {"target": disk.target, "bus": disk.bus, "device": disk.device, "source": disk.source}
+            {
+                "target": disk.target,
+                "bus": disk.bus,
+                "device": disk.device,
+                "source": disk.source or sources.get(disk.target),
+            }
             for disk in machine.disks
         ],
         "nics": [{"mac": nic.mac, "type": nic.type, "source": nic.source, "model": nic.model} for nic in machine.nics],

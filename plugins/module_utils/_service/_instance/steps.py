@@ -15,15 +15,14 @@ from dataclasses import dataclass, field
 from ..._driver import domain as driver
 from ..._driver.guests import GuestReading
 from ..._driver.storage import Volume
-from ..._errors import DriverError, ImageError, WaitTimeoutError
+from ..._errors import ComputeError, DriverError, ExistsError, ImageError, NotFoundError, WaitTimeoutError
 from ..._plan import instance as verbs
-from ..._plan.instance import Existing
+from ..._plan.existing import Existing
 from ..._plan.plan import Action, Plan
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
-from ..._xml import domain as domain_xml
+from ..._spec.record import OwnedDisk
 from ..facts_guests import GIB
-from .design import console_log_name
 from .host import Host
 
 _ACPI_AGAIN_SECONDS = 10.0
@@ -35,21 +34,25 @@ class Job:
     """One instance on its way: what is declared and found, the plan, and what was done so far."""
 
     name: str
+    fleet: str | None
     plan: Plan
     spec: InstanceSpec | None = None
     desired: Machine | None = None
     existing: Existing | None = None
     domain: GuestReading | None = None
+    xml: str = ""
+    """The definition that a planned step writes."""
     handle: t.Any = None
     made: list[Volume] = field(default_factory=list)
     defined: bool = False
+    done: int = 0
+    """How many steps were taken."""
     error: Exception | None = None
 
 
 def define(host: Host, job: Job) -> None:
     """Define a new instance; from here on it is claimed, and its record says which disks are its own."""
-    desired = _desired(job)
-    job.handle = driver.define(host.connection, job.name, domain_xml.render(desired))
+    job.handle = driver.define(host.connection, job.name, job.xml)
     job.defined = True
 
 
@@ -59,17 +62,34 @@ def perform(host: Host, job: Job) -> None:
         for action in job.plan.actions:
             if action.verb != verbs.DEFINE:
                 _STEPS[action.verb](host, job, action)
-    except Exception:
-        take_back(host, job)
+            job.done += 1
+    except NotFoundError:
+        # Whoever removed it meanwhile did what was wanted.
+        if job.spec is not None:
+            take_back(host, job)
+            raise
+    except ExistsError:
+        # Another machine's run makes the same instance: what is there is its work.
+        raise
+    except ComputeError as exc:
+        try:
+            take_back(host, job)
+        except ComputeError as second:
+            raise DriverError(f"{exc} What was made could not be taken back: {second}") from exc
         raise
 
 
 def take_back(host: Host, job: Job) -> None:
-    """Remove what this run made of a new instance, its disks first and its record last."""
-    if not job.defined:
+    """Remove what this run made of a new instance: its disks first, its record last; never what runs."""
+    if not job.defined or driver.is_running(host.connection, job.name, job.handle):
         return
+    job.done = 0
     for volume in job.made:
         volume.delete()
+    host.home.refresh()
+    for serial in _desired(job).serials:
+        for log in host.home.logs(serial.log) if serial.log else ():
+            log.delete()
     driver.undefine(host.connection, job.name, job.handle)
 
 
@@ -79,16 +99,26 @@ def _desired(job: Job) -> Machine:
     return job.desired
 
 
-def _create_disk(host: Host, job: Job, action: Action) -> None:
+def _own(job: Job, action: Action) -> OwnedDisk:
+    """Return the record of the disk that an action is about."""
     target = action.target.rsplit("/", 1)[1]
-    desired, spec = _desired(job), job.spec
+    machine = job.desired or (job.existing.machine if job.existing else None)
+    record = machine.record if machine else None
+    for disk in record.disks if record else ():
+        if disk.target == target:
+            return disk
+    raise DriverError(f"Instance {job.name} has no record of disk {target}.")
+
+
+def _create_disk(host: Host, job: Job, action: Action) -> None:
+    desired, spec, owned = _desired(job), job.spec, _own(job, action)
     record = desired.record
     if record is None or spec is None:
         raise DriverError(f"Instance {job.name} has no record of its disks.")
-    owned = next(disk for disk in record.disks if disk.target == target)
+    pool = host.place(owned.pool).pool
     size = spec.flavor.disk_gb * GIB
     if spec.image is None:
-        volume = host.pool.create(owned.volume, size, spec.disk_format)
+        volume = pool.create(owned.volume, size, spec.disk_format)
     else:
         image = host.image(spec.image)
         if record.image_digest and image.digest != record.image_digest:
@@ -98,41 +128,46 @@ def _create_disk(host: Host, job: Job, action: Action) -> None:
             )
         size = max(size, image.virtual_size_bytes)
         if spec.disk_format == "raw":
-            volume = host.pool.clone(owned.volume, size, "raw", image.volume)
+            volume = pool.clone(owned.volume, size, "raw", image.volume)
         else:
-            volume = host.pool.create(owned.volume, size, spec.disk_format, backing=(image.path, image.format))
+            volume = pool.create(owned.volume, size, spec.disk_format, backing=(image.path, image.format))
     job.made.append(volume)
-    if spec.image is not None and host.pool.find(host.image(spec.image).volume) is None:
+    if spec.image is not None and pool.find(host.image(spec.image).volume) is None:
         raise ImageError(
             f"Image {spec.image} was removed while the disk of {job.name} was made on it; publish it anew."
         )
-    planned = next(disk.source for disk in desired.disks if disk.target == target)
+    planned = host.place(owned.pool).locate(owned.volume)
     if volume.path != planned:
         raise DriverError(f"Volume {owned.volume} was made at {volume.path} instead of {planned}.")
 
 
 def _update(host: Host, job: Job, unused_action: Action) -> None:
-    domain = _domain(job)
-    job.handle = driver.define(host.connection, job.name, domain_xml.edit(domain.xml, _desired(job)))
+    job.handle = driver.define(host.connection, job.name, job.xml)
 
 
 def _grow_disk(host: Host, job: Job, action: Action) -> None:
-    target = action.target.rsplit("/", 1)[1]
-    domain, desired = _domain(job), _desired(job)
-    if job.spec is None or desired.record is None:
-        raise DriverError(f"Instance {job.name} has no record of its disks.")
+    domain, owned = _domain(job), _own(job, action)
+    if job.spec is None:
+        raise DriverError(f"Instance {job.name} is not declared.")
     size = job.spec.flavor.disk_gb * GIB
     if domain.is_active:
-        driver.grow_live_disk(host.connection, domain, target, size)
-    else:
-        owned = next(disk for disk in desired.record.disks if disk.target == target)
-        volume = host.volumes[owned.volume]
-        if volume.capacity < size:
-            volume.resize(size)
+        driver.grow_live_disk(host.connection, domain, owned.target, size)
+        return
+    volume = host.place(owned.pool).volumes.get(owned.volume)
+    if volume is None:
+        raise DriverError(f"Volume {owned.volume} of instance {job.name} is gone.")
+    if volume.capacity < size:
+        volume.resize(size)
 
 
 def _start(host: Host, job: Job, unused_action: Action) -> None:
-    driver.start(host.connection, job.name, job.handle or _domain(job).handle)
+    handle = job.handle or _domain(job).handle
+    try:
+        driver.start(host.connection, job.name, handle)
+    except DriverError:
+        # Somebody else was faster.
+        if not driver.is_running(host.connection, job.name, handle):
+            raise
 
 
 def _resume(host: Host, job: Job, unused_action: Action) -> None:
@@ -153,30 +188,37 @@ def _stop(host: Host, job: Job, unused_action: Action) -> None:
 
 def _shut_down(host: Host, domain: GuestReading, timeout: int) -> bool:
     """Ask again every ten seconds, as a guest that is still booting misses the first request."""
+    if driver.state_of(host.connection, domain) == "paused":
+        # A guest whose CPUs stand still hears nothing.
+        driver.resume(host.connection, domain.name, domain.handle)
     deadline = time.monotonic() + timeout
     asked = float("-inf")
-    while time.monotonic() < deadline:
+    while True:
         if time.monotonic() - asked >= _ACPI_AGAIN_SECONDS:
-            driver.shutdown(host.connection, domain)
+            driver.request_shutdown(host.connection, domain)
             asked = time.monotonic()
         if not driver.is_active(host.connection, domain):
             return True
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(_POLL_SECONDS)
-    return not driver.is_active(host.connection, domain)
 
 
 def _delete_disk(host: Host, job: Job, action: Action) -> None:
-    target = action.target.rsplit("/", 1)[1]
-    record = job.existing.record if job.existing else None
-    for disk in record.disks if record else ():
-        if disk.target == target and disk.volume in host.volumes:
-            host.volumes[disk.volume].delete()
+    owned = _own(job, action)
+    volume = host.place(owned.pool).volumes.get(owned.volume)
+    if volume is not None:
+        volume.delete()
 
 
 def _delete_log(host: Host, job: Job, unused_action: Action) -> None:
-    log = host.pool.find(console_log_name(job.name))
-    if log is not None:
-        log.delete()
+    existing = job.existing
+    paths = [serial.log for serial in existing.machine.serials if serial.log] if existing else []
+    pools = {disk.pool for disk in existing.disks} if existing else set()
+    for pool in sorted(pools or {host.home.name}):
+        for path in paths:
+            for log in host.place(pool).logs(path):
+                log.delete()
 
 
 def _undefine(host: Host, job: Job, unused_action: Action) -> None:

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError, SpecError
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing import Existing, OwnDisk
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import (
-    Existing,
     plan_absent,
     plan_present,
-    restart_required,
+    waiting_for_boot,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.host import platform_of
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.instance import InstanceSpec
@@ -25,10 +25,14 @@ from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factor
     machine_of,
 )
 
+GIB = 1024**3
+VDA = OwnDisk("vda", "default", "web-1-vda.qcow2", "/pool/web-1-vda.qcow2", capacity_bytes=GIB)
+
 
 def found(spec: InstanceSpec, **changes: t.Any) -> Existing:
     """Return the instance as it is on a host after it was made."""
-    return replace(Existing(replace(machine_of(spec), uuid="u"), "running", True), **changes)
+    machine = replace(machine_of(spec), uuid="u")
+    return replace(Existing(machine, "running", True, disks=(VDA,), live=machine), **changes)
 
 
 def verbs(plan: t.Any) -> list[str]:
@@ -61,7 +65,7 @@ def test_second_run_plans_nothing() -> None:
 def test_an_interrupted_creation_is_finished() -> None:
     """A domain whose disk was never made gets its disk and is started."""
     spec = instance_spec()
-    existing = found(spec, state="shutoff", active=False, missing_disks=frozenset({"vda"}))
+    existing = found(spec, state="shutoff", active=False, disks=(replace(VDA, missing=True),))
     plan = plan_present(spec, machine_of(spec, existing=existing.machine), existing)
     assert verbs(plan) == ["create_disk", "start"]
 
@@ -77,25 +81,76 @@ def test_more_memory_waits_for_the_next_boot_of_a_running_guest() -> None:
     assert ("memory_mb", 128, 256, "next_boot") in [
         (change.path, change.before, change.after, change.effect) for change in plan.changes
     ]
-    assert restart_required(desired, existing, plan)
+    assert waiting_for_boot(desired, existing, plan)
 
 
 def test_a_guest_started_before_the_change_still_requires_a_restart() -> None:
-    """The run after the change plans nothing and still says that a restart is due."""
-    spec = instance_spec(flavor={**FLAVOR, "memory_mb": 256})
-    existing = found(spec, live_max_vcpus=1, live_max_memory_kib=128 * 1024)
-    plan = plan_present(spec, machine_of(spec, existing=existing.machine), existing)
-    assert not plan.changed
-    assert restart_required(machine_of(spec), existing, plan)
-    assert not restart_required(machine_of(spec), replace(existing, live_max_memory_kib=256 * 1024), plan)
+    """The run after the change plans nothing and still says that a restart is due, whatever it was that changed."""
+    spec = instance_spec(flavor={**FLAVOR, "memory_mb": 256}, boot={"menu": True})
+    for old in (instance_spec(boot={"menu": True}), instance_spec(flavor={**FLAVOR, "memory_mb": 256})):
+        existing = found(spec, live=machine_of(old))
+        plan = plan_present(spec, machine_of(spec, existing=existing.machine), existing)
+        assert not plan.changed
+        assert waiting_for_boot(machine_of(spec), existing, plan)
+    assert not waiting_for_boot(machine_of(spec), found(spec), plan)
 
 
-def test_a_disk_grows_before_the_record_says_so() -> None:
-    """A growth that is interrupted is seen by the next run."""
+def test_a_shrunken_balloon_is_no_change() -> None:
+    """What the guest gives back for a while is not drift."""
+    spec = instance_spec()
+    existing = found(spec, live=replace(machine_of(spec), current_memory_kib=65536))
+    assert not waiting_for_boot(machine_of(spec), existing, plan_present(spec, machine_of(spec), existing))
+
+
+def test_saved_memory_keeps_the_old_hardware() -> None:
+    """A guest that goes on from its saved memory has not booted."""
+    new = instance_spec(flavor={**FLAVOR, "memory_mb": 256})
+    existing = found(instance_spec(), state="shutoff", active=False, saved=True, live=None)
+    desired = machine_of(new, existing=existing.machine)
+    plan = plan_present(new, desired, existing)
+    assert {change.effect for change in plan.actions[0].changes} == {"next_boot"}
+    assert waiting_for_boot(desired, existing, plan)
+
+
+def test_a_disk_grows_to_what_is_declared() -> None:
+    """What counts is the disk itself: an interrupted growth is finished though the record is new already."""
     new = instance_spec(flavor={**FLAVOR, "disk_gb": 2})
-    existing = found(instance_spec())
-    plan = plan_present(new, machine_of(new, existing=existing.machine), existing)
-    assert verbs(plan) == ["grow_disk", "update"]
+    plan = plan_present(new, machine_of(new, existing=found(instance_spec()).machine), found(instance_spec()))
+    assert verbs(plan) == ["update", "grow_disk"]
+    plan = plan_present(new, machine_of(new, existing=found(new).machine), found(new))
+    assert "grow_disk" in verbs(plan)
+    grown = found(new, disks=(replace(VDA, capacity_bytes=2 * GIB),))
+    assert not plan_present(new, machine_of(new, existing=grown.machine), grown).changed
+
+
+def test_a_disk_never_shrinks_whatever_the_record_says() -> None:
+    """An instance as large as its image, or one that was grown by hand, is not cut."""
+    whole = instance_spec(flavor={**FLAVOR, "disk_gb": 0})
+    existing = found(whole, disks=(replace(VDA, capacity_bytes=3 * GIB),))
+    one = instance_spec()
+    with pytest.raises(SpecError, match="at least 3"):
+        plan_present(one, machine_of(one, existing=existing.machine), existing)
+
+
+def test_a_disk_stays_where_it_was_moved_to() -> None:
+    """A snapshot's overlay is not replaced by what lies below it, and the base is not removed from below it."""
+    spec = instance_spec()
+    machine = machine_of(spec)
+    moved = replace(machine, disks=(replace(machine.disks[0], source="/pool/web-1.snap1"),))
+    existing = found(spec, machine=moved, disks=(replace(VDA, source="/pool/web-1.snap1", strayed=True),))
+    assert not plan_present(spec, machine_of(spec, existing=moved), existing).changed
+    with pytest.raises(ConflictError, match=r"web-1\.snap1"):
+        plan_absent("web-1", "demo", existing)
+
+
+@pytest.mark.parametrize("changes", [{"disks": (replace(VDA, missing=True),)}])
+def test_a_running_guest_without_its_volume_is_left_alone(changes: dict[str, t.Any]) -> None:
+    """Making a new volume below a running guest would lose what it still has open."""
+    spec = instance_spec()
+    existing = found(spec, **changes)
+    desired = machine_of(spec, existing=existing.machine)
+    with pytest.raises(ConflictError, match="gone"):
+        plan_present(spec, desired, existing)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +162,11 @@ def test_a_disk_grows_before_the_record_says_so() -> None:
         ({"disk_format": "raw"}, "disk_format"),
         ({"machine_type": "pc"}, "machine_type"),
         ({"arch": "aarch64"}, "arch"),
+        ({"boot": {"firmware": "efi"}}, "boot.firmware"),
+        ({"graphics": {"type": "none"}}, "graphics.type"),
+        ({"console": {"log": False}}, "console.log"),
+        ({"rng": False}, "rng"),
+        ({"guest_agent": False}, "guest_agent"),
     ],
 )
 def test_what_would_need_a_rebuild_is_refused(changes: dict[str, t.Any], word: str) -> None:
@@ -127,7 +187,7 @@ def test_what_would_need_a_rebuild_is_refused(changes: dict[str, t.Any], word: s
         ("running", "running", True, []),
         ("stopped", "running", True, ["stop"]),
         ("stopped", "shutoff", False, []),
-        ("running", "crashed", False, ["start"]),
+        ("stopped", "crashed", True, ["stop"]),
     ],
 )
 def test_power_state(declared: str, state: str, active: bool, expected: list[str]) -> None:
@@ -142,6 +202,8 @@ def test_absent_forgets_the_record_last() -> None:
     spec = instance_spec()
     plan = plan_absent("web-1", "demo", found(spec))
     assert verbs(plan) == ["stop", "delete_disk", "delete_console_log", "undefine"]
+    begun = found(spec, active=False, state="shutoff", disks=(replace(VDA, missing=True),))
+    assert verbs(plan_absent("web-1", "demo", begun)) == ["delete_console_log", "undefine"]
     assert not plan_absent("web-1", "demo", None).changed
 
 

@@ -1,0 +1,55 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""An instance as it is found on a host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._spec.machine import Machine
+from .._spec.record import InstanceRecord
+
+
+@dataclass(frozen=True)
+class OwnDisk:
+    """A disk that was made for the instance, as it is found."""
+
+    target: str
+    pool: str
+    volume: str
+    source: str | None = None
+    """Where the domain's disk lies."""
+    strayed: bool = False
+    """The domain lies on something else than the volume: a snapshot was taken, or the disk was moved by hand."""
+    missing: bool = False
+    """The volume is not there."""
+    capacity_bytes: int | None = None
+    """What the guest sees; None is not known."""
+
+
+@dataclass(frozen=True)
+class Existing:
+    """An instance found on the host: its persistent definition and how it is now."""
+
+    machine: Machine
+    state: str
+    active: bool
+    saved: bool = False
+    """It is off with its memory saved, and goes on with that at the next start."""
+    disks: tuple[OwnDisk, ...] = ()
+    live: Machine | None = None
+    """The guest as it runs."""
+
+    @property
+    def record(self) -> InstanceRecord | None:
+        """Return what the collection wrote into the domain, None if it is not ours."""
+        return self.machine.record
+
+    @property
+    def keeps_hardware(self) -> bool:
+        """Tell whether a changed definition waits for the next boot."""
+        return self.active or self.saved

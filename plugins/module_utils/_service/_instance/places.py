@@ -1,0 +1,77 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The storage pools that a task works with, each with its volumes."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from functools import cached_property
+
+from ..._driver.connection import Connection
+from ..._driver.storage import Pool, PoolInfo, Volume, find_pool
+from ..._errors import SpecError
+
+_BLOCK_POOLS = frozenset({"logical", "disk", "iscsi", "scsi", "mpath", "zfs"})
+
+
+class Place:
+    """One storage pool; what is asked of it once is kept until :meth:`read_again`."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        """Take the pool's name; it is only looked up when needed."""
+        self.name = name
+        self._connection = connection
+
+    @cached_property
+    def pool(self) -> Pool:
+        """Return the pool itself."""
+        return find_pool(self._connection, self.name)
+
+    @cached_property
+    def info(self) -> PoolInfo:
+        """Return what the pool is."""
+        return self.pool.info()
+
+    @property
+    def path(self) -> str:
+        """Return the directory of the volumes on the hypervisor, which the pool must have."""
+        if not self.info.path:
+            raise SpecError(
+                "pool", f"pool {self.name} of type {self.info.type} has no path", "take a dir, fs or netfs pool"
+            )
+        return self.info.path
+
+    @property
+    def is_block(self) -> bool:
+        """Tell whether volumes are block devices rather than files."""
+        return self.info.type in _BLOCK_POOLS
+
+    @cached_property
+    def volumes(self) -> dict[str, Volume]:
+        """Return the volumes by name."""
+        return self.pool.volumes()
+
+    def read_again(self) -> None:
+        """Forget the volumes, because another run may have changed them."""
+        self.__dict__.pop("volumes", None)
+
+    def refresh(self) -> None:
+        """Make libvirt see what was written behind the pool's back, such as console logs."""
+        self.pool.refresh()
+        self.read_again()
+
+    def locate(self, volume: str) -> str:
+        """Return the path of a volume, be it there or not."""
+        return f"{self.path}/{volume}"
+
+    def logs(self, path: str) -> t.Iterator[Volume]:
+        """Give the volumes that are the console log at ``path``, those that virtlogd rotated away included."""
+        rotated = re.compile(re.escape(path) + r"(\.\d+)?")
+        for name, volume in self.volumes.items():
+            if rotated.fullmatch(self.locate(name)):
+                yield volume
