@@ -114,6 +114,21 @@ def test_the_host_is_never_promised_twice(host: Hypervisor) -> None:
     assert len(host.domains()) == 1
 
 
+def test_two_runs_of_one_fleet_at_once(host: Hypervisor) -> None:
+    """Neither takes the other's half-made instances for its own: every guest runs on a disk that is there."""
+    members = [member(f"c-{index}") for index in range(4)]
+    for _round in range(2):
+        runs = [start_module("compute_fleet", **arguments(host, members)) for _run in range(2)]
+        results = [json.loads(run.communicate(timeout=300)[0].strip().splitlines()[-1]) for run in runs]
+        assert [result.get("msg") for result in results if result.get("failed")] == []
+        assert {entry["name"]: host.state(entry["name"]) for entry in members} == dict.fromkeys(
+            (entry["name"] for entry in members), "running"
+        )
+        assert {f"{entry['name']}-vda.qcow2" for entry in members} <= host.volumes()
+        assert not fleet(host, members).changed
+        host.clear_domains()
+
+
 def test_a_fleet_leaves_other_fleets_alone(host: Hypervisor) -> None:
     """Neither purge nor absent reaches beyond the named fleet."""
     assert not fleet(host, [member("a", power_state="stopped")], fleet="left").failed

@@ -160,6 +160,86 @@ def test_a_deaf_guest_is_not_switched_off_unless_forced(host: Hypervisor, name: 
     assert host.state(name) == "shut off"
 
 
+@pytest.fixture
+def second_pool(host: Hypervisor, tmp_path: Path) -> t.Iterator[str]:
+    """Return the name of another pool on the host."""
+    (tmp_path / "fast").mkdir()
+    host.virsh("pool-define-as", "fast", "dir", "--target", str(tmp_path / "fast"))
+    host.virsh("pool-start", "fast")
+    yield "fast"
+    host.clear_domains()
+    host.virsh("pool-destroy", "fast")
+    host.virsh("pool-undefine", "fast")
+
+
+def test_an_instance_stays_in_its_pool(host: Hypervisor, name: str, second_pool: str) -> None:
+    """Named with another pool it is refused, and removed from its own: the other pool's volume is somebody's data."""
+    made(instance(host, name, image=None, pool=second_pool, power_state="stopped"))
+    host.virsh("vol-create-as", "default", f"{name}-vda.qcow2", "1M", "--format", "qcow2")
+    refused = instance(host, name, image=None, power_state="stopped")
+    assert refused.failed
+    assert "declare pool: fast" in refused.message
+    made(run_module("compute_instance", uri=host.uri, name=name, state="absent"))
+    assert host.domains() == set()
+    assert f"{name}-vda.qcow2" in host.volumes()
+    assert host.volumes(second_pool) == set()
+
+
+def test_a_snapshot_is_not_undone(host: Hypervisor, name: str) -> None:
+    """The overlay stays what the guest boots from, and its base is not removed from below it."""
+    made(instance(host, name, power_state="stopped"))
+    host.virsh("snapshot-create-as", name, "s1", "--disk-only", "--no-metadata")
+    before = host.virsh("dumpxml", name)
+    assert f"{name}-vda.s1" in before
+    assert not made(instance(host, name, power_state="stopped")).changed
+    assert host.virsh("dumpxml", name) == before
+    refused = run_module("compute_instance", uri=host.uri, name=name, state="absent")
+    assert refused.failed
+    assert "snapshot" in refused.message
+    assert f"{name}-vda.qcow2" in host.volumes()
+
+
+def test_a_disk_never_shrinks(host: Hypervisor, name: str) -> None:
+    """A disk that was grown by hand is larger than its record, and stays so, in check mode and out of it."""
+    made(instance(host, name))
+    host.virsh("blockresize", name, "vda", "3G")
+    for check in (True, False):
+        refused = instance(host, name, check=check, flavor={**FLAVOR, "disk_gb": 2})
+        assert refused.failed
+        assert "at least 3" in refused.message
+    assert "3221225472" in host.virsh("domblkinfo", name, "vda")
+
+
+def test_a_paused_guest_can_be_stopped(host: Hypervisor, name: str) -> None:
+    """It is woken, so that it hears that it shall power off."""
+    made(instance(host, name))
+    host.wait_for_console(name, f"kilonova-guest ready: {name}")
+    host.virsh("suspend", name)
+    made(instance(host, name, power_state="stopped"))
+    assert host.state(name) == "shut off"
+
+
+def test_a_failure_lists_only_what_was_done(host: Hypervisor, name: str) -> None:
+    """Whoever reads that a disk was deleted must be able to believe it."""
+    made(instance(host, name, image=None, fleet="t"))
+    result = run_module(
+        "compute_fleet", uri=host.uri, fleet="t", state="absent", instances=[{"name": name}], shutdown_timeout=1
+    )
+    assert result.failed
+    assert result.data["instances"][0]["actions"] == []
+    assert f"{name}-vda.qcow2" in host.volumes()
+
+
+def test_emulation_and_pending_changes_are_told(host: Hypervisor, name: str) -> None:
+    """Warnings say what a quiet result would hide, again on every run while it lasts."""
+    created = made(instance(host, name, virt_type="auto"))
+    if created.data["instance"]["virt_type"] == "qemu":
+        assert "software emulation" in json.dumps(created.data["warnings"])
+    for _run in range(2):
+        result = made(instance(host, name, flavor={**FLAVOR, "memory_mb": 160}, virt_type="auto"))
+        assert f"{name}: memory_mb will be" in json.dumps(result.data["warnings"])
+
+
 def test_a_paused_guest_goes_on(host: Hypervisor, name: str) -> None:
     """Declared running means that the guest's CPUs run."""
     made(instance(host, name))
