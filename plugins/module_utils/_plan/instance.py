@@ -31,8 +31,8 @@ DELETE_LOG = "delete_console_log"
 UNDEFINE = "undefine"
 
 _GIB = 1024**3
-_DIFFERS_WHILE_RUNNING = frozenset({"current_memory_mb", "cpu.mode", "cpu.model"})
-"""What a guest shows otherwise than its definition has it: the balloon's size, and host-model spelled out."""
+_DIFFERS_WHILE_RUNNING = frozenset({"current_memory_mb", "cpu.mode", "cpu.model", "os.firmware"})
+"""What a guest shows otherwise than its definition has it: the balloon's size, and what libvirt has chosen in detail."""
 
 
 def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None) -> Plan:

@@ -149,6 +149,18 @@ def test_a_classic_definition_plans_no_second_change(host: Hypervisor, name: str
     assert iso.exists()
 
 
+def test_uefi_is_kept_and_removed_whole(host: Hypervisor, name: str) -> None:
+    """What libvirt picks for firmware and CPU is no drift, and its NVRAM does not stand against the removal."""
+    declared: dict[str, t.Any] = {"boot": {"firmware": "efi"}, "cpu": {"mode": "host-model"}, "disk_bus": "scsi"}
+    made(instance(host, name, **declared))
+    assert "<nvram" in host.virsh("dumpxml", name)
+    again = made(instance(host, name, **declared))
+    assert again.data["instance"]["changes"] == []
+    assert not again.data["instance"]["restart_required"]
+    made(run_module("compute_instance", uri=host.uri, name=name, state="absent", force=True, shutdown_timeout=0))
+    assert host.domains() == set()
+
+
 def test_a_deaf_guest_is_not_switched_off_unless_forced(host: Hypervisor, name: str) -> None:
     """A guest that has nothing to boot never hears ACPI; only force may end it."""
     made(instance(host, name, image=None))
