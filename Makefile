@@ -65,6 +65,10 @@ integration: setup ## Test the collection on the lab
 matrix: setup ## Run sanity and units with every supported ansible-core and every Python found
 	@tools/matrix.sh
 
+.PHONY: bench
+bench: setup-run ## Measure beside bare libvirt and community.libvirt; fails no gate
+	@.work/venv/bin/python tests/bench/bench.py
+
 .PHONY: pins
 pins: ## Choose new versions for tools/requirements-*.txt
 	@tools/pins.sh
