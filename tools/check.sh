@@ -33,7 +33,7 @@ gate_sanity() {
 
 gate_units() {
   run_ansible_test "$WORK/venv" units --local --color no --python "$PYTHON" --coverage
-  run_ansible_test "$WORK/venv" coverage report --all --show-missing --include 'plugins/*' --color no | tee coverage.txt
+  run_ansible_test "$WORK/venv" coverage report --all --show-missing --include 'plugins/*' --color no | tee "$WORK/coverage.txt"
   awk -v least="$COVERAGE_THRESHOLD" '
     $1 == "TOTAL" { percent = $NF + 0; seen = 1 }
     END {
@@ -41,7 +41,7 @@ gate_units() {
         printf "The unit tests reach %s %% of plugins/: at least %s %% are wanted.\n", percent, least
         exit 1
       }
-    }' coverage.txt
+    }' "$WORK/coverage.txt"
 }
 
 gate_black() {

@@ -48,7 +48,7 @@ class ComputeModule:
             self.fail(exc)
         for warning in result.pop("warnings", ()):
             self.ansible.warn(warning)
-        if not self.ansible._diff:
+        if not self.ansible._diff:  # pylint: disable=protected-access  # diff mode has no public name
             result.pop("diff", None)
         self.ansible.exit_json(**result)
 

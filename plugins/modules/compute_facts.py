@@ -327,7 +327,7 @@ from ..module_utils._options import pool_option
 from ..module_utils._service.facts import FactsOptions, compute_node
 
 
-def work(connection: Connection, options: FactsOptions, check: bool) -> dict[str, t.Any]:
+def work(connection: Connection, options: FactsOptions, unused_check: bool) -> dict[str, t.Any]:
     """Read the facts, in check mode as always."""
     return {"ansible_facts": {"compute_node": compute_node(connection, options)}}
 

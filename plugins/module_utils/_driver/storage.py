@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
 import typing as t
@@ -205,10 +206,8 @@ class Volume:
 
     def delete(self, patience: float = BUSY_SECONDS) -> None:
         """Remove the volume; one that is gone already is fine, one in use is tried again for ``patience`` seconds."""
-        try:
+        with contextlib.suppress(NotFoundError):
             _while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
-        except NotFoundError:
-            return
 
     def upload(self, source: Source, length: int, sparse: bool = False) -> None:
         """Fill the volume with ``length`` bytes of ``source``; only a new, empty volume may be filled ``sparse``."""

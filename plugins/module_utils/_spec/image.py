@@ -142,7 +142,7 @@ def _parts(url: str) -> tuple[SplitResult, str | None]:
         raise SpecError("url", "it holds white space or control characters", _URL_EXAMPLE)
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018  # raises if it is no number
+        _port = parts.port  # raises if it is no number
     except ValueError as exc:
         raise SpecError("url", "it is not a URL", _URL_EXAMPLE) from exc
     return parts, parts.hostname

@@ -130,7 +130,7 @@ def _single(root: Element, tag: str, **attributes: Scalar) -> None:
         if value is None:
             child.attrib.pop(name, None)
     set_attributes(child, **attributes)
-    if not child.attrib and not len(child):
+    if not child.attrib and next(iter(child), None) is None:
         root.remove(child)
 
 

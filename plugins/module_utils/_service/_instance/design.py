@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import string
+import typing as t
 from dataclasses import dataclass, replace
 
 from ..._errors import SpecError
@@ -183,16 +185,16 @@ def _disks(
             kind = "block" if storage.block else "file"
             source = storage.locate(owned.volume)
             disks.append(replace(declared, type=kind, source=source, format=spec.disk_format))
+    return (*disks, *_cdroms(spec, platform, storage, {disk.target for disk in disks}))
+
+
+def _cdroms(spec: InstanceSpec, platform: Platform, storage: Storage, taken: set[str]) -> t.Iterator[Disk]:
     bus = "ide" if platform.arch in _X86 and "q35" not in (platform.machine or "q35") else "sata"
-    prefix = _TARGET_PREFIX[bus]
-    taken = {disk.target for disk in disks}
-    free = (f"{prefix}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz" if f"{prefix}{letter}" not in taken)
+    targets = (f"{_TARGET_PREFIX[bus]}{letter}" for letter in string.ascii_lowercase)
+    free = (target for target in targets if target not in taken)
     for cdrom, target in zip(spec.cdroms, free):
         source = storage.locate(cdrom)
-        disks.append(
-            Disk(target=target, bus=bus, device="cdrom", source=source, format="raw", readonly=True, type="file")
-        )
-    return tuple(disks)
+        yield Disk(target=target, bus=bus, device="cdrom", source=source, format="raw", readonly=True, type="file")
 
 
 def _graphics(spec: InstanceSpec) -> tuple[Graphics, ...]:
