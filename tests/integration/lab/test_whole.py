@@ -6,27 +6,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from .conftest import LAB, wait_until
+from .conftest import lab_tool, wait_until
 from .people import Operator, changes_in, declare
-
-
-def as_root(*arguments: str) -> str:
-    """Run the lab tool as root, which whole hosts need, and return what it prints."""
-    command = [sys.executable, str(LAB), *arguments]
-    if os.geteuid() != 0:
-        command = ["sudo", "-n", "-E", *command]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-    if done.returncode:
-        pytest.fail(f"lab.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +21,15 @@ def whole_lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
     """Return the directory of a lab of two whole hosts."""
     directory = str(tmp_path_factory.mktemp("whole"))
     try:
-        as_root("up", "--kind", "whole", "--hosts", "2", "--dir", directory)
+        lab_tool("up", "--kind", "whole", "--hosts", "2", "--dir", directory)
         yield directory
     finally:
-        as_root("down", "--dir", directory)
+        lab_tool("down", "--dir", directory)
 
 
 def on(lab: str, host: str, *command: str) -> str:
     """Run a command on a whole host."""
-    return as_root("exec", "--dir", lab, host, "--", *command)
+    return lab_tool("exec", "--dir", lab, host, "--", *command)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +37,7 @@ def images_url(whole_lab: str, guest_image: Path, tmp_path_factory: pytest.TempP
     """Serve the image where the hosts can reach it and return the address."""
     root = tmp_path_factory.mktemp("www")
     (root / "guest.qcow2").write_bytes(guest_image.read_bytes())
-    return as_root("serve", "--dir", whole_lab, "--root", str(root)).splitlines()[-1].rstrip("/")
+    return lab_tool("serve", "--dir", whole_lab, "--root", str(root)).splitlines()[-1].rstrip("/")
 
 
 def wait_for_greeting(lab: str, host: str, name: str) -> None:
@@ -70,7 +57,7 @@ def greeting(lab: str, host: str, network: str, name: str) -> str:
 
 def test_a_fleet_over_ssh_survives_a_crash(whole_lab: str, images_url: str, guest_image: Path, tmp_path: Path) -> None:
     """Guests answer on their network; a dead host is not guessed about; after its reboot the declaration holds again."""
-    inventory = as_root("inventory", "--dir", whole_lab, "--python", sys.executable)
+    inventory = lab_tool("inventory", "--dir", whole_lab, "--python", sys.executable)
     operator = Operator(tmp_path, inventory, images_url, guest_image)
     operator.fleet["fleet_instances"] = [
         declare(f"net-{number}", host=f"host{number}", networks=[{"network": "default"}]) for number in (1, 2)
@@ -80,12 +67,12 @@ def test_a_fleet_over_ssh_survives_a_crash(whole_lab: str, images_url: str, gues
         wait_for_greeting(whole_lab, f"host{number}", f"net-{number}")
     assert changes_in(operator.deploy()) == 0
 
-    as_root("crash", "--dir", whole_lab, "host1")
+    lab_tool("crash", "--dir", whole_lab, "host1")
     operator.fleet["fleet_instances"].append(declare("new", power_state="stopped"))
     operator.refused("host1", "may be running on host1")
     assert "new" not in on(whole_lab, "host2", "virsh", "-q", "list", "--all", "--name").split()
 
-    as_root("up", "--kind", "whole", "--hosts", "2", "--dir", whole_lab)
+    lab_tool("up", "--kind", "whole", "--hosts", "2", "--dir", whole_lab)
     assert on(whole_lab, "host1", "virsh", "domstate", "net-1") == "shut off"
     operator.deploy()
     wait_for_greeting(whole_lab, "host1", "net-1")
