@@ -37,6 +37,11 @@ options:
     type: list
     elements: dictionary
     default: []
+  prefix:
+    description:
+      - What the names of options begin with in messages, such as C(fleet_), where the caller has variables for them.
+    type: string
+    default: ""
 seealso:
   - plugin: kilonova.compute.schedule
     plugin_type: filter
@@ -78,10 +83,18 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def expand_fleet(instances: t.Any, flavors: t.Any = (), images: t.Any = ()) -> list[dict[str, t.Any]]:
+def expand_fleet(
+    instances: t.Any, flavors: t.Any = (), images: t.Any = (), *, prefix: t.Any = ""
+) -> list[dict[str, t.Any]]:
     """Return one complete dictionary for each instance."""
     try:
-        return expand(to_plain(instances, "instances"), to_plain(flavors, "flavors"), to_plain(images, "images"))
+        start = str(to_plain(prefix, "prefix"))
+        return expand(
+            to_plain(instances, f"{start}instances"),
+            to_plain(flavors, f"{start}flavors"),
+            to_plain(images, f"{start}images"),
+            start,
+        )
     except (PlainError, ValuesError) as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

@@ -32,8 +32,15 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ (plan | kilonova.compute.placement_table).splitlines() }}"
   vars:
-    plan: "{{ [] | kilonova.compute.schedule(hosts=hosts, fleet='demo') }}"
-    hosts:
+    plan: "{{ instances | kilonova.compute.schedule(hosts=hypervisors, fleet='demo') }}"
+    instances:
+      - name: web
+        flavor:
+          name: tiny
+          vcpus: 1
+          memory_mb: 128
+          disk_gb: 1
+    hypervisors:
       hv1:
         vcpus: 8
         vcpus_used: 0

@@ -16,7 +16,10 @@ description:
   - Decides on which hypervisor each instance goes, from the facts of M(kilonova.compute.compute_facts) alone. It changes nothing.
   - What is on a host already stays there. The rest is placed as one batch, the hardest first, whatever order it is declared in.
   - The filters are C(ComputeFilter) (the host is up and enabled), C(HostFilter) (the declared host), C(NameFilter) (the name is free there),
-    C(SplitBrainFilter) (every host could be looked at), C(CoreFilter), C(RamFilter) and C(DiskFilter).
+    C(SplitBrainFilter) (every host could be looked at), C(NetworkFilter) (the declared networks are active there), C(CoreFilter), C(RamFilter)
+    and C(DiskFilter).
+  - For what is on a host already they are C(HostFilter), C(StickyFilter) (it stays on its host and keeps its image), C(NetworkFilter), and what
+    it grows by must fit.
   - An amount fits if it is at most the total, and if used plus amount is at most (total minus reserved) times ratio, as in Nova's placement.
   - The same input gives the same plan.
 positional: hosts, fleet
@@ -31,7 +34,7 @@ options:
   hosts:
     description:
       - The C(compute_node) facts of every hypervisor, by name.
-      - A hypervisor that could not be reached is given as C(state=down) with a C(reason).
+      - A hypervisor that could not be reached is given as C(state=down) with a C(reason), and one that nobody looked at as C(state=left_out).
     type: dictionary
     required: true
   fleet:
@@ -84,7 +87,7 @@ options:
   assume_down_hosts_empty:
     description:
       - While a hypervisor is down, an instance that is on no other one is not created elsewhere, since it may be running there.
-      - Set this if you know that nothing runs on the hypervisors that are down.
+      - Set this if you know that nothing runs on the hypervisors that are down. It says nothing about those that are left out.
     type: boolean
     default: false
   purge:
@@ -92,6 +95,11 @@ options:
       - Count the room of instances of the fleet that are no longer declared as free. Set it if they are removed before anything is created.
     type: boolean
     default: false
+  prefix:
+    description:
+      - What the names of options begin with in messages, such as C(fleet_), where the caller has variables for them.
+    type: string
+    default: ""
 seealso:
   - module: kilonova.compute.compute_facts
   - plugin: kilonova.compute.expand_fleet
@@ -104,7 +112,7 @@ EXAMPLES = r"""
 ---
 - name: Ask where one instance would go
   ansible.builtin.debug:
-    msg: "{{ instances | kilonova.compute.schedule(hosts=hosts, fleet='demo') }}"
+    msg: "{{ instances | kilonova.compute.schedule(hosts=hypervisors, fleet='demo') }}"
   vars:
     instances:
       - name: web
@@ -113,7 +121,7 @@ EXAMPLES = r"""
           vcpus: 1
           memory_mb: 128
           disk_gb: 1
-    hosts:
+    hypervisors:
       hv1:
         vcpus: 8
         vcpus_used: 0
@@ -122,8 +130,12 @@ EXAMPLES = r"""
         local_gb: 100
         local_gb_used: 0
       hv2:
-        state: down
-        reason: it is being repaired
+        vcpus: 8
+        vcpus_used: 6
+        memory_mb: 16384
+        memory_mb_used: 12288
+        local_gb: 100
+        local_gb_used: 40
 """
 
 RETURN = r"""
@@ -156,6 +168,9 @@ _value:
           removed) and C(hosts) (C(host), C(filter) and C(message) for every host).
       type: list
       elements: dictionary
+    problem:
+      description: What stands in the way, in a few lines for an error message; empty if every instance has a place.
+      type: string
     removed:
       description: Instances of the fleet on a host that are no longer declared, each with C(name) and C(host).
       type: list
@@ -165,7 +180,7 @@ _value:
       type: dictionary
     hosts:
       description:
-        - Every host with its C(state), and its totals, used figures and limits once the plan has been carried out.
+        - Every host with its C(state) (V(up), V(down) or V(left_out)), and its totals, used figures and limits once the plan has been carried out.
       type: dictionary
 """
 
@@ -192,6 +207,7 @@ def schedule(  # noqa: PLR0913 - a filter's arguments are its interface
     host_limits: t.Any = None,
     assume_down_hosts_empty: bool = False,
     purge: bool = False,
+    prefix: t.Any = "",
 ) -> dict[str, t.Any]:
     """Return the plan."""
     try:
@@ -205,6 +221,7 @@ def schedule(  # noqa: PLR0913 - a filter's arguments are its interface
                 host_limits=to_plain(host_limits, "host_limits"),
                 assume_down_hosts_empty=_boolean(assume_down_hosts_empty, "assume_down_hosts_empty"),
                 purge=_boolean(purge, "purge"),
+                prefix=str(to_plain(prefix, "prefix")),
             )
         )
     except (PlainError, ScheduleError) as exc:

@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from ._values import ValuesError, check_name, known_keys, mapping, mappings, whole_number
 
@@ -17,13 +19,28 @@ _FLAVOR_KEYS = ("name", "vcpus", "memory_mb", "disk_gb", "extra_specs")
 _IMAGE_KEYS = ("name", "url", "src", "checksum", "format")
 
 
-def expand(instances: t.Any, flavors: t.Any, images: t.Any) -> list[dict[str, t.Any]]:
-    """Return the instances with ``count`` spelled out and flavors filled in, or raise :class:`ValuesError`."""
-    known_flavors = _by_name([_flavor(item, where) for item, where in _items(flavors, "flavors")], "flavors")
-    known_images = _by_name([_image(item, where) for item, where in _items(images, "images")], "images")
+@dataclass(frozen=True)
+class _Known:
+    """What instances may refer to."""
+
+    option: str
+    items: dict[str, dict[str, t.Any]]
+
+    def choices(self) -> str:
+        """Return what would be right."""
+        return f"take one of {', '.join(sorted(self.items))}" if self.items else f"declare it in {self.option} first"
+
+
+def expand(instances: t.Any, flavors: t.Any, images: t.Any, prefix: str = "") -> list[dict[str, t.Any]]:
+    """Return the instances with ``count`` spelled out and flavors filled in, or raise :class:`ValuesError`.
+
+    The options' names in messages begin with ``prefix``.
+    """
+    known_flavors = _known(flavors, f"{prefix}flavors", _flavor)
+    known_images = _known(images, f"{prefix}images", _image)
     expanded: list[dict[str, t.Any]] = []
     origins: dict[str, str] = {}
-    for item, where in _items(instances, "instances"):
+    for item, where in _items(instances, f"{prefix}instances"):
         for instance in _copies(item, where, known_flavors, known_images):
             name = instance["name"]
             if name in origins:
@@ -46,13 +63,13 @@ def _items(value: t.Any, option: str) -> list[tuple[dict[str, t.Any], str]]:
     return found
 
 
-def _by_name(items: list[dict[str, t.Any]], option: str) -> dict[str, dict[str, t.Any]]:
+def _known(value: t.Any, option: str, read: Callable[[dict[str, t.Any], str], dict[str, t.Any]]) -> _Known:
     named: dict[str, dict[str, t.Any]] = {}
-    for item in items:
+    for item, where in _items(value, option):
         if item["name"] in named:
             raise ValuesError(f"{option}: {item['name']} is declared twice; keep one of the two.")
-        named[item["name"]] = item
-    return named
+        named[item["name"]] = read(item, where)
+    return _Known(option, named)
 
 
 def _flavor(flavor: dict[str, t.Any], where: str) -> dict[str, t.Any]:
@@ -76,12 +93,10 @@ def _image(image: dict[str, t.Any], where: str) -> dict[str, t.Any]:
     return image
 
 
-def _copies(
-    item: dict[str, t.Any], where: str, flavors: dict[str, dict[str, t.Any]], images: dict[str, dict[str, t.Any]]
-) -> list[dict[str, t.Any]]:
+def _copies(item: dict[str, t.Any], where: str, flavors: _Known, images: _Known) -> list[dict[str, t.Any]]:
     image = item.get("image")
-    if image is not None and image not in images:
-        raise ValuesError(f"{where}: image {image!r} is unknown; {_choices(images, 'images')}.")
+    if image is not None and image not in images.items:
+        raise ValuesError(f"{where}: image {image!r} is unknown; {images.choices()}.")
     rest = {key: value for key, value in item.items() if key != "count"}
     base = {**rest, "flavor": _flavor_of(item, where, flavors)}
     count = item.get("count")
@@ -94,16 +109,12 @@ def _copies(
     return [{**base, "name": name} for name in names]
 
 
-def _flavor_of(item: dict[str, t.Any], where: str, flavors: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
+def _flavor_of(item: dict[str, t.Any], where: str, flavors: _Known) -> dict[str, t.Any]:
     flavor = item.get("flavor")
     if flavor is None:
-        raise ValuesError(f"{where}: there is no flavor; {_choices(flavors, 'flavors')}.")
+        raise ValuesError(f"{where}: there is no flavor; {flavors.choices()}.")
     if isinstance(flavor, dict):
         return _flavor(flavor, f"{where}.flavor")
-    if not isinstance(flavor, str) or flavor not in flavors:
-        raise ValuesError(f"{where}: flavor {flavor!r} is unknown; {_choices(flavors, 'flavors')}.")
-    return flavors[flavor]
-
-
-def _choices(known: dict[str, t.Any], option: str) -> str:
-    return f"take one of {', '.join(sorted(known))}" if known else f"declare it in {option} first"
+    if not isinstance(flavor, str) or flavor not in flavors.items:
+        raise ValuesError(f"{where}: flavor {flavor!r} is unknown; {flavors.choices()}.")
+    return flavors.items[flavor]

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 
 from .errors import ScheduleError
 from .explain import Refused, explain
-from .filters import CAPACITY_FILTERS, Filter, HostFilter, default_filters, first_refusal
+from .filters import Filter, default_filters, first_refusal, home_filters
+from .hidden import find_hidden
 from .model import DIMENSIONS, Amounts, Demand, Guest, Host, Placement, Plan, Problem, Removal, Request
 from .names import natural_key
 from .state import HostState
@@ -40,8 +41,8 @@ def make_plan(problem: Problem) -> Plan:
     """Return where every request goes, or why it goes nowhere."""
     hosts = sorted(problem.hosts, key=lambda host: natural_key(host.name))
     states = {host.name: HostState(host) for host in hosts}
-    down = () if problem.assume_down_hosts_empty else tuple(host.name for host in hosts if not host.is_up)
-    rules = _Rules(default_filters(down), _policy(problem.policy))
+    hidden = find_hidden(hosts, problem.assume_down_hosts_empty)
+    rules = _Rules(default_filters(hidden), _policy(problem.policy))
     homes = find_homes(hosts, problem.fleet)
     removed = _removed(problem, homes, states)
     requests = sorted(_with_conflicts(problem, hosts), key=lambda request: natural_key(request.name))
@@ -61,7 +62,9 @@ def make_plan(problem: Problem) -> Plan:
         purge=problem.purge,
         placements=tuple(placements[name] for name in declared if name in placements),
         unplaced=tuple(
-            explain(refused[name], list(states.values()), rules.filters, down) for name in declared if name in refused
+            explain(refused[name], list(states.values()), hidden, problem.prefix)
+            for name in declared
+            if name in refused
         ),
         removed=removed,
         usage=tuple(state.as_usage() for state in states.values()),
@@ -127,10 +130,10 @@ def _stay(
     """Keep an instance where it is; only what it grows by needs room, and what it shrinks by is not counted on."""
     state = states[home[0]]
     growth = tuple(max(0, new - old) for new, old in zip(request.demand.amounts, home[1].amounts))
-    demand = Demand(growth, host=request.demand.host)
-    rule = first_refusal((HostFilter(), *CAPACITY_FILTERS), state, demand)
-    if rule is not None:
-        refused[request.name] = Refused(request, demand, state.name)
+    demand = Demand(growth, host=request.demand.host, networks=request.demand.networks)
+    filters = home_filters(state.name, home[1].image, request.image)
+    if first_refusal(filters, state, demand) is not None:
+        refused[request.name] = Refused(request, demand, filters, state.name)
         return
     state.claim(growth)
     placements[request.name] = Placement(request.name, request.flavor, state.name, "keep", "is there already")
@@ -151,6 +154,7 @@ def _hardest_first(requests: Sequence[Request], states: Sequence[HostState], rul
             [-amount for amount in demand.amounts],
             demand.host or "",
             demand.taken_on,
+            demand.networks,
         )
 
     return [batches[demand] for demand in sorted(batches, key=hardness)]
@@ -178,7 +182,7 @@ def _place(
     heapq.heapify(heap)
     for request in batch:
         if not heap:
-            refused[request.name] = Refused(request, demand, None)
+            refused[request.name] = Refused(request, demand, rules.filters, None)
             continue
         choices = len(heap)
         state = heapq.heappop(heap)[2]

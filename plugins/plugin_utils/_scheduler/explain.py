@@ -11,11 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .filters import CAPACITY_FILTERS, Filter, HostFilter, first_refusal
+from .filters import (
+    CAPACITY_FILTERS,
+    CapacityFilter,
+    Filter,
+    HostFilter,
+    NetworkFilter,
+    SplitBrainFilter,
+    StickyFilter,
+    first_refusal,
+)
+from .hidden import Hidden
 from .model import Demand, Refusal, Request, Unplaced
 from .state import HostState
-
-STICKY = "StickyFilter"
 
 
 @dataclass(frozen=True)
@@ -25,17 +33,16 @@ class Refused:
     request: Request
     demand: Demand
     """What was looked for: of an instance that is somewhere already, only what it grows by."""
+    filters: tuple[Filter, ...]
     home: str | None
     """The host that has it already."""
 
 
-def explain(refused: Refused, states: Sequence[HostState], filters: Sequence[Filter], down: Sequence[str]) -> Unplaced:
+def explain(refused: Refused, states: Sequence[HostState], hidden: Hidden, prefix: str) -> Unplaced:
     """Return the reasons, in the figures of the finished plan: claims only grow, so what did not fit still does not."""
-    if refused.home is None:
-        refusals = tuple(_refusal(state, filters, refused.demand) for state in states)
-    else:
-        refusals = tuple(_sticky_refusal(state, refused) for state in states)
-    return Unplaced(refused.request.name, refused.request.flavor, _reason(refused, refusals, down), refusals)
+    refusals = tuple(_refusal(state, refused) for state in states)
+    reason = _new_reason(refused, refusals, hidden, prefix) if refused.home is None else _home_reason(refused, refusals)
+    return Unplaced(refused.request.name, refused.request.flavor, reason, refusals)
 
 
 def by_filter(refusals: Sequence[Refusal]) -> dict[str, int]:
@@ -44,43 +51,50 @@ def by_filter(refusals: Sequence[Refusal]) -> dict[str, int]:
     return {name: names.count(name) for name in sorted(set(names), key=lambda name: (-names.count(name), name))}
 
 
-def _refusal(state: HostState, filters: Sequence[Filter], demand: Demand) -> Refusal:
-    rule = first_refusal(filters, state, demand)
+def _refusal(state: HostState, refused: Refused) -> Refusal:
+    # Elsewhere it is the move that stands in the way, whatever else does.
+    stays_away = refused.home not in (None, state.name)
+    filters = [rule for rule in refused.filters if isinstance(rule, StickyFilter)] if stays_away else refused.filters
+    rule = first_refusal(filters, state, refused.demand)
     if rule is None:
         raise RuntimeError(f"host {state.name} was refused, yet every filter lets it pass")
-    return Refusal(state.name, rule.name, rule.message(state, demand))
+    shortage = rule.shortage(state, refused.demand) if isinstance(rule, CapacityFilter) else 0
+    return Refusal(state.name, rule.name, rule.message(state, refused.demand), shortage)
 
 
-def _sticky_refusal(state: HostState, refused: Refused) -> Refusal:
-    if state.name == refused.home:
-        return _refusal(state, (HostFilter(), *CAPACITY_FILTERS), refused.demand)
-    return Refusal(state.name, STICKY, f"would need a move: the instance is on {refused.home}")
-
-
-def _reason(refused: Refused, refusals: Sequence[Refusal], down: Sequence[str]) -> str:
+def _new_reason(refused: Refused, refusals: Sequence[Refusal], hidden: Hidden, prefix: str) -> str:
     request = refused.request
-    if refused.home is not None:
-        return _sticky_reason(refused, refusals)
     counts = by_filter(refusals)
-    if "SplitBrainFilter" in counts:
-        hosts = ", ".join(down)
+    if SplitBrainFilter.name in counts:
         return (
-            f"{request.describe()} is nowhere to be seen and may be running on {hosts}, which "
-            f"{'is' if len(down) == 1 else 'are'} down: bring {'it' if len(down) == 1 else 'them'} back, or say assume_down_hosts_empty: true "
-            "if nothing can be running there"
+            f"{request.describe()} can't be seen and may be running on {hidden.conditions(' or on ', ', which')}: "
+            f"{hidden.remedy(prefix)}"
         )
-    removed = ", ".join(f"{name} removed {count} host{'' if count == 1 else 's'}" for name, count in counts.items())
+    removed = ", ".join(_removed(name, count, refusals) for name, count in counts.items())
     capacity = {rule.name for rule in CAPACITY_FILTERS}
     verdict = "has room for" if capacity & set(counts) else "can take"
     return f"No host {verdict} {request.describe()}: {removed}"
 
 
-def _sticky_reason(refused: Refused, refusals: Sequence[Refusal]) -> str:
+def _removed(name: str, count: int, refusals: Sequence[Refusal]) -> str:
+    """Return what a filter did, with the message of the host that was nearest to pass."""
+    text = f"{name} removed {count} host{'' if count == 1 else 's'}"
+    if name == HostFilter.name:
+        return text
+    nearest = min((refusal for refusal in refusals if refusal.filter == name), key=lambda refusal: refusal.shortage)
+    return f"{text} ({nearest.host} {nearest.message})"
+
+
+def _home_reason(refused: Refused, refusals: Sequence[Refusal]) -> str:
     request, home = refused.request, refused.home
-    if request.demand.host not in (None, home):
+    own = next(refusal for refusal in refusals if refusal.host == home)
+    if own.filter == HostFilter.name:
         return (
             f"{request.describe()} is on {home}, but its declared host is {request.demand.host}: "
             f"nothing is moved by itself, so declare host {home}, or remove the instance there first"
         )
-    own = next(refusal for refusal in refusals if refusal.host == home)
+    if own.filter == StickyFilter.name:
+        return f"{request.describe()} on {home} {own.message}"
+    if own.filter == NetworkFilter.name:
+        return f"{home}, where {request.describe()} is, {own.message}"
     return f"{home} has no room for {request.describe()} to grow into: {own.filter}: {own.message}"

@@ -14,7 +14,9 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 
+from .hidden import Hidden
 from .model import DIMENSIONS, Demand
+from .names import natural_key
 from .state import HostState
 
 
@@ -42,28 +44,26 @@ class ComputeFilter(Filter):
         return host.host.is_up and host.host.is_enabled
 
     def message(self, host: HostState, demand: Demand) -> str:
-        """Say whether it is down or disabled, and why."""
-        condition = "disabled" if host.host.is_up else "down"
-        return f"is {condition}: {host.host.reason}" if host.host.reason else f"is {condition}"
+        """Say whether it is down, left out or disabled, and why."""
+        return host.host.condition
 
 
 class SplitBrainFilter(Filter):
-    """While a host is down, what is nowhere to be seen may be running there, so it is not created elsewhere."""
+    """While a host can't be looked at, what is nowhere to be seen may be running there: it is not created elsewhere."""
 
     name = "SplitBrainFilter"
 
-    def __init__(self, down: Sequence[str]) -> None:
-        """Take the names of the hosts that are down."""
-        self._down = tuple(down)
+    def __init__(self, hidden: Hidden) -> None:
+        """Take the hosts that could not be looked at."""
+        self._hidden = hidden
 
     def passes(self, host: HostState, demand: Demand) -> bool:
         """Tell whether every host could be looked at."""
-        return not self._down
+        return not self._hidden
 
     def message(self, host: HostState, demand: Demand) -> str:
         """Name the hosts that could not be looked at."""
-        verb = "is" if len(self._down) == 1 else "are"
-        return f"takes nothing new while {', '.join(self._down)} {verb} down: the instance may be running there"
+        return f"takes nothing new while {self._hidden.conditions(' and ')}: the instance may be running there"
 
 
 class HostFilter(Filter):
@@ -95,6 +95,49 @@ class NameFilter(Filter):
         return f"has the name already, held by {holders[0]}"
 
 
+class NetworkFilter(Filter):
+    """An instance is plugged into networks that are active on its host."""
+
+    name = "NetworkFilter"
+
+    def passes(self, host: HostState, demand: Demand) -> bool:
+        """Tell whether every declared network is active, or the host does not tell."""
+        networks = host.host.networks
+        return networks is None or all(networks.get(name) for name in demand.networks)
+
+    def message(self, host: HostState, demand: Demand) -> str:
+        """Name what is missing and what there is."""
+        networks = host.host.networks
+        if not networks:
+            return "has no networks"
+        active = sorted((name for name, is_active in networks.items() if is_active), key=natural_key)
+        missing = ", ".join(name for name in demand.networks if not networks.get(name))
+        there = f"active are: {', '.join(active)}" if active else "none is active"
+        return f"has no active network {missing} ({there})"
+
+
+class StickyFilter(Filter):
+    """What is on a host stays there, and stays made from its image."""
+
+    name = "StickyFilter"
+
+    def __init__(self, home: str, made_from: str | None, image: str) -> None:
+        """Take the instance's host, the image it was made from (None if unknown), and the declared one."""
+        self._home, self._made_from, self._image = home, made_from, image
+
+    def passes(self, host: HostState, demand: Demand) -> bool:
+        """Tell whether this is the instance's host and its image is the declared one."""
+        return host.name == self._home and self._made_from in (None, self._image)
+
+    def message(self, host: HostState, demand: Demand) -> str:
+        """Say what cannot be done in place."""
+        if host.name != self._home:
+            return f"would need a move: the instance is on {self._home}"
+        origin = f"from image {self._made_from}" if self._made_from else "without an image"
+        declared = self._image or "one without an image"
+        return f"was made {origin} and can't become {declared} in place; remove it and create it anew"
+
+
 class CapacityFilter(Filter):
     """Nova's arithmetic: ``used + n <= (total - reserved) * ratio`` and ``n <= total``."""
 
@@ -104,6 +147,10 @@ class CapacityFilter(Filter):
         """Tell whether there is room; what takes nothing always fits, as on a host that is overcommitted already."""
         needed = demand.amounts[self.dimension]
         return needed == 0 or (needed <= host.host.total[self.dimension] and needed <= host.free(self.dimension))
+
+    def shortage(self, host: HostState, demand: Demand) -> int:
+        """Return how much more room the host would need."""
+        return demand.amounts[self.dimension] - min(host.host.total[self.dimension], host.free(self.dimension))
 
     def message(self, host: HostState, demand: Demand) -> str:
         """Return what is needed, what is free, and of what."""
@@ -142,9 +189,21 @@ class DiskFilter(CapacityFilter):
 CAPACITY_FILTERS: tuple[CapacityFilter, ...] = (CoreFilter(), RamFilter(), DiskFilter())
 
 
-def default_filters(down: Sequence[str]) -> tuple[Filter, ...]:
-    """Return all filters, in the order in which they are asked; ``down`` hosts that may hide instances."""
-    return (ComputeFilter(), HostFilter(), NameFilter(), SplitBrainFilter(down), *CAPACITY_FILTERS)
+def default_filters(hidden: Hidden) -> tuple[Filter, ...]:
+    """Return the filters for new instances, in the order in which they are asked."""
+    return (
+        ComputeFilter(),
+        HostFilter(),
+        NameFilter(),
+        SplitBrainFilter(hidden),
+        NetworkFilter(),
+        *CAPACITY_FILTERS,
+    )
+
+
+def home_filters(home: str, made_from: str | None, image: str) -> tuple[Filter, ...]:
+    """Return the filters for an instance that is on a host already; its name is its own, and hosts in doubt are not."""
+    return (HostFilter(), StickyFilter(home, made_from, image), NetworkFilter(), *CAPACITY_FILTERS)
 
 
 def first_refusal(filters: Sequence[Filter], host: HostState, demand: Demand) -> Filter | None:

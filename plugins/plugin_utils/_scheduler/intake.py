@@ -42,6 +42,7 @@ class Question:
     host_limits: t.Any = None
     assume_down_hosts_empty: bool = False
     purge: bool = False
+    prefix: str = ""
 
 
 def read_problem(question: Question) -> Problem:
@@ -54,6 +55,7 @@ def read_problem(question: Question) -> Problem:
             policy=question.policy,
             assume_down_hosts_empty=question.assume_down_hosts_empty,
             purge=question.purge,
+            prefix=question.prefix,
         )
     except ValuesError as exc:
         raise ScheduleError(str(exc)) from exc
@@ -105,11 +107,12 @@ def _hosts(question: Question) -> tuple[Host, ...]:
 
 def _host(name: str, node: dict[str, t.Any], limits: Limits) -> Host:
     state = node.get("state", "up")
-    if state not in ("up", "down"):
-        raise ValuesError(f"hosts.{name}.state: {state!r} is unknown; it is up or down.")
-    if state == "down":
+    if state not in ("up", "down", "left_out"):
+        raise ValuesError(f"hosts.{name}.state: {state!r} is unknown; it is up, down or left_out.")
+    if state != "up":
         nothing = (0,) * len(DIMENSIONS)
-        return Host(name, False, False, _reason(node), nothing, nothing, limits, ())
+        is_left_out = state == "left_out"
+        return Host(name, False, False, _reason(node), nothing, nothing, limits, (), is_left_out=is_left_out)
     return Host(
         name=name,
         is_up=True,
@@ -122,7 +125,15 @@ def _host(name: str, node: dict[str, t.Any], limits: Limits) -> Host:
             _guest(guest, f"hosts.{name}.instances")
             for guest in mappings(node.get("instances") or [], f"hosts.{name}.instances")
         ),
+        networks=_networks(node.get("networks"), f"hosts.{name}.networks"),
     )
+
+
+def _networks(networks: t.Any, where: str) -> dict[str, bool] | None:
+    if networks is None:
+        return None
+    found = mapping(networks, where)
+    return {name: bool(mapping(network, f"{where}.{name}").get("active")) for name, network in found.items()}
 
 
 def _reason(node: dict[str, t.Any]) -> str:
@@ -147,7 +158,8 @@ def _guest(guest: dict[str, t.Any], where: str) -> Guest:
     # Of what is not ours some figures may be unknown; the host's own figures count it all the same.
     known = {dimension.key: guest.get(dimension.key) or 0 for dimension in DIMENSIONS}
     amounts = tuple(_amount(known, key, f"{where}.{name}", math.ceil) for key in known)
-    return Guest(name, None if fleet is None else str(fleet), amounts)
+    image = str(guest["image"] or "") if fleet is not None and "image" in guest else None
+    return Guest(name, None if fleet is None else str(fleet), amounts, image)
 
 
 def _requests(question: Question) -> tuple[Request, ...]:
@@ -172,7 +184,10 @@ def _request(instance: dict[str, t.Any], hosts: dict[str, t.Any]) -> Request:
         raise ValuesError(
             f"Instance {name}: its host {host!r} is not a hypervisor; take one of {', '.join(sorted(hosts))}."
         )
-    return Request(name, str(flavor.get("name", "custom")), Demand(_demand(flavor, name), host))
+    nics = mappings(instance.get("networks") or [], f"Instance {name}: networks")
+    networks = tuple(sorted({str(nic["network"]) for nic in nics if nic.get("network")}))
+    demand = Demand(_demand(flavor, name), host, networks=networks)
+    return Request(name, str(flavor.get("name", "custom")), demand, str(instance.get("image") or ""))
 
 
 def _demand(flavor: dict[str, t.Any], name: str) -> Amounts:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -60,6 +61,8 @@ class Guest:
     name: str
     fleet: str | None
     amounts: Amounts
+    image: str | None = None
+    """What it was made from: nothing if empty, unknown if None."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,28 @@ class Host:
     is_up: bool
     is_enabled: bool
     reason: str
-    """Why it is down or disabled."""
+    """Why it is down, left out or disabled."""
     total: Amounts
     used: Amounts
     limits: Limits
     guests: tuple[Guest, ...]
+    networks: Mapping[str, bool] | None = None
+    """Whether each of its networks is active; None if it does not tell."""
+    is_left_out: bool = False
+    """Whether nobody looked at it, so that it is neither up nor down."""
+
+    @property
+    def state(self) -> str:
+        """Return up, down or left_out."""
+        return "up" if self.is_up else "left_out" if self.is_left_out else "down"
+
+    @property
+    def condition(self) -> str:
+        """Return what keeps it from being used, as the rest of a sentence about it."""
+        if self.is_left_out:
+            return f"is left out of this run ({self.reason})" if self.reason else "is left out of this run"
+        condition = "disabled" if self.is_up else "down"
+        return f"is {condition}: {self.reason}" if self.reason else f"is {condition}"
 
 
 @dataclass(frozen=True)
@@ -86,6 +106,8 @@ class Demand:
     """The only host it may go to."""
     taken_on: tuple[tuple[str, str], ...] = ()
     """(host, holder): where something that is not this instance has its name."""
+    networks: tuple[str, ...] = ()
+    """The host's networks that it is plugged into."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +117,8 @@ class Request:
     name: str
     flavor: str
     demand: Demand
+    image: str = ""
+    """What it is made from; nothing if empty."""
 
     def describe(self) -> str:
         """Return the name with what it asks for."""
@@ -112,6 +136,8 @@ class Problem:
     assume_down_hosts_empty: bool = False
     purge: bool = False
     """Whether instances no longer declared are about to go, so that their room is free."""
+    prefix: str = ""
+    """What the caller's options begin with, where a message names one."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +159,8 @@ class Refusal:
     host: str
     filter: str
     message: str
+    shortage: int = 0
+    """How much more room the host would need."""
 
 
 @dataclass(frozen=True)

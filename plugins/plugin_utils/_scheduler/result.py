@@ -12,6 +12,7 @@ import typing as t
 
 from .explain import by_filter
 from .model import DIMENSIONS, Plan, Unplaced, Usage
+from .problem import problem_text
 
 PLACEMENT_KEYS = frozenset({"host"})
 """What of an instance only the scheduler reads: it is no part of what the host is told."""
@@ -45,6 +46,7 @@ def as_result(plan: Plan, instances: list[dict[str, t.Any]]) -> dict[str, t.Any]
         "by_host": by_host,
         "migrations": [],
         "unplaced": [_unplaced(item) for item in plan.unplaced],
+        "problem": problem_text(plan),
         "removed": [{"name": removal.name, "host": removal.host} for removal in plan.removed],
         "removed_by_host": removed_by_host,
         "hosts": {usage.host.name: _usage(usage) for usage in plan.usage},
@@ -65,8 +67,7 @@ def _unplaced(item: Unplaced) -> dict[str, t.Any]:
 
 def _usage(usage: Usage) -> dict[str, t.Any]:
     host = usage.host
-    status = "up" if host.is_up else "down"
-    result: dict[str, t.Any] = {"state": status, "reason": host.reason}
+    result: dict[str, t.Any] = {"state": host.state, "reason": host.reason}
     for index, dimension in enumerate(DIMENSIONS):
         result[dimension.total_field] = host.total[index]
         result[dimension.used_field] = usage.used[index]

@@ -21,7 +21,10 @@ def plan_table(plan: dict[str, t.Any]) -> str:
     rows += [(item["name"], "-", item["host"], *fate) for item in plan["removed"]]
     rows += [(item["name"], item["flavor"], "-", "UNPLACED", "see below") for item in plan["unplaced"]]
     lines = _aligned([_HEAD, *rows]) if rows else ["Nothing is declared."]
-    return "\n".join([*lines, *_reasons(plan["unplaced"]), *_down(plan["hosts"])])
+    conditions = _conditions(plan["hosts"])
+    if conditions and len(conditions) == len(plan["hosts"]):
+        return "\n".join([*lines, "", "No hypervisor can be used:", *(f"  {line}" for line in conditions)])
+    return "\n".join([*lines, *_reasons(plan["unplaced"]), *([""] if conditions else []), *conditions])
 
 
 def _reasons(unplaced: Sequence[dict[str, t.Any]]) -> list[str]:
@@ -38,10 +41,12 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _down(hosts: dict[str, t.Any]) -> list[str]:
-    lines = [
-        f"{name} is down: {host['reason'] or 'no reason known'}"
-        for name, host in hosts.items()
-        if host["state"] == "down"
-    ]
-    return ["", *lines] if lines else []
+def _conditions(hosts: dict[str, t.Any]) -> list[str]:
+    """Return a line for every host that is down or left out."""
+    lines = []
+    for name, host in hosts.items():
+        if host["state"] == "down":
+            lines.append(f"{name} is down: {host['reason'] or 'no reason known'}")
+        elif host["state"] == "left_out":
+            lines.append(f"{name} is left out of this run" + (f" ({host['reason']})" if host["reason"] else ""))
+    return lines

@@ -137,6 +137,23 @@ def test_nothing_declared_yet() -> None:
         expand_fleet([{"name": "web", "flavor": "tiny"}])
 
 
+@pytest.mark.parametrize(
+    ("instances", "flavors", "images", "message"),
+    [
+        ([{}], [], [], r"fleet_instances\[0\]: there is no name"),
+        ([{"name": "web", "flavor": "tiny"}], [], [], "declare it in fleet_flavors first"),
+        ([{"name": "web", "flavor": TINY, "image": "x"}], [], [], "declare it in fleet_images first"),
+        ([], [{"name": "tiny"}], [], r"fleet_flavors\[0\] \(tiny\): there is no vcpus"),
+        ([], [], [{"name": "a"}], r"fleet_images\[0\] \(a\): give exactly one"),
+        ([{"name": b"x"}], [], [], r"fleet_instances\[0\].name is of type bytes"),
+    ],
+)
+def test_prefix(instances: t.Any, flavors: t.Any, images: t.Any, message: str) -> None:
+    """A caller with variables for the options has these named."""
+    with pytest.raises(AnsibleFilterError, match=message):
+        expand_fleet(instances, flavors, images, prefix="fleet_")
+
+
 def test_filters() -> None:
     """The filter is exported under its name."""
     assert FilterModule().filters() == {"expand_fleet": expand_fleet}

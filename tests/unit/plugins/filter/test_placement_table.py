@@ -71,6 +71,18 @@ def test_shared_reasons_stand_once() -> None:
     ]
 
 
+def test_no_host_is_up() -> None:
+    """Every host has one line, and no instance a reason of its own."""
+    unplaced = [{"name": "a", "flavor": "f", "reason": "no place for a", "hosts": []}]
+    hosts = {"hv1": {"state": "down", "reason": "no route"}, "hv2": {"state": "left_out", "reason": "--limit"}}
+    assert placement_table(plan(unplaced=unplaced, hosts=hosts)).splitlines()[2:] == [
+        "",
+        "No hypervisor can be used:",
+        "  hv1 is down: no route",
+        "  hv2 is left out of this run (--limit)",
+    ]
+
+
 def test_a_purge() -> None:
     """What is about to go is marked."""
     table = placement_table(plan(removed=[{"name": "old", "host": "hv1"}], purge=True))

@@ -118,7 +118,9 @@ def test_reason_in_one_sentence_and_for_every_host() -> None:
     hosts = {"hv1": node(memory_mb_used=3796), "hv2": node(memory_mb=512), "hv3": node(local_gb_used=39)}
     result = plan([instance("db-1", memory_mb=1024, vcpus=4, disk_gb=4)], hosts)
     assert result["unplaced"][0]["reason"] == (
-        "No host has room for db-1 (flavor f: 4 vCPU, 1024 MiB, 4 GiB): RamFilter removed 2 hosts, DiskFilter removed 1 host"
+        "No host has room for db-1 (flavor f: 4 vCPU, 1024 MiB, 4 GiB): "
+        "RamFilter removed 2 hosts (hv2 needs 1024 MiB, the whole host has 512 MiB), "
+        "DiskFilter removed 1 host (hv3 needs 4 GiB, 1 GiB free of 40 GiB x 1.0)"
     )
     assert result["unplaced"][0]["by_filter"] == {"RamFilter": 2, "DiskFilter": 1}
     assert messages(result) == {
@@ -231,6 +233,123 @@ def test_down_host_known_to_be_empty() -> None:
     assert places(plan([instance("web")], hosts, assume_down_hosts_empty=True)) == {"web": "hv1"}
 
 
+def test_left_out_host_hides_what_may_run_there() -> None:
+    """It is not called down, and the user is told to include it, whatever is said about hosts that are down."""
+    hosts = {"hv1": node(instances=[guest("web-1")]), "hv2": {"state": "left_out", "reason": "--limit"}}
+    for empty in (False, True):
+        result = plan([instance("web-1"), instance("web-2")], hosts, assume_down_hosts_empty=empty)
+        assert places(result) == {"web-1": "hv1"}
+        assert messages(result) == {
+            "hv1": "SplitBrainFilter: takes nothing new while hv2 is left out of this run: the instance may be running there",
+            "hv2": "ComputeFilter: is left out of this run (--limit)",
+        }
+        assert result["problem"].splitlines() == [
+            "1 of 2 instances can't be seen:",
+            "web-2 (flavor f: 1 vCPU, 1024 MiB, 1 GiB) can't be seen and may be running on hv2, "
+            "which is left out of this run: include hv2 in the run",
+            "hv2 is left out of this run (--limit)",
+        ]
+    assert result["hosts"]["hv2"]["state"] == "left_out"
+    assert "hv2" not in result["by_host"]
+
+
+def test_hosts_left_out_and_down() -> None:
+    """Each has its own remedy, in the caller's words."""
+    hosts = {"hv1": node(), "hv2": {"state": "down"}, "hv3": {"state": "down"}, "hv4": {"state": "left_out"}}
+    reason = plan([instance("web")], hosts, prefix="fleet_")["unplaced"][0]["reason"]
+    assert reason.endswith(
+        "may be running on hv2, hv3, which are down or on hv4, which is left out of this run: bring them back, or say "
+        "fleet_assume_down_hosts_empty: true if nothing can be running there, and include hv4 in the run"
+    )
+
+
+def test_no_host_is_up() -> None:
+    """That is said once, not for every instance."""
+    hosts = {"hv1": {"state": "down", "reason": "no route"}, "hv2": {"state": "left_out"}}
+    problem = plan([instance("a"), instance("b")], hosts)["problem"]
+    assert problem.splitlines() == [
+        "No hypervisor can be used:",
+        "hv1 is down: no route",
+        "hv2 is left out of this run",
+    ]
+
+
+def test_problem_names_the_first_few() -> None:
+    """The rest is counted; a plan without a problem says nothing."""
+    fleet = [instance(f"web-{number}", memory_mb=MEMORY_MB) for number in range(6)]
+    lines = plan(fleet, {"hv1": node()})["problem"].splitlines()
+    assert lines[0] == "5 of 6 instances can't be placed:"
+    assert [line.split(" (", 1)[0] for line in lines[1:-1]] == [f"No host has room for web-{n}" for n in (1, 2, 3)]
+    assert lines[-1] == "and 2 more, shown above"
+    assert plan(fleet[:1], {"hv1": node()})["problem"] == ""
+
+
+NET = {"lan0": {"active": True}, "default": {"active": True}, "old": {"active": False}}
+
+
+def test_new_instances_go_where_their_networks_are() -> None:
+    """A host that does not tell is given the benefit of the doubt; bridges and user networks are not looked for."""
+    hosts = {"hv1": node(networks={}), "hv2": node(networks={"default": {"active": True}}), "hv3": node(networks=NET)}
+    nics = [{"network": "lan0"}, {"network": "default"}, {"bridge": "br0", "network": None}, {"user": True}]
+    assert places(plan([instance("web", networks=nics)], hosts)) == {"web": "hv3"}
+    assert places(plan([instance("web", networks=nics)], {"hv1": node()})) == {"web": "hv1"}
+    assert places(plan([instance("web", networks=nics[2:])], {"hv1": node(networks={})})) == {"web": "hv1"}
+
+
+def test_missing_network_is_named() -> None:
+    """With what there is instead."""
+    hosts = {
+        "hv1": node(networks={}),
+        "hv2": node(networks={"default": {"active": True}}),
+        "hv3": node(networks={"old": {"active": False}}),
+    }
+    result = plan([instance("web", networks=[{"network": "old"}, {"network": "lan0"}])], hosts)
+    assert messages(result) == {
+        "hv1": "NetworkFilter: has no networks",
+        "hv2": "NetworkFilter: has no active network lan0, old (active are: default)",
+        "hv3": "NetworkFilter: has no active network lan0, old (none is active)",
+    }
+    assert result["unplaced"][0]["reason"] == (
+        "No host can take web (flavor f: 1 vCPU, 1024 MiB, 1 GiB): NetworkFilter removed 3 hosts (hv1 has no networks)"
+    )
+
+
+def test_kept_instance_without_its_network() -> None:
+    """It is not moved to where the network is, and nothing is done by halves."""
+    hosts = {"hv1": node(networks={"default": {"active": True}}, instances=[guest("web")]), "hv2": node(networks=NET)}
+    result = plan([instance("web", networks=[{"network": "lan0"}])], hosts)
+    assert result["placements"] == []
+    assert result["unplaced"][0]["reason"] == (
+        "hv1, where web (flavor f: 1 vCPU, 1024 MiB, 1 GiB) is, has no active network lan0 (active are: default)"
+    )
+    assert messages(result)["hv2"] == "StickyFilter: would need a move: the instance is on hv1"
+    assert places(plan([instance("web", networks=[{"network": "default"}])], hosts)) == {"web": "hv1"}
+
+
+@pytest.mark.parametrize(
+    ("made_from", "declared", "words"),
+    [
+        ("debian-11", "debian-12", "was made from image debian-11 and can't become debian-12 in place"),
+        (None, "debian-12", "was made without an image and can't become debian-12 in place"),
+        ("debian-11", None, "was made from image debian-11 and can't become one without an image in place"),
+    ],
+)
+def test_kept_instance_with_another_image(made_from: str | None, declared: str | None, words: str) -> None:
+    """It is refused before anything is done anywhere, with the remedy."""
+    hosts = {"hv1": node(instances=[{**guest("web"), "image": made_from}]), "hv2": node()}
+    result = plan([instance("web", image=declared)], hosts)
+    assert result["placements"] == []
+    assert result["removed"] == []
+    assert result["unplaced"][0]["reason"] == (
+        f"web (flavor f: 1 vCPU, 1024 MiB, 1 GiB) on hv1 {words}; remove it and create it anew"
+    )
+    assert messages(result) == {
+        "hv1": f"StickyFilter: {words}; remove it and create it anew",
+        "hv2": "StickyFilter: would need a move: the instance is on hv1",
+    }
+    assert places(plan([instance("web", image=made_from)], hosts)) == {"web": "hv1"}
+
+
 def test_same_name_on_two_hosts_is_an_error() -> None:
     """Both places are named, and nothing is guessed."""
     hosts = {"hv1": node(instances=[guest("web")]), "hv2": node(instances=[guest("web")])}
@@ -314,6 +433,8 @@ def test_float_figures_are_rounded_to_the_safe_side() -> None:
         ([instance("a")], [], {}, "hosts: .* is not a dictionary"),
         ([instance("a")], {"hv1": {"state": "up"}}, {}, "hosts.hv1: the facts lack vcpus; gather them"),
         ([instance("a")], {"hv1": node(state="odd")}, {}, "hosts.hv1.state: 'odd' is unknown"),
+        ([instance("a")], {"hv1": node(networks=["x"])}, {}, "hosts.hv1.networks: .* is not a dictionary"),
+        ([instance("a", networks=["x"])], {"hv1": node()}, {}, r"Instance a: networks\[0\]: 'x' is not a dictionary"),
         ([instance("a")], {"hv1": node(vcpus="many")}, {}, "hosts.hv1.vcpus: 'many' is not a whole number"),
         ([instance("a")], {"hv1": node(instances=[{}])}, {}, "an instance has no name"),
         ([instance("a")], {"hv1": node()}, {"policy": "best"}, "Policy 'best' is unknown; take one of pack, spread"),
