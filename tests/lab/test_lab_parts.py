@@ -9,10 +9,12 @@ from __future__ import annotations
 import fcntl
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import TOOL, Lab
+from kilonova_lab import inventory
 from kilonova_lab.archive import Archive, partitioned
 from kilonova_lab.console import log_path
 from kilonova_lab.layout import Layout
@@ -125,3 +127,13 @@ def test_two_commands_do_not_work_on_one_lab_at_once(lab: Lab) -> None:
 def _flat(text: str) -> list[str]:
     done = subprocess.run(["awk", "-f", str(FLATTEN)], input=text, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
+
+
+def test_modules_run_with_the_repositorys_own_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has what modules import; without it there is only the one that runs the lab."""
+    monkeypatch.setattr(inventory, "WORK", tmp_path)
+    assert inventory.default_python() == sys.executable
+    own = tmp_path / "venv" / "bin" / "python"
+    own.parent.mkdir(parents=True)
+    own.symlink_to(sys.executable)
+    assert inventory.default_python() == str(own)

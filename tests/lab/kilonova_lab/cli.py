@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     add("down", _down, "End a lab and remove everything of it.")
     add("status", _status, "Say which hosts are up and what runs on them.")
     made = add("inventory", _inventory, "Print the lab as an Ansible inventory.")
-    made.add_argument("--python", default=sys.executable, help="the Python that modules run with (default: this one)")
+    made.add_argument(
+        "--python", default=inventory.default_python(), help="the Python that modules run with (default: %(default)s)"
+    )
     made = add("console", _console, "Print the serial console log of a guest, on whichever host it is.")
     made.add_argument("name", metavar="NAME")
     made.add_argument("--follow", action="store_true", help="go on printing what comes, until interrupted")

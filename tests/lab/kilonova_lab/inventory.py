@@ -7,10 +7,18 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from . import lifecycle
-from .layout import Layout
+from .layout import WORK, Layout
 from .state import LabState
+
+
+def default_python() -> str:
+    """Return the repository's own Python, which has what modules import, or else the one that runs this."""
+    # Not resolved: a link in a virtual environment is the environment.
+    own = WORK / "venv" / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
 
 
 def as_yaml(layout: Layout, found: LabState, python: str) -> str:
