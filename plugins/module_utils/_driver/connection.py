@@ -97,3 +97,6 @@ class Connection:
             return function(*args)
         except libvirt.libvirtError as exc:
             raise translate(exc, doing) from exc
+        except (SystemError, UnicodeDecodeError) as exc:
+            # libvirt-python stumbles over an error message that is not UTF-8, as some of QEMU's helpers write it.
+            raise DriverError(f"Cannot {doing}: the hypervisor's reason is not readable text ({exc}).") from exc
