@@ -56,6 +56,7 @@ def questions(draw: st.DrawFn) -> dict[str, t.Any]:
             "name": f"i{number}",
             "flavor": draw(flavors),
             **({"host": draw(st.sampled_from(names))} if draw(st.integers(0, 5)) == 0 else {}),
+            **({"networks": [{"network": "lan0"}]} if draw(st.integers(0, 3)) == 0 else {}),
         }
         for number in range(draw(st.integers(0, 12)))
     ]
@@ -79,7 +80,7 @@ def questions(draw: st.DrawFn) -> dict[str, t.Any]:
 @st.composite
 def _host(draw: st.DrawFn) -> dict[str, t.Any]:
     if draw(st.integers(0, 9)) == 0:
-        return {"state": "down", "reason": "unplugged"}
+        return {"state": draw(st.sampled_from(["down", "left_out"])), "reason": "unplugged"}
     return {
         "state": "up",
         "service_status": draw(st.sampled_from(["enabled", "enabled", "enabled", "disabled"])),
@@ -89,6 +90,7 @@ def _host(draw: st.DrawFn) -> dict[str, t.Any]:
         "memory_mb_used": draw(st.sampled_from([0, 100, 4000])),
         "local_gb": draw(st.sampled_from([0, 10, 100])),
         "local_gb_used": draw(st.sampled_from([0, 5])),
+        "networks": draw(st.sampled_from([None, {}, {"lan0": {"active": True}}, {"lan0": {"active": False}}])),
         "instances": [],
     }
 
@@ -155,12 +157,13 @@ def test_rules_are_kept(question: dict[str, t.Any]) -> None:
     plan = ask(question)
     homes = _homes(question)
     by_name = {instance["name"]: instance for instance in question["instances"]}
-    in_doubt = not question["assume_down_hosts_empty"] and any(
-        host["state"] == "down" for host in question["hosts"].values()
-    )
+    states = [host["state"] for host in question["hosts"].values()]
+    in_doubt = "left_out" in states or ("down" in states and not question["assume_down_hosts_empty"])
+    plugged = {instance["name"]: bool(instance.get("networks")) for instance in question["instances"]}
     for item in plan["placements"]:
         host = question["hosts"][item["host"]]
         assert by_name[item["name"]].get("host") in (None, item["host"])
+        assert not plugged[item["name"]] or host["networks"] in (None, {"lan0": {"active": True}})
         if item["action"] == "keep":
             assert homes[item["name"]] == item["host"]
             continue
