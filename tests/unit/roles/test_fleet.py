@@ -6,11 +6,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.kilonova.compute.plugins.module_utils import _options
 from ansible_collections.kilonova.compute.plugins.module_utils._options import (
     flavor_option,
     instance_options,
@@ -20,6 +25,9 @@ from ansible_collections.kilonova.compute.plugins.module_utils._options import (
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "fleet"
 COMPARED = ("type", "elements", "choices", "default")
 ENTRY_POINTS = ("main", "destroy")
+# Not resolved: the folder above ansible_collections, also where the collection is a link.
+COLLECTIONS = Path(_options.__file__).parents[5]
+INVENTORY = "[compute]\nhv1\nhv2\n[compute:vars]\nansible_connection=local\ncompute_uri=test:///nosuch\n"
 
 
 def read(path: str) -> dict[str, t.Any]:
@@ -87,3 +95,72 @@ def test_every_default_is_declared() -> None:
     """No variable is left out of the argument specs."""
     declared = {name for entry_point in ENTRY_POINTS for name in options(entry_point)}
     assert set(read("defaults/main.yml")) | {"fleet_name"} == declared
+
+
+def play(directory: Path, playbook: str, *arguments: str, **variables: t.Any) -> str:
+    """Return what a playbook of the collection prints when it fails on two hypervisors that nobody can reach."""
+    inventory = directory / "inventory.ini"
+    inventory.write_text(f"{INVENTORY}ansible_python_interpreter={sys.executable}\n", encoding="utf-8")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "ansible",
+            "playbook",
+            "-i",
+            str(inventory),
+            playbook,
+            "-e",
+            json.dumps(variables),
+            *arguments,
+        ],
+        cwd=directory,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_HOME": str(directory / "home"),
+            "ANSIBLE_REMOTE_TMP": str(directory / "tmp"),
+            "ANSIBLE_NOCOLOR": "1",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    return done.stdout
+
+
+@pytest.mark.parametrize("playbook", ["kilonova.compute.deploy", "kilonova.compute.destroy"])
+def test_forgotten_name(tmp_path: Path, playbook: str) -> None:
+    """It is asked for before anything else."""
+    printed = play(tmp_path, playbook, fleet_instances=[])
+    assert '"fleet_name is missing: write it in your fleet file' in printed
+    assert printed.count("TASK [") == 1
+
+
+def test_wrong_declaration_ends_the_run_everywhere(tmp_path: Path) -> None:
+    """The sentence stands alone, in the role's words, and no hypervisor is asked for anything."""
+    printed = play(
+        tmp_path, "kilonova.compute.deploy", fleet_name="shop", fleet_instances=[{"name": "a", "flavor": "f"}]
+    )
+    assert '"msg": "fleet_instances[0] (a): flavor \'f\' is unknown; declare it in fleet_flavors first."' in printed
+    assert "Ask the hypervisor" not in printed
+
+
+def test_impossible_plan_ends_the_run_everywhere(tmp_path: Path) -> None:
+    """What the scheduler cannot work with is said in one sentence, and nothing follows."""
+    flavor = {"vcpus": 1, "memory_mb": 1, "disk_gb": 1}
+    instances = [{"name": "a", "flavor": flavor, "host": "hv9"}]
+    printed = play(tmp_path, "kilonova.compute.deploy", fleet_name="shop", fleet_instances=instances)
+    assert '"msg": "Instance a: its host \'hv9\' is not a hypervisor; take one of hv1, hv2."' in printed
+    assert "Have the images" not in printed
+
+
+def test_no_hypervisor_answers(tmp_path: Path) -> None:
+    """That is the whole error; one left out by --limit is not called down."""
+    instances = [{"name": "a", "flavor": {"vcpus": 1, "memory_mb": 1, "disk_gb": 1}}]
+    printed = play(tmp_path, "kilonova.compute.deploy", "--limit", "hv1", fleet_name="shop", fleet_instances=instances)
+    assert '"msg": "No hypervisor can be used:\\nhv1 is down: ' in printed
+    assert "\\nhv2 is left out of this run (--limit)\\nNothing was deployed." in printed
