@@ -12,7 +12,6 @@ import contextlib
 import io
 import time
 import typing as t
-from dataclasses import dataclass
 
 from .._errors import DriverError, NotFoundError
 from .._xml.volume import PoolDescription, VolumeDescription, read_pool, read_volume, write_volume
@@ -21,19 +20,6 @@ from .stream import Sink, Source, open_stream, receive, send
 
 BUSY_SECONDS = 30.0
 """How long a pool or volume that another job holds is tried again."""
-
-
-@dataclass(frozen=True)
-class PoolInfo:
-    """What a pool is and how full it is, in bytes."""
-
-    name: str
-    uuid: str
-    type: str
-    path: str | None
-    capacity: int
-    allocation: int
-    available: int
 
 
 def find_pool(connection: Connection, name: str) -> Pool:
@@ -75,21 +61,8 @@ class Pool:
         self.uuid: str = raw.UUIDString()
 
     def describe(self) -> PoolDescription:
-        """Read the pool's own description: type and path."""
-        return read_pool(self._call("read storage pool", self._raw.XMLDesc, 0))
-
-    def info(self) -> PoolInfo:
         """Read what the pool is and how full it is."""
-        description = self.describe()
-        return PoolInfo(
-            name=self.name,
-            uuid=self.uuid,
-            type=description.type,
-            path=description.path,
-            capacity=description.capacity_bytes,
-            allocation=description.allocation_bytes,
-            available=description.available_bytes,
-        )
+        return read_pool(self._call("read storage pool", self._raw.XMLDesc, 0))
 
     def refresh(self) -> None:
         """Make libvirt look again at what is in the pool."""

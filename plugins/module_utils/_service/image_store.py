@@ -146,7 +146,7 @@ class ImageStore(ImageCatalog):
         return found
 
     def _upload(self, name: str, fetched: Fetched) -> None:
-        available = self.pool.info().available
+        available = self.pool.describe().available_bytes
         if available < fetched.size_bytes:
             raise CapacityError(
                 f"Storage pool {self.pool.name} has {available} bytes free, and the image needs {fetched.size_bytes}."

@@ -148,7 +148,7 @@ class Host:
     def total(self) -> Amount:
         """Return what the host has."""
         node = host_driver.node_info(self.connection)
-        return Amount(node.vcpus, node.memory_mb, self.home.info.capacity // GIB)
+        return Amount(node.vcpus, node.memory_mb, self.home.info.capacity_bytes // GIB)
 
     def platform(self, spec: InstanceSpec) -> Platform:
         """Return the host's part of a new machine."""

@@ -13,8 +13,9 @@ import typing as t
 from functools import cached_property
 
 from ..._driver.connection import Connection
-from ..._driver.storage import Pool, PoolInfo, Volume, find_pool
+from ..._driver.storage import Pool, Volume, find_pool
 from ..._errors import SpecError
+from ..._xml.volume import PoolDescription
 
 _BLOCK_POOLS = frozenset({"logical", "disk", "iscsi", "scsi", "mpath", "zfs"})
 
@@ -33,9 +34,9 @@ class Place:
         return find_pool(self._connection, self.name)
 
     @cached_property
-    def info(self) -> PoolInfo:
+    def info(self) -> PoolDescription:
         """Return what the pool is."""
-        return self.pool.info()
+        return self.pool.describe()
 
     @property
     def path(self) -> str:

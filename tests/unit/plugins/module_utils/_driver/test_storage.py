@@ -65,12 +65,12 @@ def test_volumes_come_and_go(connection: Connection, pool: Pool) -> None:
     assert pool.find("a") is None
     created = pool.create("a", GIB, "raw")
     assert (created.name, created.capacity, created.allocation, created.backing) == ("a", GIB, 0, None)
-    assert created.path == f"{pool.info().path}/a"
+    assert created.path == f"{pool.describe().path}/a"
     with pytest.raises(DriverError, match="Cannot create volume a in storage pool default-pool: "):
         pool.create("a", GIB, "raw")
     pool.create("b", GIB, "raw", allocation=GIB // 2)
 
-    directory = pool.info().path
+    directory = pool.describe().path
     connection.calls.clear()
     listed = pool.volumes()
     assert {volume.path for volume in listed.values()} == {f"{directory}/a", f"{directory}/b"}
@@ -84,12 +84,12 @@ def test_volumes_come_and_go(connection: Connection, pool: Pool) -> None:
 
 def test_info_is_in_bytes(pool: Pool) -> None:
     """A pool says what it is and how full."""
-    before = pool.info()
+    before = pool.describe()
     assert (before.name, before.uuid, before.type) == ("default-pool", pool.uuid, "dir")
     pool.create("a", GIB, "raw", allocation=GIB)
-    after = pool.info()
-    assert after.allocation - before.allocation == GIB
-    assert after.available == after.capacity - after.allocation
+    after = pool.describe()
+    assert after.allocation_bytes - before.allocation_bytes == GIB
+    assert after.available_bytes == after.capacity_bytes - after.allocation_bytes
 
 
 def test_data_needs_a_real_daemon(pool: Pool) -> None:
