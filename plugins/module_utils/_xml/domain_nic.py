@@ -22,7 +22,7 @@ def read_nics(devices: Element) -> tuple[Nic, ...]:
 
 def put_nics(devices: Element, nics: tuple[Nic, ...]) -> None:
     """Write ``nics``, each found by its MAC address or appended."""
-    present = {_mac(nic): nic for nic in devices.iterfind("interface")}
+    present = {mac_of(nic): nic for nic in devices.iterfind("interface")}
     for nic in nics:
         element = present.get(nic.mac.lower())
         kind = nic.type if element is None else _kind(element)
@@ -37,11 +37,16 @@ def put_nics(devices: Element, nics: tuple[Nic, ...]) -> None:
         _put(element, nic)
 
 
+def mac_of(interface: Element) -> str:
+    """Return the MAC address that identifies a NIC, in lower case."""
+    return (attribute(interface, "mac", "address") or "").lower()
+
+
 def _read(interface: Element) -> Nic:
     kind = _kind(interface)
     source = _SOURCE.get(kind)
     return Nic(
-        mac=_mac(interface),
+        mac=mac_of(interface),
         type=kind,
         source=attribute(interface, "source", source) if source else None,
         portgroup=attribute(interface, "source", "portgroup") if source else None,
@@ -65,10 +70,6 @@ def _put(element: Element, nic: Nic) -> None:
     put(element, "mtu", size=nic.mtu)
     put(element, "boot", order=nic.boot_order)
     put(element, "link", state=nic.link_state)
-
-
-def _mac(interface: Element) -> str:
-    return (attribute(interface, "mac", "address") or "").lower()
 
 
 def _kind(interface: Element) -> str:
