@@ -12,8 +12,9 @@ import contextlib
 import typing as t
 
 from .._errors import DriverError, NotFoundError
+from .capabilities import supported
 from .connection import Connection, libvirt
-from .guests import INACTIVE_STATES, STATES, GuestReading
+from .guests import INACTIVE_STATES, STATES
 
 _UNKNOWN_FLAGS = frozenset(
     getattr(libvirt, name, None)
@@ -21,17 +22,36 @@ _UNKNOWN_FLAGS = frozenset(
 )
 
 
-def state_of(connection: Connection, domain: GuestReading) -> str:
+class Domain(t.Protocol):
+    """What the calls need of a domain; a ``GuestReading`` is one."""
+
+    @property
+    def name(self) -> str:
+        """Return its name, for the errors' sentences."""
+
+    @property
+    def handle(self) -> t.Any:
+        """Return libvirt's own object."""
+
+
+class NamedHandle(t.NamedTuple):
+    """A domain of which no more was read."""
+
+    name: str
+    handle: t.Any
+
+
+def state_of(connection: Connection, domain: Domain) -> str:
     """Return the domain's state now, such as running or shutoff."""
     return STATES[connection.call(f"read the state of {domain.name}", domain.handle.state)[0]]
 
 
-def is_active(connection: Connection, domain: GuestReading) -> bool:
+def is_active(connection: Connection, domain: Domain) -> bool:
     """Tell whether there is a guest now, be it paused."""
     return state_of(connection, domain) not in INACTIVE_STATES
 
 
-def live_xml(connection: Connection, domain: GuestReading) -> str:
+def live_xml(connection: Connection, domain: Domain) -> str:
     """Return the definition of the guest as it runs now."""
     return str(connection.call(f"read domain {domain.name}", domain.handle.XMLDesc, 0))
 
@@ -43,14 +63,82 @@ def define(connection: Connection, name: str, xml: str) -> t.Any:
     )
 
 
-def start(connection: Connection, name: str, handle: t.Any) -> None:
-    """Start the domain."""
-    connection.call(f"start {name}", handle.create)
+def start(connection: Connection, name: str, handle: t.Any, paused: bool = False) -> None:
+    """Start the domain, with its CPUs held if ``paused``."""
+    if paused:
+        connection.call(f"start {name}", handle.createWithFlags, libvirt.VIR_DOMAIN_START_PAUSED)
+    else:
+        connection.call(f"start {name}", handle.create)
+
+
+def pause(connection: Connection, domain: Domain) -> None:
+    """Hold the guest's CPUs."""
+    connection.call(f"pause {domain.name}", domain.handle.suspend)
 
 
 def resume(connection: Connection, name: str, handle: t.Any) -> None:
     """Let a paused guest go on."""
     connection.call(f"resume {name}", handle.resume)
+
+
+def wake(connection: Connection, domain: Domain) -> None:
+    """Wake a guest that suspended itself."""
+    connection.call(f"wake {domain.name}", domain.handle.pMWakeup, 0)
+
+
+def save(connection: Connection, domain: Domain) -> None:
+    """Write the guest's memory to the host's disk and end it; the next start goes on from there."""
+    connection.call(f"save the memory of {domain.name}", domain.handle.managedSave, 0)
+
+
+def has_saved_memory(connection: Connection, domain: Domain) -> bool:
+    """Tell whether the next start goes on with saved memory."""
+    answer = supported(connection, f"ask for the saved memory of {domain.name}", domain.handle.hasManagedSaveImage, 0)
+    return bool(answer)
+
+
+def drop_saved_memory(connection: Connection, domain: Domain) -> None:
+    """Forget the saved memory, so that the next start boots."""
+    connection.call(f"forget the saved memory of {domain.name}", domain.handle.managedSaveRemove, 0)
+
+
+def reset(connection: Connection, domain: Domain) -> None:
+    """Press the guest's reset button."""
+    connection.call(f"reset {domain.name}", domain.handle.reset, 0)
+
+
+def reboot(connection: Connection, domain: Domain) -> None:
+    """Ask the guest to boot again by itself, within the same QEMU and so with its present devices."""
+    connection.call(f"reboot {domain.name}", domain.handle.reboot, 0)
+
+
+def set_power_off_action(connection: Connection, domain: Domain, restart: bool) -> None:
+    """Say whether the running guest is booted again or ended when it powers off; its definition stays."""
+    kind = libvirt.VIR_DOMAIN_LIFECYCLE_POWEROFF
+    action = libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART if restart else libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY
+    doing = f"set what {domain.name} does when it powers off"
+    supported(connection, doing, domain.handle.setLifecycleAction, kind, action, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def guest_number(connection: Connection, domain: Domain) -> int | None:
+    """Return what tells this run of the guest from the last one; None while there is no guest."""
+    # A handle keeps the number that it was looked up with.
+    uuid = domain.handle.UUIDString()
+    try:
+        number = connection.call(f"look up {domain.name}", connection.raw.lookupByUUIDString, uuid).ID()
+    except NotFoundError:
+        return None
+    return number if number >= 0 else None
+
+
+def is_autostarted(connection: Connection, domain: Domain) -> bool:
+    """Tell whether the domain starts with its host."""
+    return bool(supported(connection, f"read the autostart of {domain.name}", domain.handle.autostart))
+
+
+def set_autostart(connection: Connection, domain: Domain, enabled: bool) -> None:
+    """Make the domain start with its host, or not."""
+    connection.call(f"set the autostart of {domain.name}", domain.handle.setAutostart, int(enabled))
 
 
 def is_running(connection: Connection, name: str, handle: t.Any) -> bool:
@@ -61,13 +149,13 @@ def is_running(connection: Connection, name: str, handle: t.Any) -> bool:
         return False
 
 
-def request_shutdown(connection: Connection, domain: GuestReading) -> None:
+def request_shutdown(connection: Connection, domain: Domain) -> None:
     """Ask the guest to power off; one that is off already, or can't be asked in its state, is no error."""
     with contextlib.suppress(DriverError):
         connection.call(f"shut down {domain.name}", domain.handle.shutdown)
 
 
-def power_off(connection: Connection, domain: GuestReading) -> None:
+def power_off(connection: Connection, domain: Domain) -> None:
     """Pull the plug; a guest that is off already is fine."""
     try:
         connection.call(f"power off {domain.name}", domain.handle.destroy)
@@ -76,7 +164,7 @@ def power_off(connection: Connection, domain: GuestReading) -> None:
             raise
 
 
-def grow_live_disk(connection: Connection, domain: GuestReading, target: str, size_bytes: int) -> None:
+def grow_live_disk(connection: Connection, domain: Domain, target: str, size_bytes: int) -> None:
     """Grow the disk of a running guest, which sees the new size at once."""
     connection.call(
         f"grow disk {target} of {domain.name}",
