@@ -66,6 +66,13 @@ def read_guests(connection: Connection) -> list[GuestReading]:
     return sorted(found, key=lambda guest: guest.name)
 
 
+def autostarted(connection: Connection) -> frozenset[str] | None:
+    """Return the UUIDs of the domains that start with their host, with one list call; None where none can."""
+    flag = libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART
+    listed = supported(connection, "list domains that start with the host", connection.raw.listAllDomains, flag)
+    return None if listed is None else frozenset(handle.UUIDString() for handle in listed)
+
+
 def running_definitions(connection: Connection, most: int) -> t.Iterator[str]:
     """Give the XML of running guests, at most so many; one that vanishes meanwhile is left out."""
     flag = libvirt.VIR_CONNECT_LIST_DOMAINS_RUNNING

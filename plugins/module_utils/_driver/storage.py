@@ -41,6 +41,16 @@ def find_pool(connection: Connection, name: str) -> Pool:
     return Pool(connection, raw)
 
 
+def find_volume(connection: Connection, path: str) -> Volume | None:
+    """Return the volume at ``path``, or None where no running pool has one."""
+    try:
+        raw = connection.call(f"look up the volume at {path}", connection.raw.storageVolLookupByPath, path)
+        pool = connection.call(f"look up the pool of {path}", raw.storagePoolLookupByVolume)
+    except NotFoundError:
+        return None
+    return Volume(connection, raw, pool.name())
+
+
 def running_pools(connection: Connection) -> list[Pool]:
     """Return all running storage pools."""
     flags = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 from .._spec.machine import Machine
 from .plan import NEXT_BOOT, Change
@@ -23,7 +23,9 @@ _DEVICE_KEYS = {
     "channels": "name",
 }
 _NOT_COMPARED = frozenset({"name", "uuid", "record"})
-_IN_MIB = {"memory_kib": "memory_mb", "current_memory_kib": "current_memory_mb"}
+_IN_MIB = {"memory_kib": "max_memory_mb", "current_memory_kib": "memory_mb"}
+_WORDS = {"vcpus": "max_vcpus", "current_vcpus": "vcpus"}
+"""What a user calls a field of the machine."""
 
 
 def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
@@ -39,8 +41,19 @@ def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
             if wanted is not None and wanted != present:
                 found.append(Change(_IN_MIB[field.name], _mib(present), _mib(wanted), NEXT_BOOT))
         else:
-            found += _values(field.name, wanted, present)
+            found += _values(_WORDS.get(field.name, field.name), wanted, present)
     return tuple(found)
+
+
+Item = t.TypeVar("Item")
+
+
+def merged(wanted: Item, present: Item | None) -> Item:
+    """Return ``present`` with all that ``wanted`` sets."""
+    if present is None:
+        return wanted
+    set_fields = {field.name: getattr(wanted, field.name) for field in fields(wanted)}  # type: ignore[arg-type]
+    return replace(present, **{name: value for name, value in set_fields.items() if value not in (None, ())})  # type: ignore[type-var]
 
 
 def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -> list[Change]:
@@ -58,7 +71,7 @@ def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -
 
 
 def _values(path: str, wanted: t.Any, present: t.Any) -> list[Change]:
-    if wanted in (None, (), present):
+    if wanted in (None, (), present) or (wanted == "" and present is None):
         return []
     if is_dataclass(wanted) and not isinstance(wanted, type):
         if present is None:
@@ -74,7 +87,7 @@ def _values(path: str, wanted: t.Any, present: t.Any) -> list[Change]:
 def _plain(value: t.Any) -> t.Any:
     if is_dataclass(value) and not isinstance(value, type):
         pairs = ((field.name, _plain(getattr(value, field.name))) for field in fields(value))
-        return {name: plain for name, plain in pairs if plain is not None}
+        return {name: plain for name, plain in pairs if plain not in (None, [])}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value

@@ -121,7 +121,7 @@ def _processors_and_memory(connection: Connection, guests: list[Guest]) -> dict[
     promised_mb = sum(guest.memory_mb for guest in guests)
     return {
         "vcpus": node.vcpus,
-        "vcpus_used": sum(guest.machine.vcpus for guest in guests),
+        "vcpus_used": sum(guest.vcpus for guest in guests),
         "memory_mb": node.memory_mb,
         "memory_mb_used": promised_mb,
         "free_ram_mb": node.memory_mb - promised_mb,

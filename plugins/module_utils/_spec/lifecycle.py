@@ -44,6 +44,10 @@ class Lifecycle:
     force: bool
     """Whether a guest may be switched off hard after ``shutdown_timeout`` seconds."""
     shutdown_timeout: int
+    allow_power_cycle: bool = False
+    """Whether a running guest may be powered off, as it likes, and on again for what can't be changed while it runs."""
+    keep_disks: bool = False
+    """Whether the disks stay when the instance is removed."""
 
     @classmethod
     def from_params(cls, params: dict[str, t.Any]) -> Lifecycle:
@@ -52,4 +56,12 @@ class Lifecycle:
         if timeout < 0:
             raise SpecError("shutdown_timeout", f"{timeout} is too small", "it is in seconds, 0 or more")
         limits = Limits.from_params(params["limits"])
-        return cls(params["pool"], params["virt_type"], limits, params["force"], timeout)
+        return cls(
+            pool=params["pool"],
+            virt_type=params["virt_type"],
+            limits=limits,
+            force=params["force"],
+            shutdown_timeout=timeout,
+            allow_power_cycle=params["allow_power_cycle"],
+            keep_disks=params["keep_disks"],
+        )

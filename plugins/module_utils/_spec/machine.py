@@ -67,7 +67,7 @@ class Disk:
     device: str = "disk"
     """disk, cdrom or floppy."""
     source: str | None = None
-    """Path on the hypervisor; None for an empty drive."""
+    """Path on the hypervisor; None for an empty drive, "" to empty it."""
     format: str | None = None
     readonly: bool | None = None
     shareable: bool | None = None
@@ -110,7 +110,7 @@ class Graphics:
 
 @dataclass(frozen=True)
 class Serial:
-    """``<serial>`` and its ``<console>``: type pty or file; ``log`` is a file libvirt keeps the output in."""
+    """``<serial>`` and its ``<console>``: type pty or file; ``log`` is a file libvirt keeps the output in, "" for none."""
 
     type: str = "pty"
     port: int = 0
@@ -163,6 +163,8 @@ class Machine:
     channels: tuple[Channel, ...] = ()
     scsi_model: str | None = None
     """Model of the first SCSI controller, such as virtio-scsi; libvirt's own choice is an old card."""
+    pcie_root_ports: int | None = None
+    """How many ports a PCI Express machine has at least; read as how many there are."""
     video: str | None = None
     """Model: virtio, vga, qxl, cirrus, bochs or none."""
     rng: str | None = None

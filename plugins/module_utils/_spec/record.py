@@ -21,35 +21,8 @@ class OwnedDisk:
     """A volume that was created for the instance, and so may be deleted with it."""
 
     target: str
-    """Of the disk that lies on it. A volume on its way in or out has a name here that no disk has."""
     pool: str
     volume: str
-
-
-@dataclass(frozen=True)
-class Begun:
-    """An action that was begun and is not finished: who finds it after a run was killed goes on with it."""
-
-    action: str
-    """reboot, rescue, unrescue, rebuild or unshelve."""
-    running: bool = False
-    """Whether the guest ran before, so that it does again at the end."""
-    image: str | None = None
-    image_digest: str | None = None
-
-
-@dataclass(frozen=True)
-class Rescue:
-    """The instance boots from a disk of another image; what it takes to give it its own way to boot back."""
-
-    target: str
-    """Of the disk that is only there for this."""
-    image: str
-    image_digest: str
-    boot_devices: tuple[str, ...] = ()
-    """As ``OsBoot.boot_devices`` were; empty where the devices carry their own order."""
-    controllers: tuple[str, ...] = ()
-    """Those that were there, each as type:index."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +45,16 @@ class InstanceRecord:
     """ISO 8601, UTC."""
     labels: tuple[tuple[str, str], ...] = ()
     disks: tuple[OwnedDisk, ...] = ()
-    shelved: bool = False
-    """It is off, and the host's vCPUs and memory are promised to others."""
-    begun: Begun | None = None
-    rescue: Rescue | None = None
+    """What was made for the instance and goes with it; the root disk first."""
+    attached: tuple[OwnedDisk, ...] = ()
+    """Volumes that were there before and stay when the instance goes."""
+    nics: tuple[str, ...] = ()
+    """MAC addresses of the NICs that were declared; others were plugged by somebody else."""
+    adopted: bool = False
+    """The domain was there before the collection."""
     schema: int = SCHEMA_VERSION
+
+    @property
+    def root(self) -> OwnedDisk | None:
+        """Return the disk that was made for the instance to boot from; None for one that was made without, or adopted."""
+        return self.disks[0] if self.disks and (self.image or self.disk_gb) else None

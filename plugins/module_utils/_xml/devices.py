@@ -17,9 +17,10 @@ import typing as t
 from dataclasses import dataclass
 
 from .._spec.machine import Channel, Disk, Graphics, Nic
-from .document import Element, XmlError, attribute, library, new, parse, to_text
+from .document import Element, XmlError, attribute, library, new, parse, text_of, to_text
 from .domain_console import put_channels, put_graphics
 from .domain_disk import put_disks
+from .domain_extra import put_rng
 from .domain_nic import mac_of, put_nics
 
 Device = t.Union[Disk, Nic, Graphics, Channel]
@@ -41,6 +42,9 @@ _KINDS: dict[str, _Kind] = {
     "nic": _Kind(put_nics, "interface", mac_of, folded=True),
     "graphics": _Kind(put_graphics, "graphics", lambda element: element.get("type")),
     "channel": _Kind(put_channels, "channel", lambda element: attribute(element, "target", "name")),
+    "rng": _Kind(
+        lambda devices, sources: put_rng(devices, sources[0]), "rng", lambda element: text_of(element, "backend")
+    ),
 }
 _KIND_OF: dict[type, str] = {Disk: "disk", Nic: "nic", Graphics: "graphics", Channel: "channel"}
 KINDS = tuple(_KINDS)
@@ -71,6 +75,13 @@ def render_device(device: Device) -> str:
     """Return the element that ``device`` is in a new definition."""
     devices = new("devices")
     _kind_of(device).put(devices, (device,))
+    return to_text(devices[0], pretty=True)
+
+
+def render_rng(source: str) -> str:
+    """Return a new ``<rng>`` that is fed from the host's device ``source``."""
+    devices = new("devices")
+    put_rng(devices, source)
     return to_text(devices[0], pretty=True)
 
 

@@ -32,6 +32,7 @@ from .domain_platform import (
     read_sysinfo,
     settle_boot,
 )
+from .domain_ports import put_root_ports, read_root_ports
 from .record import find_record, put_record
 
 _KIB = 1024
@@ -114,6 +115,7 @@ def read(xml: str) -> Machine:
         serials=read_serials(devices),
         channels=read_channels(devices),
         scsi_model=read_scsi_model(devices),
+        pcie_root_ports=read_root_ports(devices),
         video=attribute(devices, "video/model", "type"),
         rng=read_rng(devices),
         balloon=attribute(devices, "memballoon", "model"),
@@ -161,6 +163,7 @@ def _put_devices(devices: Element, machine: Machine) -> None:
     put(devices, "emulator", machine.emulator)
     put_disks(devices, machine.disks)
     put_scsi_model(devices, machine.scsi_model)
+    put_root_ports(devices, machine.pcie_root_ports)
     put_nics(devices, machine.nics)
     put_serials(devices, machine.serials)
     put_channels(devices, machine.channels)

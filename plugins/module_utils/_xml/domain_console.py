@@ -101,7 +101,9 @@ def _put_serial(element: Element, serial: Serial) -> None:
     set_attributes(element, type=serial.type)
     _put_path(element, serial)
     put(element, "target", port=serial.port)
-    if serial.log is not None:
+    if serial.log == "":
+        drop(element, "log")
+    elif serial.log is not None:
         put(element, "log", file=serial.log)
     if serial.log_append is not None and element.find("log") is not None:
         put(element, "log", append="on" if serial.log_append else "off")

@@ -80,6 +80,9 @@ def _put(element: Element, disk: Disk) -> None:
 
 
 def _put_source(element: Element, disk: Disk) -> None:
+    if disk.source == "":
+        drop(element, "source", "backingStore")
+        return
     before = element.get("type", "file")
     path = attribute(element, "source", _SOURCE[before])
     wanted = path if disk.source is None else disk.source

@@ -17,6 +17,7 @@ from ..._plan import instance as planner
 from ..._plan.claims import Amount, refuse_overcommit
 from ..._plan.plan import Plan
 from ..._spec.instance import InstanceSpec
+from ..facts_guests import GIB
 from ..lock import host_lock
 from .host import Host
 from .prepare import prepare
@@ -83,7 +84,7 @@ def _attempt(host: Host, spec: InstanceSpec, check: bool) -> Job:
 def _attempt_absent(host: Host, name: str, fleet: str | None) -> Job:
     try:
         existing = host.existing(name)
-        plan = planner.plan_absent(name, fleet, existing)
+        plan = planner.plan_absent(name, fleet, existing, host.lifecycle.keep_disks)
         return Job(name, fleet, plan, existing=existing, domain=host.reading(name))
     except ComputeError as exc:
         return Job(name, fleet, Plan(f"instance {name}"), error=exc)
@@ -93,7 +94,7 @@ def _claim(host: Host, jobs: t.Sequence[Job], claimed: t.Callable[[Job], None]) 
     """Check in order that what each takes still fits; ``claimed`` is told of every new instance that does."""
     used = None
     for job in jobs:
-        more = _more(job)
+        more = _more(host, job)
         if job.error is not None or not (job.plan.has(planner.DEFINE) or more != Amount()):
             continue
         used = host.used() if used is None else used
@@ -106,14 +107,29 @@ def _claim(host: Host, jobs: t.Sequence[Job], claimed: t.Callable[[Job], None]) 
             job.error = exc
 
 
-def _more(job: Job) -> Amount:
+def _more(host: Host, job: Job) -> Amount:
     """Return what the declaration takes beyond what the instance has."""
-    if job.spec is None:
+    desired = job.desired.record if job.desired else None
+    if job.spec is None or desired is None:
         return Amount()
-    flavor = job.spec.flavor
-    wanted = Amount(flavor.vcpus, flavor.memory_mb, flavor.disk_gb)
+    new_gb = _new_volumes_gb(host, job)
     record = job.existing.record if job.existing else None
-    return wanted.minus(Amount(record.vcpus, record.memory_mb, record.disk_gb)) if record else wanted
+    if job.existing is not None and record is None:
+        # What is adopted was counted before, with the most it can have.
+        return Amount(disk_gb=new_gb)
+    wanted = Amount(desired.vcpus, desired.memory_mb, desired.disk_gb)
+    more = wanted.minus(Amount(record.vcpus, record.memory_mb, record.disk_gb)) if record else wanted
+    return more.plus(Amount(disk_gb=new_gb))
+
+
+def _new_volumes_gb(host: Host, job: Job) -> int:
+    """Return how much the volumes of the home pool grow that are made for the instance; other pools are not counted."""
+    present = {disk.volume: disk.capacity_bytes or 0 for disk in (job.existing.disks if job.existing else ())}
+    record = job.desired.record if job.desired else None
+    made = {disk.volume for disk in record.disks if disk.pool == host.home.name} if record else set()
+    volumes = job.spec.volumes or () if job.spec else ()
+    sizes = ((volume.size_gb or 0) - present.get(volume.name, 0) // GIB for volume in volumes if volume.name in made)
+    return sum(max(0, size) for size in sizes)
 
 
 def _perform(host: Host, job: Job) -> None:

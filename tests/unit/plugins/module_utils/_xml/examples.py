@@ -19,12 +19,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine imp
     OsBoot,
     Serial,
 )
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
-    Begun,
-    InstanceRecord,
-    OwnedDisk,
-    Rescue,
-)
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
 
 UUID = "a6c7e0b6-1f8d-4a52-8c3d-0c8c19cf8c01"
 IMAGES = "/var/lib/libvirt/images"
@@ -44,12 +39,10 @@ RECORD = InstanceRecord(
     created_at="2026-11-23T05:00:00Z",
     labels=(("owner", 'Zoë "Q" <q@example.org>'), ("tier", "front\tend\n")),
     disks=(OwnedDisk("vda", "default", "root.qcow2"), OwnedDisk("vdb", "fast", "data.raw")),
+    attached=(OwnedDisk("vdc", "fast", "shared.raw"),),
+    nics=("52:54:00:00:00:01", "52:54:00:00:00:02"),
+    adopted=True,
     schema=2,
-)
-IN_ACTION = InstanceRecord(
-    shelved=True,
-    begun=Begun("rescue", running=True, image="rescue & <repair>", image_digest="sha256:" + "1" * 64),
-    rescue=Rescue("vdc", "rescue & <repair>", "sha256:" + "1" * 64, ("hd", "network"), ("pci:0", "sata:0")),
 )
 CLASSIC = Machine(
     type="kvm",
@@ -110,7 +103,6 @@ EXAMPLES = {
     "memory": _small(memory_kib=1048576, current_memory_kib=524288),
     "vcpus": _small(vcpus=8, current_vcpus=2),
     "record": _small(record=RECORD),
-    "record-action": _small(record=IN_ACTION),
     "record-empty": _small(record=InstanceRecord()),
     "sysinfo": _small(sysinfo=(("family", "f"), ("product", "P & Q"), ("uuid", UUID)), os=OsBoot(smbios_sysinfo=True)),
     "boot": _small(os=OsBoot(arch="i686", machine="pc", boot_devices=("network", "fd"), boot_menu=False)),
@@ -165,6 +157,7 @@ EXAMPLES = {
     ),
     "serial-file": _small(serials=(Serial("file", path="/var/log/serial.txt"),)),
     "channels": _small(channels=(Channel("org.qemu.guest_agent.0"), Channel("com.example.other"))),
+    "pcie": _small(os=OsBoot(arch="x86_64", machine="q35"), pcie_root_ports=3),
     "video": _small(video="none"),
     "rng": _small(rng="/dev/random"),
     "balloon": _small(balloon="virtio", balloon_stats_seconds=30),

@@ -20,12 +20,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine imp
     OsBoot,
     Serial,
 )
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
-    Begun,
-    InstanceRecord,
-    OwnedDisk,
-    Rescue,
-)
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
 from hypothesis import strategies as st
 
 _Drawn = t.TypeVar("_Drawn")
@@ -133,9 +128,9 @@ records = st.builds(
     created_at=words,
     labels=st.dictionaries(texts, st.one_of(texts, st.just(""))).map(lambda labels: tuple(labels.items())),
     disks=several(st.builds(OwnedDisk, words, texts, texts), "target"),
-    shelved=st.booleans(),
-    begun=maybe(st.builds(Begun, words, st.booleans(), maybe(texts), maybe(words))),
-    rescue=maybe(st.builds(Rescue, words, texts, words, st.lists(words).map(tuple), st.lists(words).map(tuple))),
+    attached=several(st.builds(OwnedDisk, words, texts, texts), "target"),
+    nics=st.lists(words, max_size=3, unique=True).map(tuple),
+    adopted=st.booleans(),
     schema=st.integers(1, 3),
 )
 

@@ -28,6 +28,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._xml.devices impo
     render_disk,
     render_graphics,
     render_nic,
+    render_rng,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read, render
@@ -75,7 +76,8 @@ def test_a_device_alone_is_the_one_of_a_definition(kind: str, device: t.Any, key
 
 def test_every_kind_is_tried() -> None:
     """No kind is without a test."""
-    assert set(FIELDS) == set(KINDS) == {str(parameter.values[0]) for parameter in DEVICES}
+    assert {*FIELDS, "rng"} == set(KINDS)
+    assert set(FIELDS) == {str(parameter.values[0]) for parameter in DEVICES}
 
 
 def test_renders_by_name() -> None:
@@ -138,3 +140,11 @@ def test_refuses_what_is_no_xml() -> None:
     """Broken XML is one sentence."""
     with pytest.raises(XmlError, match=r"^The device's XML cannot be read: "):
         edit_device("<disk>", DISK)
+
+
+def test_a_source_of_random_numbers_is_known_by_its_back_end() -> None:
+    """It has nothing else to tell it by."""
+    whole = render(Machine("qemu", "m", rng="/dev/urandom"))
+    assert _canonical(find_device_xml(whole, "rng", "/dev/urandom")) == _canonical(render_rng("/dev/urandom"))
+    assert read(remove_devices(whole, "rng", ["/dev/urandom"])).rng is None
+    assert read(remove_devices(whole, "rng", ["/dev/random"])).rng == "/dev/urandom"
