@@ -70,9 +70,7 @@ class Guest:
     @property
     def power_state(self) -> str:
         """Return Nova's word for its state."""
-        if self.reading.state == "shutoff" and self.reading.has_saved_memory:
-            return "suspended"
-        return _POWER_STATES.get(self.reading.state, "nostate")
+        return power_state(self.reading)
 
     def writable_blocks(self) -> t.Iterator[tuple[Disk, BlockStats]]:
         """Give the disks that take room of the host, with their sizes."""
@@ -93,6 +91,13 @@ class Guest:
             return self.record.disk_gb if any(disk.pool == pool.name for disk in self.record.disks) else 0
         own = (block for _disk, block in self.writable_blocks() if pool.holds(block.path))
         return _whole_gib(block.capacity_bytes or 0 for block in own)
+
+
+def power_state(reading: GuestReading) -> str:
+    """Return Nova's word for a domain's state."""
+    if reading.state == "shutoff" and reading.has_saved_memory:
+        return "suspended"
+    return _POWER_STATES.get(reading.state, "nostate")
 
 
 def understand(readings: t.Iterable[GuestReading]) -> list[Guest]:
