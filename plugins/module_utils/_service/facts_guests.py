@@ -79,9 +79,7 @@ class Guest:
     @property
     def power_state(self) -> str:
         """Return Nova's word for its state."""
-        if self.reading.state == "shutoff" and self.reading.has_saved_memory:
-            return "suspended"
-        return _POWER_STATES.get(self.reading.state, "nostate")
+        return power_state(self.reading)
 
     def writable_blocks(self) -> t.Iterator[tuple[Disk, BlockStats]]:
         """Give the disks that take room of the host, with their sizes."""
@@ -109,6 +107,13 @@ class Guest:
         record = self.record or _NO_RECORD
         made = {disk.target for disk in record.disks if disk != record.root and pool in (None, disk.pool)}
         return _whole_gib(block.capacity_bytes or 0 for block in self.reading.blocks if block.target in made)
+
+
+def power_state(reading: GuestReading) -> str:
+    """Return Nova's word for a domain's state."""
+    if reading.state == "shutoff" and reading.has_saved_memory:
+        return "suspended"
+    return _POWER_STATES.get(reading.state, "nostate")
 
 
 def understand(readings: t.Iterable[GuestReading]) -> list[Guest]:

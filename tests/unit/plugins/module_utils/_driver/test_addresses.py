@@ -119,6 +119,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
         ("agent", "VIR_ERR_ARGUMENT_UNSUPPORTED"),
         ("agent", "VIR_ERR_INTERNAL_ERROR"),
         ("arp", "VIR_ERR_ARGUMENT_UNSUPPORTED"),
+        ("arp", "VIR_ERR_INTERNAL_ERROR"),
         ("lease", "VIR_ERR_NO_SUPPORT"),
         ("lease", "VIR_ERR_NO_NETWORK"),
     ],
