@@ -11,17 +11,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import fields, is_dataclass, replace
 
-from .._spec.machine import Machine
+from .._spec.machine import DEVICE_KEYS, Machine
 from .plan import NEXT_BOOT, Change
 
 _KIB_PER_MIB = 1024
-_DEVICE_KEYS = {
-    "disks": "target",
-    "nics": "mac",
-    "graphics": "type",
-    "serials": "port",
-    "channels": "name",
-}
 _NOT_COMPARED = frozenset({"name", "uuid", "record"})
 _IN_MIB = {"memory_kib": "max_memory_mb", "current_memory_kib": "memory_mb"}
 _WORDS = {"vcpus": "max_vcpus", "current_vcpus": "vcpus"}
@@ -35,7 +28,7 @@ def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
         wanted, present = getattr(desired, field.name), getattr(actual, field.name)
         if field.name in _NOT_COMPARED:
             continue
-        if field.name in _DEVICE_KEYS:
+        if field.name in DEVICE_KEYS:
             found += _devices(field.name, wanted, present)
         elif field.name in _IN_MIB:
             if wanted is not None and wanted != present:
@@ -52,12 +45,18 @@ def merged(wanted: Item, present: Item | None) -> Item:
     """Return ``present`` with all that ``wanted`` sets."""
     if present is None:
         return wanted
-    set_fields = {field.name: getattr(wanted, field.name) for field in fields(wanted)}  # type: ignore[arg-type]
-    return replace(present, **{name: value for name, value in set_fields.items() if value not in (None, ())})  # type: ignore[type-var]
+    found: dict[str, t.Any] = {}
+    for field in fields(wanted):  # type: ignore[arg-type]
+        value, before = getattr(wanted, field.name), getattr(present, field.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            found[field.name] = merged(value, before)
+        elif value not in (None, ()):
+            found[field.name] = value
+    return replace(present, **found)  # type: ignore[type-var]
 
 
 def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -> list[Change]:
-    key = _DEVICE_KEYS[name]
+    key = DEVICE_KEYS[name]
     there = {getattr(device, key): device for device in present}
     found: list[Change] = []
     for device in wanted:
@@ -87,7 +86,7 @@ def _values(path: str, wanted: t.Any, present: t.Any) -> list[Change]:
 def _plain(value: t.Any) -> t.Any:
     if is_dataclass(value) and not isinstance(value, type):
         pairs = ((field.name, _plain(getattr(value, field.name))) for field in fields(value))
-        return {name: plain for name, plain in pairs if plain not in (None, [])}
+        return {name: plain for name, plain in pairs if plain not in (None, [], {})}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value

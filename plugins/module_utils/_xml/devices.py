@@ -7,7 +7,9 @@
 """Single devices of a domain: rendered to be attached, found to be detached, edited to be updated, and removed.
 
 A device is named by its kind and by what identifies it in a :class:`~.._spec.machine.Machine`: a disk by its target,
-a NIC by its MAC address, a channel by its name, a graphical console by its type.
+a NIC by its MAC address, a channel by its name, a graphical console by its type, a device of the host by its address,
+a file system by its tag, random numbers by their source, a watchdog, a TPM, a sound card, a video card and a socket by
+their model, an input device by its type, a serial port by its number.
 """
 
 from __future__ import annotations
@@ -16,37 +18,68 @@ import copy
 import typing as t
 from dataclasses import dataclass
 
-from .._spec.machine import Channel, Disk, Graphics, Nic
-from .document import Element, XmlError, attribute, library, new, parse, text_of, to_text
-from .domain_console import put_channels, put_graphics
+from .._spec.machine import Channel, Disk, Filesystem, Graphics, Hostdev, Nic, Vsock, Watchdog
+from .document import Element, XmlError, attribute, drop, library, new, parse, text_of, to_text
+from .domain_console import port_of, put_channels, put_graphics
 from .domain_disk import put_disks
 from .domain_extra import put_rng
+from .domain_fs import put_filesystems
+from .domain_hostdev import address_of, put_hostdevs
 from .domain_nic import mac_of, put_nics
+from .domain_small import put_vsock, put_watchdogs
 
-Device = t.Union[Disk, Nic, Graphics, Channel]
+Device = t.Union[Disk, Nic, Graphics, Channel, Watchdog, Hostdev, Filesystem, Vsock]
+"""What can be rendered alone and edited; random numbers, which are no dataclass, have ``render_rng``."""
+_Put = t.Callable[[Element, t.Any], None]
+"""Writes one device into ``<devices>``."""
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """How devices of one kind are written, which elements they are, and what identifies one of these."""
+    """Which elements the devices of one kind are, and what identifies one of these."""
 
-    put: t.Callable[[Element, tuple[t.Any, ...]], None]
     tag: str
     identity: t.Callable[[Element], str | None]
     folded: bool = False
     """Identities are the same in upper and lower case."""
 
 
+def _model(element: Element) -> str | None:
+    return element.get("model")
+
+
+def _type(element: Element) -> str | None:
+    return element.get("type")
+
+
 _KINDS: dict[str, _Kind] = {
-    "disk": _Kind(put_disks, "disk", lambda element: attribute(element, "target", "dev")),
-    "nic": _Kind(put_nics, "interface", mac_of, folded=True),
-    "graphics": _Kind(put_graphics, "graphics", lambda element: element.get("type")),
-    "channel": _Kind(put_channels, "channel", lambda element: attribute(element, "target", "name")),
-    "rng": _Kind(
-        lambda devices, sources: put_rng(devices, sources[0]), "rng", lambda element: text_of(element, "backend")
+    "disk": _Kind("disk", lambda element: attribute(element, "target", "dev")),
+    "nic": _Kind("interface", mac_of, folded=True),
+    "graphics": _Kind("graphics", _type),
+    "channel": _Kind("channel", lambda element: attribute(element, "target", "name")),
+    "serial": _Kind(
+        "serial", lambda element: str(port_of(element, element.getparent().findall("serial").index(element)))
     ),
+    "watchdog": _Kind("watchdog", _model),
+    "hostdev": _Kind("hostdev", address_of, folded=True),
+    "filesystem": _Kind("filesystem", lambda element: attribute(element, "target", "dir")),
+    "rng": _Kind("rng", lambda element: text_of(element, "backend[@model='random']")),
+    "vsock": _Kind("vsock", _model),
+    "tpm": _Kind("tpm", _model),
+    "sound": _Kind("sound", _model),
+    "input": _Kind("input", _type),
+    "video": _Kind("video", lambda element: attribute(element, "model", "type")),
 }
-_KIND_OF: dict[type, str] = {Disk: "disk", Nic: "nic", Graphics: "graphics", Channel: "channel"}
+_PUT: dict[type, _Put] = {
+    Disk: lambda devices, disk: put_disks(devices, (disk,)),
+    Nic: lambda devices, nic: put_nics(devices, (nic,)),
+    Graphics: lambda devices, graphics: put_graphics(devices, (graphics,)),
+    Channel: lambda devices, channel: put_channels(devices, (channel,)),
+    Watchdog: lambda devices, watchdog: put_watchdogs(devices, (watchdog,)),
+    Hostdev: lambda devices, hostdev: put_hostdevs(devices, (hostdev,)),
+    Filesystem: lambda devices, filesystem: put_filesystems(devices, (filesystem,)),
+    Vsock: put_vsock,
+}
 KINDS = tuple(_KINDS)
 """Kinds of devices that can be found and removed."""
 
@@ -71,17 +104,37 @@ def render_channel(channel: Channel) -> str:
     return render_device(channel)
 
 
-def render_device(device: Device) -> str:
-    """Return the element that ``device`` is in a new definition."""
+def render_watchdog(watchdog: Watchdog) -> str:
+    """Return a new ``<watchdog>``."""
+    return render_device(watchdog)
+
+
+def render_hostdev(hostdev: Hostdev) -> str:
+    """Return a new ``<hostdev>``."""
+    return render_device(hostdev)
+
+
+def render_filesystem(filesystem: Filesystem) -> str:
+    """Return a new ``<filesystem>``."""
+    return render_device(filesystem)
+
+
+def render_vsock(vsock: Vsock) -> str:
+    """Return a new ``<vsock>``."""
+    return render_device(vsock)
+
+
+def render_rng(source: str, rate_bytes: int | None = None, rate_period_ms: int | None = None) -> str:
+    """Return a new ``<rng>`` fed from a device of the host."""
     devices = new("devices")
-    _kind_of(device).put(devices, (device,))
+    put_rng(devices, source, rate_bytes, rate_period_ms)
     return to_text(devices[0], pretty=True)
 
 
-def render_rng(source: str) -> str:
-    """Return a new ``<rng>`` that is fed from the host's device ``source``."""
+def render_device(device: Device) -> str:
+    """Return the element that ``device`` is in a new definition."""
     devices = new("devices")
-    put_rng(devices, source)
+    _PUT[type(device)](devices, device)
     return to_text(devices[0], pretty=True)
 
 
@@ -96,7 +149,7 @@ def edit_device(element_xml: str, device: Device) -> str:
     devices = new("devices")
     element = parse(element_xml, "The device's XML")
     devices.append(element)
-    _kind_of(device).put(devices, (device,))
+    _PUT[type(device)](devices, device)
     if len(devices) != 1:
         raise XmlError(f"The device's XML cannot be changed: <{element.tag}> is not the device {device!r}.")
     return to_text(element)
@@ -110,11 +163,10 @@ def remove_devices(domain_xml: str, kind: str, keys: t.Collection[str]) -> str:
         found = _find(devices, kind, key)
         if found is not None:
             devices.remove(found)
+    if kind == "serial" and devices.find("serial") is None:
+        # The first console stands for the first serial port; libvirt would make that anew.
+        drop(devices, "console")
     return to_text(domain)
-
-
-def _kind_of(device: Device) -> _Kind:
-    return _KINDS[_KIND_OF[type(device)]]
 
 
 def _devices(domain: Element) -> Element:

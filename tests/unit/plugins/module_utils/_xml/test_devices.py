@@ -14,9 +14,15 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import (
     Channel,
     Disk,
+    Filesystem,
     Graphics,
+    Hostdev,
     Machine,
     Nic,
+    Serial,
+    Tpm,
+    Vsock,
+    Watchdog,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.devices import (
     KINDS,
@@ -26,9 +32,13 @@ from ansible_collections.kilonova.compute.plugins.module_utils._xml.devices impo
     render_channel,
     render_device,
     render_disk,
+    render_filesystem,
     render_graphics,
+    render_hostdev,
     render_nic,
     render_rng,
+    render_vsock,
+    render_watchdog,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read, render
@@ -38,11 +48,15 @@ from lxml import etree
 DATA = Path(__file__).parent / "data"
 DISK = Disk("vda", "virtio", source="/a & b.qcow2", format="qcow2", cache="none")
 NIC = Nic("52:54:00:AB:00:01", "network", "lan", model="virtio")
+PCI = Hostdev("0000:00:1f.6", managed=True)
 FIELDS = {
     "disk": ("disks", "target"),
     "nic": ("nics", "mac"),
     "graphics": ("graphics", "type"),
     "channel": ("channels", "name"),
+    "watchdog": ("watchdogs", "model"),
+    "hostdev": ("hostdevs", "address"),
+    "filesystem": ("filesystems", "target"),
 }
 """By kind: the field of a machine that holds such devices, and what identifies one."""
 DEVICES = [
@@ -51,6 +65,16 @@ DEVICES = [
     for kind, (field, key) in FIELDS.items()
     for device in getattr(machine, field)
 ]
+SINGLE = {
+    "serial": ("serials", (Serial("pty", 0, log="/log"),), "0"),
+    "rng": ("rng", "/dev/urandom", "/dev/urandom"),
+    "vsock": ("vsock", Vsock(auto=True), "virtio"),
+    "tpm": ("tpm", Tpm("tpm-crb", "2.0"), "tpm-crb"),
+    "sound": ("sound", "ich9", "ich9"),
+    "input": ("tablet", "usb", "tablet"),
+    "video": ("video", "vga", "vga"),
+}
+"""By kind: the field of a machine that holds such a device, what it may hold, and what identifies that."""
 
 
 def _dump(name: str) -> str:
@@ -74,10 +98,30 @@ def test_a_device_alone_is_the_one_of_a_definition(kind: str, device: t.Any, key
     assert _canonical(edit_device(render_device(device), device)) == _canonical(render_device(device))
 
 
+@pytest.mark.parametrize("kind", sorted(SINGLE))
+def test_removes_what_there_is_one_of(kind: str) -> None:
+    """It is found and gone without a trace."""
+    field, value, key = SINGLE[kind]
+    bare = Machine("qemu", "m")
+    held: dict[str, t.Any] = {field: value}
+    whole = render(replace(bare, **held))
+    assert find_device_xml(whole, kind, key) is not None
+    assert find_device_xml(whole, kind, f"no {key}") is None
+    assert read(remove_devices(whole, kind, [key])) == read(render(bare))
+    assert "<console" not in remove_devices(whole, kind, [key])
+
+
+def test_a_serial_port_leaves_the_console_of_another() -> None:
+    """Only with the last one the console goes."""
+    two = render(Machine("qemu", "m", serials=(Serial("pty", 0), Serial("pty", 1))))
+    assert [serial.port for serial in read(remove_devices(two, "serial", ["0"])).serials] == [1]
+    assert "<console" in remove_devices(two, "serial", ["1"])
+
+
 def test_every_kind_is_tried() -> None:
     """No kind is without a test."""
-    assert {*FIELDS, "rng"} == set(KINDS)
-    assert set(FIELDS) == {str(parameter.values[0]) for parameter in DEVICES}
+    assert {str(parameter.values[0]) for parameter in DEVICES} == set(FIELDS)
+    assert set(FIELDS) | set(SINGLE) == set(KINDS)
 
 
 def test_renders_by_name() -> None:
@@ -86,6 +130,12 @@ def test_renders_by_name() -> None:
     assert render_nic(NIC) == render_device(NIC)
     assert render_graphics(Graphics("vnc")) == render_device(Graphics("vnc"))
     assert render_channel(Channel("c")) == render_device(Channel("c"))
+    assert render_watchdog(Watchdog()) == render_device(Watchdog())
+    assert render_hostdev(PCI) == render_device(PCI)
+    assert render_filesystem(Filesystem("tag", "/srv")) == render_device(Filesystem("tag", "/srv"))
+    assert render_vsock(Vsock(auto=True)) == render_device(Vsock(auto=True))
+    rng = find_device_xml(render(EXAMPLES["rng-rate"]), "rng", "/dev/urandom")
+    assert _canonical(render_rng("/dev/urandom", 1024, 1000)) == _canonical(rng)
 
 
 @pytest.mark.parametrize(
@@ -140,11 +190,3 @@ def test_refuses_what_is_no_xml() -> None:
     """Broken XML is one sentence."""
     with pytest.raises(XmlError, match=r"^The device's XML cannot be read: "):
         edit_device("<disk>", DISK)
-
-
-def test_a_source_of_random_numbers_is_known_by_its_back_end() -> None:
-    """It has nothing else to tell it by."""
-    whole = render(Machine("qemu", "m", rng="/dev/urandom"))
-    assert _canonical(find_device_xml(whole, "rng", "/dev/urandom")) == _canonical(render_rng("/dev/urandom"))
-    assert read(remove_devices(whole, "rng", ["/dev/urandom"])).rng is None
-    assert read(remove_devices(whole, "rng", ["/dev/random"])).rng == "/dev/urandom"

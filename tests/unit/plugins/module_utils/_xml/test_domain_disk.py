@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._xml.strategies import read_disk
 
 DISK = (
     "<domain type='kvm'><name>m</name><devices><disk type='file' device='disk' snapshot='no'>"
@@ -28,7 +29,7 @@ def test_another_source_takes_the_old_chain_away() -> None:
     """The backing files of the old source are not those of the new one; everything else stays."""
     edited = _edited(Disk("vda", source="/new.raw", format="raw"))
     assert read(edited).disks == (
-        Disk("vda", "virtio", source="/new.raw", format="raw", readonly=True, shareable=False),
+        read_disk(Disk("vda", "virtio", source="/new.raw", format="raw", readonly=True, queues=4, rotation_rate=1)),
     )
     assert "/base.qcow2" not in edited
     for kept in ("snapshot=", "queues=", "startupPolicy=", "<seclabel", "rotation_rate=", "<wwn>", "<address"):
@@ -73,7 +74,7 @@ def test_a_new_disk_comes_after_those_that_are_there() -> None:
 def test_a_disk_without_a_type_is_a_file() -> None:
     """Libvirt's own default when reading."""
     text = "<domain><devices><disk><source file='/a'/><target dev='hda'/></disk></devices></domain>"
-    assert read(text).disks == (Disk("hda", source="/a", readonly=False, shareable=False),)
+    assert read(text).disks == (read_disk(Disk("hda", source="/a")),)
 
 
 def test_an_empty_drive_stays_empty_until_it_gets_a_source() -> None:
