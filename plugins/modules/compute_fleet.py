@@ -15,8 +15,10 @@ description:
   - Reconciles a host's whole list of instances in one task over one connection; the slow parts run side by side.
   - Each instance has its own result. If some fail, the others are still done and the task fails with the list.
   - Which host an instance belongs on is decided before, by the filter P(kilonova.compute.schedule#filter).
-  - What an instance that is there can't become in place is refused, with nothing changed; another image, machine type
-    or disk bus, a smaller disk, and the loss of its console, graphics, random number generator or guest agent channel.
+  - An instance that is there is compared with its declaration, both how it is defined and how it runs. What differs is
+    changed while it runs where libvirt can do that, and else at its next boot; options that are not set are left alone.
+  - What an instance can't become in place is refused, with nothing changed; another image, machine type or disk bus, and
+    a smaller disk.
 extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance.fleet
