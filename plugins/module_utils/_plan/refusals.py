@@ -12,6 +12,7 @@ from .._errors import ConflictError, SpecError
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
+from .claims import Amount
 from .existing import Existing, OwnDisk
 
 _GIB = 1024**3
@@ -51,7 +52,6 @@ def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord,
     _refuse_lost_disks(spec, existing)
     _refuse_smaller_disks(spec, record, existing)
     _refuse_other_machine(spec, desired, record, existing)
-    _refuse_headroom_without_balloon(spec, desired, existing)
 
 
 def _refuse_lost_disks(spec: InstanceSpec, existing: Existing) -> None:
@@ -119,8 +119,16 @@ def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: Instance
             )
 
 
-def _refuse_headroom_without_balloon(spec: InstanceSpec, desired: Machine, existing: Existing) -> None:
-    balloon = desired.balloon or existing.machine.balloon
+def refuse_headroom(spec: InstanceSpec, desired: Machine, balloon: str | None, host: Amount) -> None:
+    """Refuse headroom that the host could never give, or that a guest without ``balloon`` would have from the start."""
+    for option, declared, there, unit in (
+        ("max_vcpus", spec.max_vcpus, host.vcpus, "CPUs"),
+        ("max_memory_mb", spec.max_memory_mb, host.memory_mb, "MiB of memory"),
+    ):
+        if declared is not None and declared > there:
+            raise SpecError(
+                option, f"{declared} is more than this host has: {there} {unit}", f"declare at most {there}"
+            )
     if balloon == "none" and (desired.current_memory_kib or 0) < desired.memory_kib:
         raise SpecError(
             "max_memory_mb",

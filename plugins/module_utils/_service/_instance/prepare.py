@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._plan import instance as planner
 from ..._plan.existing import Existing
-from ..._plan.refusals import check_ours
+from ..._plan.refusals import check_ours, refuse_headroom
 from ..._spec.instance import InstanceSpec
 from ..._xml import domain as domain_xml
 from ..._xml.devices import remove_devices
@@ -43,6 +43,8 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
+    present = existing.machine.balloon if existing else None
+    refuse_headroom(spec, desired, desired.balloon or present, host.total)
     plan, waiting = planner.plan_present(spec, desired, existing, host.lifecycle.allow_power_cycle)
     if existing is None or any(change.path.startswith("nics[") and change.after for change in plan.changes):
         host.check_networks(spec)
