@@ -112,11 +112,22 @@ def reboot(connection: Connection, domain: Domain) -> None:
     connection.call(f"reboot {domain.name}", domain.handle.reboot, 0)
 
 
+def set_power_off_action(connection: Connection, domain: Domain, restart: bool) -> None:
+    """Say whether the running guest is booted again or ended when it powers off; its definition stays."""
+    kind = libvirt.VIR_DOMAIN_LIFECYCLE_POWEROFF
+    action = libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART if restart else libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY
+    doing = f"set what {domain.name} does when it powers off"
+    supported(connection, doing, domain.handle.setLifecycleAction, kind, action, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
 def guest_number(connection: Connection, domain: Domain) -> int | None:
     """Return what tells this run of the guest from the last one; None while there is no guest."""
     # A handle keeps the number that it was looked up with.
     uuid = domain.handle.UUIDString()
-    number = connection.call(f"look up {domain.name}", connection.raw.lookupByUUIDString, uuid).ID()
+    try:
+        number = connection.call(f"look up {domain.name}", connection.raw.lookupByUUIDString, uuid).ID()
+    except NotFoundError:
+        return None
     return number if number >= 0 else None
 
 
