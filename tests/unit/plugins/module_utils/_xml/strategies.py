@@ -27,7 +27,12 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine imp
     Vsock,
     Watchdog,
 )
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
+    Begun,
+    InstanceRecord,
+    OwnedDisk,
+    Rescue,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import (
     CpuPin,
     CpuTune,
@@ -282,6 +287,9 @@ records = st.builds(
     attached=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     nics=st.lists(words, max_size=3, unique=True).map(tuple),
     adopted=st.booleans(),
+    shelved=st.booleans(),
+    begun=maybe(st.builds(Begun, words, st.booleans(), maybe(texts), maybe(words))),
+    rescue=maybe(st.builds(Rescue, words, texts, words, st.lists(words).map(tuple), st.lists(words).map(tuple))),
     schema=st.integers(1, 3),
 )
 
