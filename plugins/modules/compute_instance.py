@@ -244,6 +244,7 @@ instance:
 import typing as t
 
 from ..module_utils._driver.connection import Connection
+from ..module_utils._driver.events import enable_events
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import instance_options, lifecycle_options
 from ..module_utils._service._instance.host import Host
@@ -287,6 +288,7 @@ def work(connection: Connection, declared: Declaration, check: bool) -> dict[str
 
 def main() -> None:
     """Run the module."""
+    enable_events()
     ComputeModule(
         {
             "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
