@@ -250,6 +250,7 @@ EXAMPLES = {
     ),
     "scsi": _small(scsi_model="virtio-scsi", disks=(Disk("sda", "scsi", source="/sda.qcow2", format="qcow2"),)),
     "scsi-tuned": _small(iothreads=1, scsi_model="virtio-scsi", scsi_queues=2, scsi_iothread=1),
+    "pcie-ports": _small(os=OsBoot(machine="q35"), pcie_ports=3),
     "nics-tuned": _small(
         nics=(
             Nic(
