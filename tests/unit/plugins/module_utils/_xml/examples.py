@@ -264,6 +264,7 @@ EXAMPLES = {
     ),
     "scsi": _small(scsi_model="virtio-scsi", disks=(Disk("sda", "scsi", source="/sda.qcow2", format="qcow2"),)),
     "scsi-tuned": _small(iothreads=1, scsi_model="virtio-scsi", scsi_queues=2, scsi_iothread=1),
+    "pcie-ports": _small(os=OsBoot(machine="q35"), pcie_ports=3),
     "nics-tuned": _small(
         nics=(
             Nic(
@@ -307,7 +308,6 @@ EXAMPLES = {
     ),
     "serial-file": _small(serials=(Serial("file", path="/var/log/serial.txt"),)),
     "channels": _small(channels=(Channel("org.qemu.guest_agent.0"), Channel("com.example.other"))),
-    "pcie": _small(os=OsBoot(arch="x86_64", machine="q35"), pcie_root_ports=3),
     "video": _small(video="none"),
     "video-card": _small(video="vga", video_vram_kib=16384, video_heads=1),
     "rng": _small(rng="/dev/random"),

@@ -146,7 +146,7 @@ def test_an_agent_that_is_not_there_is_not_asked_for_addresses(connection: Conne
 
 def test_a_source_in_trouble_does_not_end_the_wait(connection: Connection) -> None:
     """It is told when nothing else helps either."""
-    trouble = Fault("VIR_ERR_INTERNAL_ERROR", "wrong nlmsg len")
+    trouble = Fault("VIR_ERR_OPERATION_FAILED", "wrong nlmsg len")
     choice = AddressChoice(sources=("arp", "lease"))
     guest = ScriptedGuest(interfaceAddresses=[trouble, {}, trouble, KNOWN])
     assert wait(connection, guest, "ip", address=choice).address is not None
