@@ -16,7 +16,8 @@ class ModuleDocFragment:
 options:
   wait_for:
     description:
-      - What to wait for before the task ends. All that is listed must hold at the same time. Nothing is waited for in check mode.
+      - What to wait for before the task ends. All that is listed must hold at the same time. Nothing is waited for in check mode, and
+        nothing of an instance that shall not run.
       - V(running) is that the guest runs.
       - V(ip) is that it has an address, as O(wait_address) says. An address by which nobody can be reached, such as a link-local one,
         does not count, nor does one of an interface that the guest made itself, such as a container bridge.

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance.fleet
   - kilonova.compute._instance.lifecycle
+  - kilonova.compute._wait
   - kilonova.compute._attributes
   - kilonova.compute._attributes.actiongroup_compute
 attributes:

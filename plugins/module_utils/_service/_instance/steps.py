@@ -34,6 +34,7 @@ from ..._spec.machine import Machine
 from ..._spec.record import InstanceRecord, OwnedDisk
 from ..._xml.record import render_record
 from .. import power as power_service
+from .._guest.wait import WaitResult
 from ..facts_guests import GIB
 from . import live
 from .host import Host
@@ -59,6 +60,7 @@ class Job:
     """How many steps were taken."""
     waiting: tuple[str, ...] = ()
     """What of the guest is as declared after its next boot."""
+    waited: WaitResult | None = None
     error: Exception | None = None
 
 
@@ -210,7 +212,7 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
 
 
 def _set_autostart(host: Host, job: Job, action: Action) -> None:
-    driver.set_autostart(host.connection, _named(job), bool(action.changes[0].after))
+    driver.set_autostart(host.connection, named(job), bool(action.changes[0].after))
 
 
 def _live(step: t.Callable[..., None]) -> t.Callable[[Host, Job, Action], None]:
@@ -221,23 +223,24 @@ def _live(step: t.Callable[..., None]) -> t.Callable[[Host, Job, Action], None]:
 
 
 def _start(host: Host, job: Job, unused_action: Action) -> None:
-    power_service.start(host.connection, _named(job))
+    power_service.start(host.connection, named(job))
 
 
 def _pause(host: Host, job: Job, unused_action: Action) -> None:
-    power_service.pause(host.connection, _named(job))
+    power_service.pause(host.connection, named(job))
 
 
 def _suspend(host: Host, job: Job, unused_action: Action) -> None:
-    power_service.suspend(host.connection, _named(job))
+    power_service.suspend(host.connection, named(job))
 
 
 def _stop(host: Host, job: Job, unused_action: Action) -> None:
     lifecycle = host.lifecycle
-    power_service.stop(host.connection, _named(job), lifecycle.shutdown_timeout, lifecycle.force)
+    power_service.stop(host.connection, named(job), lifecycle.shutdown_timeout, lifecycle.force)
 
 
-def _named(job: Job) -> driver.NamedHandle:
+def named(job: Job) -> driver.NamedHandle:
+    """Return the job's domain, be it new or found."""
     return driver.NamedHandle(job.name, job.handle or _domain(job).handle)
 
 
