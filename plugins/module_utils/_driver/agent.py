@@ -31,7 +31,9 @@ except ImportError:
 PING_SECONDS = 5
 ANSWER_SECONDS = 60
 _REFUSED_CODES = frozenset(
-    getattr(libvirt, name, None) for name in ("VIR_ERR_INTERNAL_ERROR", "VIR_ERR_AGENT_COMMAND_FAILED")
+    getattr(libvirt, name)
+    for name in ("VIR_ERR_INTERNAL_ERROR", "VIR_ERR_AGENT_COMMAND_FAILED")
+    if hasattr(libvirt, name)
 )
 _RHEL_DISABLES = frozenset({"guest-exec", "guest-exec-status"})
 
