@@ -364,6 +364,41 @@ options:
     description:
       - A protected instance is not removed until it is declared unprotected.
     type: bool
+  xml_patch:
+    description:
+      - Changes of the domain's XML, made in this order after everything else that is declared, for what no option is there
+        for yet. Where one contradicts an option, it wins.
+      - They take effect at the next boot. A patch that is no longer declared is not undone.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description:
+          - XPath expression, from the element C(domain) on, of the elements that are changed, such as
+            C(devices/disk[target/@dev='vda']/driver). One that matches nothing is refused. The prefixes C(qemu), C(lxc),
+            C(xen) and C(libosinfo) are known.
+        type: str
+        required: true
+      action:
+        description:
+          - V(set) gives O(xml_patch[].attribute), or the element's text, the value O(xml_patch[].value). V(add) adds
+            O(xml_patch[].xml) inside the elements that have no such child yet. V(remove) removes O(xml_patch[].attribute) or
+            the elements.
+        type: str
+        choices: [set, add, remove]
+        default: set
+      attribute:
+        description:
+          - Name of an attribute.
+        type: str
+      value:
+        description:
+          - What it shall be.
+        type: str
+      xml:
+        description:
+          - An element, such as C(<driver iommu='on'/>).
+        type: str
   adopt:
     description:
       - Whether a domain of that name which the collection did not create is taken over. Nothing of it changes that is not

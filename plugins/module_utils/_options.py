@@ -169,5 +169,16 @@ def instance_options() -> dict[str, dict[str, t.Any]]:
         "guest_agent": {"type": "bool"},
         "metadata": {"type": "dict"},
         "protected": {"type": "bool"},
+        "xml_patch": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "path": {"type": "str", "required": True},
+                "action": _choice("set", "set", "add", "remove"),
+                "attribute": {"type": "str"},
+                "value": {"type": "str"},
+                "xml": {"type": "str"},
+            },
+        },
         "adopt": {"type": "bool", "default": False},
     }

@@ -20,7 +20,6 @@ from .existing import Existing, OwnDisk
 from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
 from .power import PAUSED, RESUME, RUNNING, START, START_PAUSED, STOP, STOPPED, WAKE, power_state_of, power_verbs
 from .refusals import check_ours, refuse_changes, refuse_strays
-from .removals import CDROM, removals
 
 DEFINE = "define"
 UPDATE = "update"
@@ -43,9 +42,20 @@ class Outlook(t.NamedTuple):
     waiting: tuple[str, ...] = ()
 
 
-def plan_present(
-    spec: InstanceSpec, desired: Machine, existing: Existing | None, allow_power_cycle: bool = False
-) -> Outlook:
+class Manner(t.NamedTuple):
+    """How the plan is made: whether a guest may be powered off and on, and which patches are not in effect yet."""
+
+    allow_power_cycle: bool = False
+    patches: tuple[str, ...] = ()
+    """Paths of those that change the definition."""
+    waiting_patches: tuple[str, ...] = ()
+    """Paths of those that the running guest has not."""
+
+
+GENTLE = Manner()
+
+
+def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None, manner: Manner = GENTLE) -> Outlook:
     """Return what makes the instance as declared."""
     if existing is None:
         return Outlook(Plan(f"instance {spec.name}", _creation(spec, desired)))
@@ -53,11 +63,11 @@ def plan_present(
     refuse_changes(spec, desired, record, existing)
     wanted = spec.power_state or (None if record.adopted else RUNNING)
     verbs = power_verbs(spec.name, existing, wanted)
-    drift = find_drift(spec, desired, existing, answers=_answers(existing, wanted))
+    drift = (*find_drift(spec, desired, existing, answers=_answers(existing, wanted)), *_patched(existing, manner))
     if wanted == STOPPED:
         drift = tuple(one.without_guest() for one in drift)
     waiting = _waiting(drift)
-    cycles = bool(waiting) and allow_power_cycle and existing.active and wanted == RUNNING
+    cycles = bool(waiting) and manner.allow_power_cycle and existing.active and wanted == RUNNING
     changes = _Changes(drift, existing.keeps_hardware and wanted != STOPPED, cycles)
     powered = (Change("power_state", power_state_of(existing), wanted, LIVE),)
     actions = (
@@ -73,13 +83,6 @@ def plan_present(
         *(Action(verb, spec.name, powered) for verb in verbs if verb not in _WAKING),
     )
     return Outlook(Plan(f"instance {spec.name}", actions), () if cycles else waiting)
-
-
-def gone_from_definition(spec: InstanceSpec, desired: Machine, existing: Existing) -> t.Iterator[tuple[str, str]]:
-    """Give kind and key of the devices that the new definition is without."""
-    record = existing.record or InstanceRecord()
-    for removal in removals(spec, desired, record, existing.machine):
-        yield ("disk" if removal.kind == CDROM else removal.kind), removal.key
 
 
 class _Changes:
@@ -120,6 +123,13 @@ class _Changes:
 
     def _is_cycled(self, one: Drift) -> bool:
         return self._cycles and one.waits
+
+
+def _patched(existing: Existing, manner: Manner) -> t.Iterator[Drift]:
+    in_guest = bool(manner.waiting_patches) if existing.active else existing.saved and bool(manner.patches)
+    if manner.patches or in_guest:
+        shown = list(manner.patches or manner.waiting_patches)
+        yield Drift("xml_patch", None, shown, bool(manner.patches), in_guest)
 
 
 def _waiting(drift: tuple[Drift, ...]) -> tuple[str, ...]:

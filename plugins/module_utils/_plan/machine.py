@@ -55,6 +55,31 @@ def merged(wanted: Item, present: Item | None) -> Item:
     return replace(present, **found)  # type: ignore[type-var]
 
 
+def overlaid(desired: Machine, patched: Machine) -> Machine:
+    """Return ``desired`` with the values that ``patched`` has for all that it sets; a device that is gone there goes."""
+    found: dict[str, t.Any] = {}
+    for field in fields(Machine):
+        wanted = getattr(desired, field.name)
+        if field.name in DEVICE_KEYS:
+            key = DEVICE_KEYS[field.name]
+            there = {getattr(device, key): device for device in getattr(patched, field.name)}
+            kept = ((device, there.get(getattr(device, key))) for device in wanted)
+            found[field.name] = tuple(_taken(device, other) for device, other in kept if other is not None)
+        elif field.name not in _NOT_COMPARED:
+            found[field.name] = _taken(wanted, getattr(patched, field.name))
+    return replace(desired, **found)
+
+
+def _taken(wanted: t.Any, patched: t.Any) -> t.Any:
+    """Return what ``patched`` has of that which ``wanted`` sets."""
+    if wanted in (None, ()):
+        return wanted
+    if is_dataclass(wanted) and not isinstance(wanted, type) and type(patched) is type(wanted):
+        pairs = ((field.name, getattr(wanted, field.name), getattr(patched, field.name)) for field in fields(wanted))
+        return replace(wanted, **{name: _taken(value, other) for name, value, other in pairs})
+    return patched
+
+
 def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -> list[Change]:
     key = DEVICE_KEYS[name]
     there = {getattr(device, key): device for device in present}

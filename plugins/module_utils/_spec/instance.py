@@ -21,6 +21,7 @@ from .disk import VolumeSpec, read_volumes
 from .flavor import Flavor
 from .names import check_name
 from .nic import NicSpec, read_nics
+from .patch import PatchSpec, patches_from_params
 
 _MOST_CDROMS = 20
 GUEST_AGENT = "org.qemu.guest_agent.0"
@@ -107,6 +108,7 @@ class InstanceSpec:
     hardware: HardwareSpec = HardwareSpec()
     metadata: tuple[tuple[str, str], ...] | None = None
     protected: bool | None = None
+    patches: tuple[PatchSpec, ...] | None = None
     adopt: bool = False
 
     @classmethod
@@ -143,6 +145,7 @@ class InstanceSpec:
             hardware=_hardware(params),
             metadata=None if metadata is None else tuple(sorted((str(key), str(metadata[key])) for key in metadata)),
             protected=params["protected"],
+            patches=None if params["xml_patch"] is None else patches_from_params(params["xml_patch"]),
             adopt=params["adopt"],
         )
         _check_headroom(spec)

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
-from .waiting import WaitSpec
+from .waiting import NO_WAIT, WaitSpec
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Lifecycle:
     """Whether a running guest may be powered off, as it likes, and on again for what can't be changed while it runs."""
     keep_disks: bool = False
     """Whether the disks stay when the instance is removed."""
-    wait: WaitSpec = WaitSpec()
+    wait: WaitSpec = NO_WAIT
     """What is waited for of the instances that run."""
 
     @classmethod

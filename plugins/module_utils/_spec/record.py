@@ -79,6 +79,8 @@ class InstanceRecord:
     """MAC addresses of the NICs that were declared; others were plugged by somebody else."""
     adopted: bool = False
     """The domain was there before the collection."""
+    patches: tuple[str, ...] = ()
+    """Digests of the patches that the definition was changed by."""
     shelved: bool = False
     """It is off, and the host's vCPUs and memory are promised to others."""
     begun: Begun | None = None

@@ -97,6 +97,9 @@ class WaitSpec:
         )
 
 
+NO_WAIT = WaitSpec()
+
+
 def _nic(text: str | None) -> str | int | None:
     if text is None:
         return None

@@ -107,6 +107,7 @@ def _read(root: Element, space: str) -> InstanceRecord:
         attached=_read_disks(root, f"{space}attached"),
         nics=tuple(nic.get("mac", "") for nic in root.iterfind(f"{space}nic")),
         adopted=attribute(root, f"{space}adopted", "value") == "yes",
+        patches=tuple(patch.get("digest", "") for patch in root.iterfind(f"{space}patch")),
         shelved=attribute(root, f"{space}shelved", "value") not in (None, "no"),
         begun=_read_begun(root.find(f"{space}begun")),
         rescue=_read_rescue(root.find(f"{space}rescue")),
@@ -163,6 +164,7 @@ def _write(root: Element, record: InstanceRecord, space: str) -> None:
     _several(root, f"{space}attached", "target", _written_disks(record.attached))
     _several(root, f"{space}nic", "mac", [{"mac": mac} for mac in record.nics])
     _single(root, f"{space}adopted", value=record.adopted or None)
+    _several(root, f"{space}patch", "digest", [{"digest": digest} for digest in record.patches])
     _single(root, f"{space}shelved", value=record.shelved or None)
     _write_begun(root, record.begun, space)
     _write_rescue(root, record.rescue, space)

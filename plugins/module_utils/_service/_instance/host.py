@@ -22,6 +22,7 @@ from ..._driver.storage import find_volume
 from ..._errors import DriverError, NotFoundError, SpecError
 from ..._plan.claims import Amount
 from ..._plan.existing import Existing, OwnDisk
+from ..._plan.offers import refuse_unoffered
 from ..._spec.instance import InstanceSpec
 from ..._spec.lifecycle import Lifecycle
 from ..._spec.machine import Machine
@@ -44,6 +45,7 @@ class Host:
         self.connection = connection
         self.lifecycle = lifecycle
         self._places: dict[str, Place] = {}
+        self._live: dict[str, str] = {}
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
 
@@ -65,6 +67,7 @@ class Host:
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
         self.__dict__.pop("guests", None)
+        self._live.clear()
         for place in self._places.values():
             place.read_again()
 
@@ -122,7 +125,13 @@ class Host:
     def _running(self, guest: Guest) -> Machine | None:
         if not guest.reading.is_active:
             return None
-        return domain_xml.read(live_xml(self.connection, guest.reading))
+        return domain_xml.read(self.live_text(guest.reading.name))
+
+    def live_text(self, name: str) -> str:
+        """Return the definition of a guest as it runs."""
+        if name not in self._live:
+            self._live[name] = live_xml(self.connection, self.guests[name].reading)
+        return self._live[name]
 
     def _own_disks(self, guest: Guest) -> t.Iterator[OwnDisk]:
         record = guest.record
@@ -214,6 +223,11 @@ class Host:
             return None
         answer = host_driver.domain_capabilities(self.connection, machine.type, machine.os.arch, machine.os.machine)
         return next((model for model in _PREFERRED_VIDEO if model in answer.video_models), None)
+
+    def check_offered(self, desired: Machine, machine: Machine) -> None:
+        """Refuse what this hypervisor has not for a guest of the kind that ``machine`` is."""
+        os = machine.os
+        refuse_unoffered(desired, host_driver.domain_capabilities(self.connection, machine.type, os.arch, os.machine))
 
     def check_networks(self, spec: InstanceSpec) -> None:
         """Refuse networks that are not there or not active."""

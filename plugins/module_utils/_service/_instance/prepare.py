@@ -15,9 +15,8 @@ from ..._plan import instance as planner
 from ..._plan.existing import Existing
 from ..._plan.refusals import check_ours, refuse_headroom
 from ..._spec.instance import InstanceSpec
-from ..._xml import domain as domain_xml
-from ..._xml.devices import remove_devices
 from ..facts_guests import GIB
+from .definition import Found, patch_design, write_definition
 from .design import design
 from .design_disks import Storage, check_volume_buses, root_volume_name
 from .host import Host, platform_of
@@ -45,23 +44,24 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
     present = existing.machine.balloon if existing else None
     refuse_headroom(spec, desired, desired.balloon or present, host.total)
-    plan, waiting = planner.plan_present(spec, desired, existing, host.lifecycle.allow_power_cycle)
+    found = _found(host, spec.name, existing)
+    desired, *patches = patch_design(spec, desired, found)
+    manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)
+    plan, waiting = planner.plan_present(spec, desired, existing, manner)
     if existing is None or any(change.path.startswith("nics[") and change.after for change in plan.changes):
         host.check_networks(spec)
     job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting)
-    job.xml = _definition(job)
+    if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
+        host.check_offered(desired, existing.machine if existing else desired)
+        job.xml = write_definition(spec, desired, found)
     return job
 
 
-def _definition(job: Job) -> str:
-    if job.spec is None or job.desired is None or job.existing is None or job.domain is None:
-        return domain_xml.render(job.desired) if job.desired else ""
-    if not job.plan.has(planner.UPDATE):
-        return ""
-    xml = domain_xml.edit(job.domain.xml, job.desired)
-    for kind, key in planner.gone_from_definition(job.spec, job.desired, job.existing):
-        xml = remove_devices(xml, kind, [key])
-    return xml
+def _found(host: Host, name: str, existing: Existing | None) -> Found | None:
+    domain = host.reading(name)
+    if existing is None or domain is None:
+        return None
+    return Found(existing.machine, domain.xml, host.live_text(name) if existing.live else None)
 
 
 def _check_drives(host: Host, spec: InstanceSpec) -> None:

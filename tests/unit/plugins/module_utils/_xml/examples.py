@@ -64,6 +64,7 @@ RECORD = InstanceRecord(
     attached=(OwnedDisk("vdc", "fast", "shared.raw"),),
     nics=("52:54:00:00:00:01", "52:54:00:00:00:02"),
     adopted=True,
+    patches=("2" * 64,),
     schema=2,
 )
 IN_ACTION = InstanceRecord(

@@ -287,6 +287,7 @@ records = st.builds(
     attached=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     nics=st.lists(words, max_size=3, unique=True).map(tuple),
     adopted=st.booleans(),
+    patches=st.lists(words, max_size=3, unique=True).map(tuple),
     shelved=st.booleans(),
     begun=maybe(st.builds(Begun, words, st.booleans(), maybe(texts), maybe(words))),
     rescue=maybe(st.builds(Rescue, words, texts, words, st.lists(words).map(tuple), st.lists(words).map(tuple))),
