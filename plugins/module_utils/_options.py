@@ -12,6 +12,8 @@ import typing as t
 
 from ansible.module_utils.basic import env_fallback
 
+from ._options_wait import wait_options
+
 DEFAULT_URI = "qemu:///system"
 _CACHE_MODES = ("none", "writeback", "writethrough", "directsync", "unsafe")
 
@@ -56,6 +58,7 @@ def lifecycle_options() -> dict[str, dict[str, t.Any]]:
         "shutdown_timeout": {"type": "int", "default": 60},
         "allow_power_cycle": {"type": "bool", "default": False},
         "keep_disks": {"type": "bool", "default": False},
+        **wait_options(),
     }
 
 

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance.fleet
   - kilonova.compute._instance.lifecycle
+  - kilonova.compute._wait
   - kilonova.compute._attributes
   - kilonova.compute._attributes.actiongroup_compute
 attributes:
@@ -131,6 +132,7 @@ instances:
 import typing as t
 
 from ..module_utils._driver.connection import Connection
+from ..module_utils._driver.events import enable_events
 from ..module_utils._errors import SpecError
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import instance_options, lifecycle_options
@@ -191,6 +193,7 @@ def work(connection: Connection, declared: Declaration, check: bool) -> dict[str
 
 def main() -> None:
     """Run the module."""
+    enable_events()
     ComputeModule(
         {
             "fleet": {"type": "str", "required": True},

@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance
   - kilonova.compute._instance.lifecycle
+  - kilonova.compute._wait
   - kilonova.compute._attributes
   - kilonova.compute._attributes.actiongroup_compute
 attributes:
@@ -66,6 +67,13 @@ EXAMPLES = r"""
     image: debian-12
     networks:
       - network: default
+
+- name: Go on when one can log in
+  kilonova.compute.compute_instance:
+    name: web-1
+    wait_for: [ip, port]
+    wait_timeout: 600
+  register: web
 
 - name: Stop it, asking the guest to power off
   kilonova.compute.compute_instance:
@@ -234,6 +242,31 @@ instance:
       type: str
       returned: when present
       sample: /var/lib/libvirt/images/web-1.console.log
+    address:
+      description: The address that counts, as O(wait_address) says.
+      type: str
+      returned: when something was waited for
+      sample: 192.0.2.17
+    addresses:
+      description:
+        - All addresses that were seen, each with address, prefix, family, mac, interface and source (V(lease), V(agent) or
+          V(arp)).
+      type: list
+      elements: dict
+      returned: when something was waited for
+      sample: [{"address": "192.0.2.17", "prefix": 24, "family": "ipv4", "mac": "52:54:6f:01:a2:b3", "interface": "vnet0",
+        "source": "lease"}]
+    waited_for:
+      description: The conditions of O(wait_for), all of which held.
+      type: list
+      elements: str
+      returned: when something was waited for
+      sample: [ip, port]
+    waited_seconds:
+      description: How long that took.
+      type: float
+      returned: when something was waited for
+      sample: 12.3
     created_at:
       description: When it was created, ISO 8601, UTC.
       type: str
@@ -244,6 +277,7 @@ instance:
 import typing as t
 
 from ..module_utils._driver.connection import Connection
+from ..module_utils._driver.events import enable_events
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import instance_options, lifecycle_options
 from ..module_utils._service._instance.host import Host
@@ -287,6 +321,7 @@ def work(connection: Connection, declared: Declaration, check: bool) -> dict[str
 
 def main() -> None:
     """Run the module."""
+    enable_events()
     ComputeModule(
         {
             "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
+from .waiting import WaitSpec
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Lifecycle:
     """Whether a running guest may be powered off, as it likes, and on again for what can't be changed while it runs."""
     keep_disks: bool = False
     """Whether the disks stay when the instance is removed."""
+    wait: WaitSpec = WaitSpec()
+    """What is waited for of the instances that run."""
 
     @classmethod
     def from_params(cls, params: dict[str, t.Any]) -> Lifecycle:
@@ -64,4 +67,5 @@ class Lifecycle:
             shutdown_timeout=timeout,
             allow_power_cycle=params["allow_power_cycle"],
             keep_disks=params["keep_disks"],
+            wait=WaitSpec.from_params(params),
         )

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 
 from .record import InstanceRecord
 from .tuning import (
-    ANY_IO,
     ANY_MEMORY,
-    ANY_RATE,
     FREE_CELLS,
     FREE_CPUS,
     CpuTune,
@@ -124,7 +122,8 @@ class Disk:
     queues: int | None = None
     rotation_rate: int | None = None
     """Rotations per minute that the guest is told; 1 for a solid state disk. Not on bus virtio."""
-    iotune: IoTune = ANY_IO
+    iotune: IoTune | None = None
+    """All 0 when read where there is none."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,9 @@ class Nic:
     """Whether the bridge keeps it apart from other isolated ports."""
     virtualport: str | None = None
     """Type of the virtual port, such as openvswitch."""
-    inbound: Rate = ANY_RATE
-    outbound: Rate = ANY_RATE
+    inbound: Rate | None = None
+    """All 0 when read where there is none, as ``outbound``."""
+    outbound: Rate | None = None
 
 
 @dataclass(frozen=True)
@@ -306,10 +306,10 @@ class Machine:
     vsock: Vsock | None = None
     scsi_model: str | None = None
     """Model of the first SCSI controller, such as virtio-scsi; libvirt's own choice is an old card."""
-    pcie_root_ports: int | None = None
-    """How many ports a PCI Express machine has at least; read as how many there are."""
     scsi_queues: int | None = None
     scsi_iothread: int | None = None
+    pcie_ports: int | None = None
+    """At least how many PCI Express root ports; each takes one device, and a device plugged in later needs a free one."""
     video: str | None = None
     """Model: virtio, vga, qxl, cirrus, bochs or none."""
     video_vram_kib: int | None = None

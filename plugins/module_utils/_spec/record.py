@@ -21,8 +21,35 @@ class OwnedDisk:
     """A volume that was created for the instance, and so may be deleted with it."""
 
     target: str
+    """Of the disk that lies on it. A volume on its way in or out has a name here that no disk has."""
     pool: str
     volume: str
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An action that was begun and is not finished: who finds it after a run was killed goes on with it."""
+
+    action: str
+    """reboot, rescue, unrescue, rebuild or unshelve."""
+    running: bool = False
+    """Whether the guest ran before, so that it does again at the end."""
+    image: str | None = None
+    image_digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Rescue:
+    """The instance boots from a disk of another image; what it takes to give it its own way to boot back."""
+
+    target: str
+    """Of the disk that is only there for this."""
+    image: str
+    image_digest: str
+    boot_devices: tuple[str, ...] = ()
+    """As ``OsBoot.boot_devices`` were; empty where the devices carry their own order."""
+    controllers: tuple[str, ...] = ()
+    """Those that were there, each as type:index."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +79,10 @@ class InstanceRecord:
     """MAC addresses of the NICs that were declared; others were plugged by somebody else."""
     adopted: bool = False
     """The domain was there before the collection."""
+    shelved: bool = False
+    """It is off, and the host's vCPUs and memory are promised to others."""
+    begun: Begun | None = None
+    rescue: Rescue | None = None
     schema: int = SCHEMA_VERSION
 
     @property

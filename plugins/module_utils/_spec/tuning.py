@@ -123,5 +123,3 @@ class Rate:
 FREE_CPUS = CpuTune()
 FREE_CELLS = NumaTune()
 ANY_MEMORY = MemoryBacking()
-ANY_IO = IoTune()
-ANY_RATE = Rate()

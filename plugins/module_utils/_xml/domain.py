@@ -21,10 +21,12 @@ from .domain_cpu import put_cpu, read_cpu
 from .domain_disk import put_disks, read_disks
 from .domain_extra import (
     put_balloon,
+    put_pcie_ports,
     put_rng,
     put_scsi,
     put_video,
     read_balloon_stats,
+    read_pcie_ports,
     read_rng,
     read_rng_rate,
     read_scsi,
@@ -45,7 +47,6 @@ from .domain_platform import (
     read_sysinfo,
     settle_boot,
 )
-from .domain_ports import put_root_ports, read_root_ports
 from .domain_security import put_launch_security, put_tpm, read_launch_security, read_tpm
 from .domain_small import (
     put_sound,
@@ -160,7 +161,7 @@ def read(xml: str) -> Machine:
         scsi_model=read_scsi(devices, "model"),
         scsi_queues=as_int(read_scsi(devices, "queues")),
         scsi_iothread=as_int(read_scsi(devices, "iothread")),
-        pcie_root_ports=read_root_ports(devices),
+        pcie_ports=read_pcie_ports(devices),
         video=attribute(devices, "video/model", "type"),
         video_vram_kib=as_int(attribute(devices, "video/model", "vram")),
         video_heads=as_int(attribute(devices, "video/model", "heads")),
@@ -222,7 +223,7 @@ def _put_devices(devices: Element, machine: Machine) -> None:
     put(devices, "emulator", machine.emulator)
     put_disks(devices, machine.disks)
     put_scsi(devices, machine.scsi_model, machine.scsi_queues, machine.scsi_iothread)
-    put_root_ports(devices, machine.pcie_root_ports)
+    put_pcie_ports(devices, machine.pcie_ports)
     put_filesystems(devices, machine.filesystems)
     put_nics(devices, machine.nics)
     put_serials(devices, machine.serials)

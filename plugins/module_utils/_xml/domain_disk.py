@@ -96,7 +96,8 @@ def _put(element: Element, disk: Disk) -> None:
     set_flag(element, "shareable", disk.shareable)
     put(element, "serial", disk.serial)
     put(element, "boot", order=disk.boot_order)
-    _put_iotune(element, disk.iotune)
+    if disk.iotune is not None:
+        _put_iotune(element, disk.iotune)
 
 
 def _put_source(element: Element, disk: Disk) -> None:

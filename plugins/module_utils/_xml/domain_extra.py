@@ -11,6 +11,7 @@ from __future__ import annotations
 from .document import Element, add, as_int, attribute, drop, ensure, put, set_attributes, set_text, text_of
 
 _RANDOM = "rng/backend[@model='random']"
+_ROOT_PORT = "controller[@type='pci'][@model='pcie-root-port']"
 _SCSI = "controller[@type='scsi'][@index='0']"
 
 
@@ -30,6 +31,20 @@ def put_scsi(devices: Element, model: str | None, queues: int | None, iothread: 
         drop(controller, "address")
         set_attributes(controller, model=model)
     put(controller, "driver", queues=queues, iothread=iothread)
+
+
+def read_pcie_ports(devices: Element) -> int | None:
+    """Return how many PCI Express root ports there are; None where there is none, as on other kinds of machines."""
+    return len(devices.findall(_ROOT_PORT)) or None
+
+
+def put_pcie_ports(devices: Element, count: int | None) -> None:
+    """Append PCI Express root ports until there are ``count``; none is taken away."""
+    numbers = [as_int(controller.get("index")) or 0 for controller in devices.iterfind("controller[@type='pci']")]
+    # Number 0 is the root itself, which libvirt makes.
+    free = max(numbers, default=0) + 1
+    for number in range((count or 0) - len(devices.findall(_ROOT_PORT))):
+        add(devices, "controller", type="pci", index=free + number, model="pcie-root-port")
 
 
 def put_video(devices: Element, model: str | None, vram_kib: int | None, heads: int | None) -> None:

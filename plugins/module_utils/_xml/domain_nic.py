@@ -116,9 +116,9 @@ def _rate(interface: Element, direction: str) -> Rate:
     return Rate(*(as_int(attribute(interface, f"bandwidth/{direction}", name)) or 0 for name in _RATE))
 
 
-def _put_rate(element: Element, direction: str, rate: Rate) -> None:
+def _put_rate(element: Element, direction: str, rate: Rate | None) -> None:
     """Write one direction's rates; 0 takes a limit away, and with no limit left the elements."""
-    wanted = {name: getattr(rate, name) for name in _RATE}
+    wanted = {name: getattr(rate, name, None) for name in _RATE}
     bandwidth = ensure(element, "bandwidth") if any(wanted.values()) else element.find("bandwidth")
     if bandwidth is None or all(value is None for value in wanted.values()):
         return

@@ -14,7 +14,7 @@ import typing as t
 from .document import Element, XmlError, as_int
 
 _KIB_PER_UNIT = {"KiB": 1, "k": 1, "MiB": 1024, "GiB": 1024**2, "TiB": 1024**3}
-_PCI = re.compile(r"([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
+_PCI = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
 
 
 def kib_of(element: Element, amount: str | None = None) -> int:

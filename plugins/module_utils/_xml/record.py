@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._spec.record import SCHEMA_VERSION, InstanceRecord, OwnedDisk
+from .._spec.record import SCHEMA_VERSION, Begun, InstanceRecord, OwnedDisk, Rescue
 from .document import (
     Element,
     Scalar,
@@ -42,6 +42,17 @@ def render_record(record: InstanceRecord) -> str:
     root = new(_ROOT)
     _write(root, record, "")
     return to_text(root, pretty=True)
+
+
+def render_found_record(domain: str, record: InstanceRecord) -> str:
+    """Return the element as :func:`render_record` does, with what else the one in the XML of ``domain`` holds."""
+    root = parse(domain, "The domain's XML")
+    put_record(root, record)
+    found = root.find(f"metadata/{_QUALIFIED}{_ROOT}")
+    for element in found.iter(f"{_QUALIFIED}*"):
+        element.tag = element.tag[len(_QUALIFIED) :]
+    library().cleanup_namespaces(found)
+    return to_text(found)
 
 
 def read_record(text: str) -> InstanceRecord:
@@ -96,6 +107,9 @@ def _read(root: Element, space: str) -> InstanceRecord:
         attached=_read_disks(root, f"{space}attached"),
         nics=tuple(nic.get("mac", "") for nic in root.iterfind(f"{space}nic")),
         adopted=attribute(root, f"{space}adopted", "value") == "yes",
+        shelved=attribute(root, f"{space}shelved", "value") not in (None, "no"),
+        begun=_read_begun(root.find(f"{space}begun")),
+        rescue=_read_rescue(root.find(f"{space}rescue")),
         schema=as_int(root.get("schema")) or SCHEMA_VERSION,
     )
 
@@ -108,6 +122,24 @@ def _read_disks(root: Element, tag: str) -> tuple[OwnedDisk, ...]:
 
 def _written_disks(disks: t.Iterable[OwnedDisk]) -> list[dict[str, str]]:
     return [{"target": disk.target, "pool": disk.pool, "volume": disk.volume} for disk in disks]
+
+
+def _read_begun(begun: Element) -> Begun | None:
+    if begun is None or not begun.get("action"):
+        return None
+    return Begun(begun.get("action"), begun.get("running") == "yes", begun.get("image"), begun.get("digest"))
+
+
+def _read_rescue(rescue: Element) -> Rescue | None:
+    if rescue is None or not rescue.get("target"):
+        return None
+    return Rescue(
+        target=rescue.get("target"),
+        image=rescue.get("image", ""),
+        image_digest=rescue.get("digest", ""),
+        boot_devices=tuple(rescue.get("boot", "").split()),
+        controllers=tuple(rescue.get("controllers", "").split()),
+    )
 
 
 def _write(root: Element, record: InstanceRecord, space: str) -> None:
@@ -131,6 +163,32 @@ def _write(root: Element, record: InstanceRecord, space: str) -> None:
     _several(root, f"{space}attached", "target", _written_disks(record.attached))
     _several(root, f"{space}nic", "mac", [{"mac": mac} for mac in record.nics])
     _single(root, f"{space}adopted", value=record.adopted or None)
+    _single(root, f"{space}shelved", value=record.shelved or None)
+    _write_begun(root, record.begun, space)
+    _write_rescue(root, record.rescue, space)
+
+
+def _write_begun(root: Element, begun: Begun | None, space: str) -> None:
+    _single(
+        root,
+        f"{space}begun",
+        action=begun.action if begun else None,
+        running=begun.running if begun else None,
+        image=begun.image if begun else None,
+        digest=begun.image_digest if begun else None,
+    )
+
+
+def _write_rescue(root: Element, rescue: Rescue | None, space: str) -> None:
+    _single(
+        root,
+        f"{space}rescue",
+        target=rescue.target if rescue else None,
+        image=rescue.image if rescue else None,
+        digest=rescue.image_digest if rescue else None,
+        boot=" ".join(rescue.boot_devices) if rescue else None,
+        controllers=" ".join(rescue.controllers) if rescue else None,
+    )
 
 
 def _single(root: Element, tag: str, **attributes: Scalar) -> None:

@@ -71,8 +71,10 @@ def host(hypervisor: Hypervisor, guest_image: t.Any) -> Hypervisor:
 def subject(host: Hypervisor, name: str) -> Subject:
     """Return an instance that runs and whose guest is up."""
     one = Subject(host, name)
-    one.declare(max_memory_mb=192)
-    host.wait_for_console(name, f"kilonova-guest ready: {name}")
+    begun = one.declare(max_memory_mb=192, wait_for=["running", "agent"], wait_timeout=180)
+    assert begun["waited_for"] == ["running", "agent"]
+    assert host.agent(name, "guest-ping") == {}
+    del one.declared["wait_for"]
     return one
 
 

@@ -71,7 +71,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         disks=disks,
         # Without a model libvirt picks an old SCSI card, which most guests have no driver for.
         scsi_model="virtio-scsi" if any(disk.bus == "scsi" for disk in disks) else None,
-        pcie_root_ports=_PCIE_ROOT_PORTS if existing is None and _is_pcie(platform.machine) else None,
+        pcie_ports=_PCIE_ROOT_PORTS if existing is None and _is_pcie(platform.machine) else None,
         nics=_nics(spec, existing),
         graphics=_graphics(spec, existing),
         serials=_serials(spec, storage),

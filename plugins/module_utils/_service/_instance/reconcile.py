@@ -16,12 +16,14 @@ from ..._errors import ComputeError
 from ..._plan import instance as planner
 from ..._plan.claims import Amount, refuse_overcommit
 from ..._plan.plan import Plan
+from ..._plan.power import START
 from ..._spec.instance import InstanceSpec
+from .._guest.wait import wait_for
 from ..facts_guests import GIB
 from ..lock import host_lock
 from .host import Host
 from .prepare import prepare
-from .steps import Job, define, perform
+from .steps import Job, define, named, perform
 
 _WORKERS = 8
 _LOCK_SECONDS = 600.0
@@ -41,6 +43,8 @@ def reconcile(host: Host, specs: t.Sequence[InstanceSpec], absent: t.Sequence[Ab
             renewed = _settle(host, busy)
             jobs = [renewed.get(job.name, job) for job in jobs]
             _work(host, list(renewed.values()))
+    if not check and host.lifecycle.wait.conditions:
+        _in_parallel(lambda job: _wait(host, job), [job for job in jobs if _is_to_run(job)])
     return jobs
 
 
@@ -70,8 +74,28 @@ def _work(host: Host, jobs: t.Sequence[Job]) -> None:
     ready = [job for job in jobs if job.error is None and job.plan.changed]
     if any(job.plan.has(planner.DELETE_LOG) for job in ready):
         host.refresh_logs()
-    with ThreadPoolExecutor(max_workers=max(1, min(_WORKERS, len(ready)))) as pool:
-        list(pool.map(lambda job: _perform(host, job), ready))
+    _in_parallel(lambda job: _perform(host, job), ready)
+
+
+def _in_parallel(task: t.Callable[[Job], None], jobs: t.Sequence[Job]) -> None:
+    with ThreadPoolExecutor(max_workers=max(1, min(_WORKERS, len(jobs)))) as pool:
+        list(pool.map(task, jobs))
+
+
+def _is_to_run(job: Job) -> bool:
+    if job.error is not None or job.spec is None:
+        return False
+    is_running = job.existing is not None and job.existing.state == "running"
+    return job.spec.power_state == "running" or (job.spec.power_state is None and (is_running or job.plan.has(START)))
+
+
+def _wait(host: Host, job: Job) -> None:
+    """Wait without a lock, since nothing is changed any more; an instance that fails here stays."""
+    domain = named(job)
+    try:
+        job.waited = wait_for(host.connection, domain.handle, job.name, host.lifecycle.wait)
+    except ComputeError as exc:
+        job.error = exc
 
 
 def _attempt(host: Host, spec: InstanceSpec, check: bool) -> Job:

@@ -34,6 +34,8 @@ def report(host: Host, job: Job) -> dict[str, t.Any]:
     result["restart_required"] = bool(job.waiting)
     result.update(_describe(job.desired, job.existing.machine if job.existing else None))
     result["uuid"] = _uuid(job)
+    if job.waited is not None:
+        result.update(job.waited.as_result())
     if job.existing is None:
         result["virt_type_reason"] = _virt_reason(host, job.desired)
     return result
@@ -61,6 +63,7 @@ def warnings(host: Host, jobs: t.Sequence[Job]) -> list[str]:
     if emulated and host.lifecycle.virt_type == "auto":
         reason = _virt_reason(host, emulated[0].desired)
         found.append(f"New instances run under software emulation, which is slow. {reason}.")
+    found += [warning for job in jobs if job.waited for warning in job.waited.warnings]
     names: dict[tuple[str, ...], list[str]] = {}
     for job in jobs:
         if paths := job.waiting:

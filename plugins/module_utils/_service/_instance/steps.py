@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 import typing as t
 from dataclasses import dataclass, field
 
@@ -24,7 +23,6 @@ from ..._errors import (
     ImageError,
     NotFoundError,
     UnsupportedError,
-    WaitTimeoutError,
 )
 from ..._plan import drift, power
 from ..._plan import instance as verbs
@@ -35,12 +33,11 @@ from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
 from ..._spec.record import InstanceRecord, OwnedDisk
 from ..._xml.record import render_record
+from .. import power as power_service
+from .._guest.wait import WaitResult
 from ..facts_guests import GIB
 from . import live
 from .host import Host
-
-_ACPI_AGAIN_SECONDS = 10.0
-_POLL_SECONDS = 0.3
 
 
 @dataclass
@@ -63,6 +60,7 @@ class Job:
     """How many steps were taken."""
     waiting: tuple[str, ...] = ()
     """What of the guest is as declared after its next boot."""
+    waited: WaitResult | None = None
     error: Exception | None = None
 
 
@@ -214,8 +212,7 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
 
 
 def _set_autostart(host: Host, job: Job, action: Action) -> None:
-    handle = job.handle or _domain(job).handle
-    driver.set_autostart(host.connection, driver.NamedHandle(job.name, handle), bool(action.changes[0].after))
+    driver.set_autostart(host.connection, named(job), bool(action.changes[0].after))
 
 
 def _live(step: t.Callable[..., None]) -> t.Callable[[Host, Job, Action], None]:
@@ -225,60 +222,26 @@ def _live(step: t.Callable[..., None]) -> t.Callable[[Host, Job, Action], None]:
     return perform_live
 
 
-def _start(host: Host, job: Job, action: Action) -> None:
-    handle = job.handle or _domain(job).handle
-    try:
-        driver.start(host.connection, job.name, handle, paused=action.verb == power.START_PAUSED)
-    except DriverError:
-        # Somebody else was faster.
-        if not driver.is_running(host.connection, job.name, handle):
-            raise
-
-
-def _resume(host: Host, job: Job, unused_action: Action) -> None:
-    driver.resume(host.connection, job.name, _domain(job).handle)
+def _start(host: Host, job: Job, unused_action: Action) -> None:
+    power_service.start(host.connection, named(job))
 
 
 def _pause(host: Host, job: Job, unused_action: Action) -> None:
-    driver.pause(host.connection, _domain(job))
-
-
-def _wake(host: Host, job: Job, unused_action: Action) -> None:
-    driver.wake(host.connection, _domain(job))
+    power_service.pause(host.connection, named(job))
 
 
 def _suspend(host: Host, job: Job, unused_action: Action) -> None:
-    driver.save(host.connection, _domain(job))
+    power_service.suspend(host.connection, named(job))
 
 
 def _stop(host: Host, job: Job, unused_action: Action) -> None:
-    domain, timeout = _domain(job), host.lifecycle.shutdown_timeout
-    if _shut_down(host, domain, timeout):
-        return
-    if not host.lifecycle.force:
-        raise WaitTimeoutError(
-            f"Instance {job.name} is still {driver.state_of(host.connection, domain)} {timeout} s"
-            " after it was asked to power off; raise shutdown_timeout, or allow pulling the plug with force: true."
-        )
-    driver.power_off(host.connection, domain)
+    lifecycle = host.lifecycle
+    power_service.stop(host.connection, named(job), lifecycle.shutdown_timeout, lifecycle.force)
 
 
-def _shut_down(host: Host, domain: GuestReading, timeout: int) -> bool:
-    """Ask again every ten seconds, as a guest that is still booting misses the first request."""
-    if driver.state_of(host.connection, domain) == "paused":
-        # A guest whose CPUs stand still hears nothing.
-        driver.resume(host.connection, domain.name, domain.handle)
-    deadline = time.monotonic() + timeout
-    asked = float("-inf")
-    while True:
-        if time.monotonic() - asked >= _ACPI_AGAIN_SECONDS:
-            driver.request_shutdown(host.connection, domain)
-            asked = time.monotonic()
-        if not driver.is_active(host.connection, domain):
-            return True
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
+def named(job: Job) -> driver.NamedHandle:
+    """Return the job's domain, be it new or found."""
+    return driver.NamedHandle(job.name, job.handle or _domain(job).handle)
 
 
 def _delete_disk(host: Host, job: Job, action: Action) -> None:
@@ -320,10 +283,10 @@ _STEPS: dict[str, t.Callable[[Host, Job, Action], None]] = {
     drift.UPDATE_DEVICE: _live(live.update),
     drift.EJECT: _live(live.eject),
     power.START: _start,
-    power.START_PAUSED: _start,
-    power.RESUME: _resume,
+    power.START_PAUSED: _pause,
+    power.RESUME: _start,
     power.PAUSE: _pause,
-    power.WAKE: _wake,
+    power.WAKE: _start,
     power.SUSPEND: _suspend,
     power.STOP: _stop,
     verbs.DELETE_DISK: _delete_disk,

@@ -25,7 +25,12 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine imp
     Vsock,
     Watchdog,
 )
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
+    Begun,
+    InstanceRecord,
+    OwnedDisk,
+    Rescue,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import (
     CpuPin,
     CpuTune,
@@ -60,6 +65,11 @@ RECORD = InstanceRecord(
     nics=("52:54:00:00:00:01", "52:54:00:00:00:02"),
     adopted=True,
     schema=2,
+)
+IN_ACTION = InstanceRecord(
+    shelved=True,
+    begun=Begun("rescue", running=True, image="rescue & <repair>", image_digest="sha256:" + "1" * 64),
+    rescue=Rescue("vdc", "rescue & <repair>", "sha256:" + "1" * 64, ("hd", "network"), ("pci:0", "sata:0")),
 )
 CLASSIC = Machine(
     type="kvm",
@@ -120,6 +130,7 @@ EXAMPLES = {
     "memory": _small(memory_kib=1048576, current_memory_kib=524288),
     "vcpus": _small(vcpus=8, current_vcpus=2),
     "record": _small(record=RECORD),
+    "record-action": _small(record=IN_ACTION),
     "record-empty": _small(record=InstanceRecord()),
     "sysinfo": _small(sysinfo=(("family", "f"), ("product", "P & Q"), ("uuid", UUID)), os=OsBoot(smbios_sysinfo=True)),
     "boot": _small(os=OsBoot(arch="i686", machine="pc", boot_devices=("network", "fd"), boot_menu=False)),
@@ -253,6 +264,7 @@ EXAMPLES = {
     ),
     "scsi": _small(scsi_model="virtio-scsi", disks=(Disk("sda", "scsi", source="/sda.qcow2", format="qcow2"),)),
     "scsi-tuned": _small(iothreads=1, scsi_model="virtio-scsi", scsi_queues=2, scsi_iothread=1),
+    "pcie-ports": _small(os=OsBoot(machine="q35"), pcie_ports=3),
     "nics-tuned": _small(
         nics=(
             Nic(
@@ -296,7 +308,6 @@ EXAMPLES = {
     ),
     "serial-file": _small(serials=(Serial("file", path="/var/log/serial.txt"),)),
     "channels": _small(channels=(Channel("org.qemu.guest_agent.0"), Channel("com.example.other"))),
-    "pcie": _small(os=OsBoot(arch="x86_64", machine="q35"), pcie_root_ports=3),
     "video": _small(video="none"),
     "video-card": _small(video="vga", video_vram_kib=16384, video_heads=1),
     "rng": _small(rng="/dev/random"),

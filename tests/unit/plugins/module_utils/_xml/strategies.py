@@ -27,7 +27,12 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine imp
     Vsock,
     Watchdog,
 )
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
+    Begun,
+    InstanceRecord,
+    OwnedDisk,
+    Rescue,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import (
     CpuPin,
     CpuTune,
@@ -110,7 +115,7 @@ def disks(draw: st.DrawFn, ordered: bool = False) -> Disk:
         iothread=draw(maybe(small)),
         queues=draw(maybe(small)),
         rotation_rate=draw(maybe(st.integers(1, 15000))),
-        iotune=draw(iotunes()),
+        iotune=draw(maybe(iotunes())),
     )
 
 
@@ -133,8 +138,8 @@ def nics(draw: st.DrawFn, ordered: bool = False) -> Nic:
         filter=draw(maybe(words.map(lambda word: f"f{word}"))),
         isolated=draw(flags),
         virtualport=None if kind == "user" else draw(maybe(st.just("openvswitch"))),
-        inbound=draw(rates),
-        outbound=draw(rates),
+        inbound=draw(maybe(rates)),
+        outbound=draw(maybe(rates)),
     )
 
 
@@ -282,6 +287,9 @@ records = st.builds(
     attached=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     nics=st.lists(words, max_size=3, unique=True).map(tuple),
     adopted=st.booleans(),
+    shelved=st.booleans(),
+    begun=maybe(st.builds(Begun, words, st.booleans(), maybe(texts), maybe(words))),
+    rescue=maybe(st.builds(Rescue, words, texts, words, st.lists(words).map(tuple), st.lists(words).map(tuple))),
     schema=st.integers(1, 3),
 )
 
@@ -366,6 +374,7 @@ def machines(draw: st.DrawFn) -> Machine:
         filesystems=draw(several(filesystems, "target")),
         tpm=draw(maybe(tpms)),
         vsock=draw(maybe(vsocks)),
+        pcie_ports=draw(maybe(st.integers(1, 5))),
         scsi_queues=draw(maybe(small)),
         scsi_iothread=draw(maybe(small)),
         launch_security=draw(maybe(sevs)),
@@ -381,14 +390,16 @@ def _filled(value: t.Any, **silent: t.Any) -> t.Any:
 
 def read_disk(disk: Disk) -> Disk:
     """Return ``disk`` as it reads back."""
-    limits = _filled(disk.iotune, **{field.name: 0 for field in fields(IoTune)})
+    limits = _filled(disk.iotune or IoTune(), **{field.name: 0 for field in fields(IoTune)})
     return replace(disk, readonly=bool(disk.readonly), shareable=bool(disk.shareable), iotune=limits)
 
 
 def read_nic(nic: Nic) -> Nic:
     """Return ``nic`` as it reads back."""
     silent = {field.name: 0 for field in fields(Rate)}
-    return replace(nic, inbound=_filled(nic.inbound, **silent), outbound=_filled(nic.outbound, **silent))
+    return replace(
+        nic, inbound=_filled(nic.inbound or Rate(), **silent), outbound=_filled(nic.outbound or Rate(), **silent)
+    )
 
 
 def read_cpu(cpu: Cpu | None) -> Cpu | None:
@@ -431,6 +442,8 @@ def unmet(wanted: t.Any, actual: t.Any) -> list[str]:
                 found += [f"{field.name} lacks {device}"] if other is None else unmet(device, other)
         elif is_dataclass(here) and is_dataclass(there) and field.name != "record":
             found += unmet(here, there)
+        elif field.name == "pcie_ports" and (here or 0) <= (there or 0):
+            continue
         elif here not in (None, field.default, there) and field.name != "record":
             found.append(f"{type(wanted).__name__}.{field.name}: {here} and not {there}")
     return found

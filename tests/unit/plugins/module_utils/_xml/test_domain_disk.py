@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import IoTune
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._xml.strategies import read_disk
 
@@ -83,3 +84,29 @@ def test_an_empty_drive_stays_empty_until_it_gets_a_source() -> None:
     assert "<source" not in empty
     filled = _edited(Disk("sda", source="/install.iso", device="cdrom"), empty)
     assert (read(filled).disks[0].source, read(filled).disks[0].type) == ("/install.iso", "file")
+
+
+LIMIT = Disk("vda", iotune=IoTune(total_bytes_sec=9))
+LIMITED = DISK.replace(
+    "<readonly/>",
+    "<iotune><total_bytes_sec>1</total_bytes_sec><write_iops_sec>2</write_iops_sec><write_iops_sec_max>3</write_iops_sec_max>"
+    "<write_iops_sec_max_length>4</write_iops_sec_max_length><group_name>g</group_name></iotune>",
+)
+
+
+def test_a_limit_takes_away_what_it_excludes() -> None:
+    """Libvirt takes a total, or reads and writes apart."""
+    edited = _edited(Disk("vda", iotune=IoTune(read_bytes_sec=5, total_iops_sec=6, total_iops_sec_max=7)), LIMITED)
+    wanted = IoTune(read_bytes_sec=5, total_iops_sec=6, total_iops_sec_max=7)
+    assert read(edited).disks[0].iotune == read_disk(Disk("vda", iotune=wanted)).iotune
+    assert "max_length" not in edited
+    assert "group_name" in edited
+
+
+def test_no_limit_left_takes_the_element_away() -> None:
+    """0 is no limit, and None says nothing."""
+    freed = _edited(Disk("vda", iotune=IoTune(total_bytes_sec=0, write_iops_sec=0, write_iops_sec_max=0)), LIMITED)
+    assert read(freed).disks[0].iotune == read_disk(Disk("vda")).iotune
+    assert "group_name" in freed
+    assert "<iotune" not in _edited(Disk("vda", iotune=IoTune(total_bytes_sec=0)), _edited(LIMIT))
+    assert "<iotune" in _edited(Disk("vda", iotune=IoTune()), _edited(LIMIT))

@@ -76,3 +76,32 @@ def test_reads_a_nic_without_an_address() -> None:
     """Libvirt gives every NIC an address, a file written by hand need not."""
     text = "<domain><devices><interface type='user'/></devices></domain>"
     assert read(text).nics == (read_nic(Nic("", "user")),)
+
+
+def test_another_filter_takes_the_parameters_of_the_old_one() -> None:
+    """They mean something to that filter only; the same filter keeps them."""
+    text = NIC.replace(
+        "<filterref filter='clean-traffic'/>", "<filterref filter='f'><parameter name='IP'/></filterref>"
+    )
+    assert "<parameter" in edit(text, Machine("kvm", "m", nics=(Nic(MAC, filter="f"),)))
+    changed = edit(text, Machine("kvm", "m", nics=(Nic(MAC, filter="g"),)))
+    assert (read(changed).nics[0].filter, "<parameter" in changed) == ("g", False)
+
+
+def test_takes_rates_away() -> None:
+    """0 is no limit; with the last one the elements go."""
+    freed = _edited(Nic(MAC, inbound=Rate(average=0)))
+    assert "<bandwidth" not in freed
+    kept = _edited(Nic(MAC, inbound=Rate(peak=0), outbound=Rate(average=5, burst=6)))
+    assert read(kept).nics[0].inbound == Rate(1000, 0, 0)
+    assert read(kept).nics[0].outbound == Rate(5, 0, 6)
+
+
+def test_one_vlan_tag_replaces_several() -> None:
+    """Several are a trunk, which is not read as one."""
+    trunk = NIC.replace("<target", "<vlan trunk='yes'><tag id='1'/><tag id='2'/></vlan><target")
+    assert read(trunk).nics[0].vlan is None
+    edited = edit(trunk, Machine("kvm", "m", nics=(Nic(MAC, vlan=3),)))
+    assert read(edited).nics[0].vlan == 3
+    assert "trunk" not in edited
+    assert "trunk" in edit(trunk, Machine("kvm", "m", nics=(Nic(MAC),)))

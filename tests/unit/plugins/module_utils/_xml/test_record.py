@@ -18,9 +18,10 @@ from ansible_collections.kilonova.compute.plugins.module_utils._xml.record impor
     NAMESPACE,
     PREFIX,
     read_record,
+    render_found_record,
     render_record,
 )
-from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._xml.examples import RECORD
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._xml.examples import IN_ACTION, RECORD
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._xml.strategies import records
 from hypothesis import given, settings
 
@@ -91,6 +92,26 @@ def test_edit_keeps_what_a_later_version_wrote() -> None:
     assert read(edited).record == replace(wanted, schema=4)
     for kept in ('since="2"', 'region="north"', 'from="x"', 'encrypted="yes"', '<k:gpu model="g"/>', ">mine</x:note>"):
         assert kept in edited
+
+
+def test_the_element_alone_keeps_what_a_later_version_wrote() -> None:
+    """Written by itself, it holds all that the domain's element held; without one it is a new one."""
+    wanted = replace(RECORD, schema=1, labels=(("b", "8"),))
+    element = render_found_record(LATER, wanted)
+    assert NAMESPACE not in element
+    assert read_record(element) == replace(wanted, schema=4)
+    for kept in ('since="2"', 'region="north"', 'from="x"', 'encrypted="yes"', '<gpu model="g"/>'):
+        assert kept in element
+    assert "mine" not in element
+    assert read_record(render_found_record("<domain/>", RECORD)) == RECORD
+
+
+def test_an_action_that_is_over_leaves_nothing() -> None:
+    """Neither elements nor attributes."""
+    edited = edit(render(Machine("qemu", "m", record=IN_ACTION)), Machine("qemu", "m", record=RECORD))
+    assert read(edited).record == RECORD
+    for word in ("shelved", "begun", "rescue"):
+        assert word not in edited
 
 
 def test_edit_takes_away_what_the_record_no_longer_has() -> None:
