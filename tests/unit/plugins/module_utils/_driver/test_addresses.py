@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.addresses import (
@@ -31,10 +32,22 @@ AGENT_ANSWER: dict[str, dict[str, t.Any]] = {
 }
 
 
+NODE = """
+<node>
+  <network><name>default</name><bridge name='virbr0'/>
+    <ip address='192.0.2.1' netmask='255.255.255.0'><dhcp><range start='192.0.2.2' end='192.0.2.9'/></dhcp></ip></network>
+  <domain type='test'><name>test</name><memory>2048</memory><os><type>hvm</type></os>
+    <devices><interface type='network'><source network='default'/></interface></devices></domain>
+</node>
+"""
+
+
 @pytest.fixture
-def connection() -> t.Iterator[Connection]:
-    """Return a connection to libvirt's test driver."""
-    with Connection("test:///default") as opened:
+def connection(tmp_path: Path) -> t.Iterator[Connection]:
+    """Return a connection to a host of its own, with one running guest."""
+    node = tmp_path / "node.xml"
+    node.write_text(NODE)
+    with Connection(f"test://{node}") as opened:
         yield opened
 
 
@@ -83,7 +96,7 @@ def test_every_source_can_be_asked(connection: Connection, source: str) -> None:
     """One call; the test driver gives the same for each."""
     handle = connection.raw.lookupByName("test")
     (found,) = interface_addresses(connection, handle, source)
-    assert (found.address, found.prefix, found.source) == ("192.168.122.3", 24, source)
+    assert (found.address, found.prefix, found.source) == ("192.0.2.3", 24, source)
     assert connection.calls == {"interfaceAddresses": 1}
 
 

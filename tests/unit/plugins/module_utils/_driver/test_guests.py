@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection, libvirt
@@ -17,14 +18,21 @@ from ansible_collections.kilonova.compute.plugins.module_utils._driver.guests im
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.usage import Usage
 
-OTHER = "<domain type='test'><name>other</name><memory>2048</memory><os><type>hvm</type></os></domain>"
+NODE = """
+<node>
+  <domain type='test'><name>test</name><memory>2048</memory><os><type>hvm</type></os></domain>
+  <domain type='test'><name>other</name><memory>2048</memory><os><type>hvm</type></os></domain>
+</node>
+"""
 
 
 @pytest.fixture
-def connection() -> t.Iterator[Connection]:
-    """Return a connection to libvirt's test driver, with a second domain that is off."""
-    with Connection("test:///default") as opened:
-        opened.raw.defineXML(OTHER)
+def connection(tmp_path: Path) -> t.Iterator[Connection]:
+    """Return a connection to a host of its own, with one guest that runs and one that is off."""
+    node = tmp_path / "node.xml"
+    node.write_text(NODE)
+    with Connection(f"test://{node}") as opened:
+        opened.raw.lookupByName("other").destroy()
         yield opened
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver import screen
@@ -14,11 +15,15 @@ from ansible_collections.kilonova.compute.plugins.module_utils._driver.capabilit
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import DriverError
 
+NODE = "<node><domain type='test'><name>test</name><memory>2048</memory><os><type>hvm</type></os></domain></node>"
+
 
 @pytest.fixture
-def connection() -> t.Iterator[Connection]:
-    """Return a connection to libvirt's test driver."""
-    with Connection("test:///default") as opened:
+def connection(tmp_path: Path) -> t.Iterator[Connection]:
+    """Return a connection to a host of its own, with one running guest."""
+    node = tmp_path / "node.xml"
+    node.write_text(NODE)
+    with Connection(f"test://{node}") as opened:
         yield opened
 
 
