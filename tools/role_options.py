@@ -11,7 +11,7 @@ tools/role_options.py --check  tells by its exit code whether that would change 
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 import sys
 import typing as t
@@ -19,9 +19,10 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+# Not resolved: the folder above ansible_collections, also where the collection is a link.
+ROOT = Path(__file__).absolute().parents[1]
 SPECS = ROOT / "roles" / "fleet" / "meta" / "argument_specs.yml"
-FRAGMENTS = ("_instance",)
+FRAGMENTS = ("_instance", "_hardware")
 THE_ROLES_OWN = ("name", "count", "flavor", "image", "host")
 """These mean more in a fleet, and are written by hand."""
 _BEGIN = "      fleet_instances:\n"
@@ -40,12 +41,9 @@ class _Dumper(yaml.SafeDumper):
 def documented() -> dict[str, t.Any]:
     """Return the options of an instance as the modules document them."""
     options: dict[str, t.Any] = {}
+    sys.path.insert(0, str(ROOT.parents[2]))
     for name in FRAGMENTS:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "plugins" / "doc_fragments" / f"{name}.py")
-        if spec is None or spec.loader is None:
-            raise SystemExit(f"There is no doc fragment {name}.")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = importlib.import_module(f"ansible_collections.kilonova.compute.plugins.doc_fragments.{name}")
         options.update(yaml.safe_load(module.ModuleDocFragment.DOCUMENTATION)["options"])
     return options
 

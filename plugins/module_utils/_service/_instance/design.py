@@ -15,6 +15,7 @@ from ..._spec.instance import GUEST_AGENT, InstanceSpec
 from ..._spec.machine import Channel, Cpu, Features, Graphics, Machine, Nic, OsBoot, Serial
 from ..._spec.record import InstanceRecord, OwnedDisk
 from .design_disks import Storage, design_disks, root_target
+from .design_hardware import design_hardware, tuned
 from .design_size import Size, design_size
 from .platforms import X86, Platform
 
@@ -41,7 +42,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
     record = _record(spec, size, storage, existing, now)
     hardware = spec.hardware
     disks, record = design_disks(spec, platform, storage, record, existing)
-    return Machine(
+    machine = Machine(
         type=platform.virt_type,
         name=spec.name,
         uuid=existing.uuid if existing else None,
@@ -72,7 +73,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         # Without a model libvirt picks an old SCSI card, which most guests have no driver for.
         scsi_model="virtio-scsi" if any(disk.bus == "scsi" for disk in disks) else None,
         pcie_ports=_PCIE_ROOT_PORTS if existing is None and _is_pcie(platform.machine) else None,
-        nics=_nics(spec, existing),
+        nics=_nics(spec, size, existing),
         graphics=_graphics(spec, existing),
         serials=_serials(spec, storage),
         channels=(Channel(GUEST_AGENT),) if hardware.guest_agent else (),
@@ -81,6 +82,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         balloon=None if hardware.balloon is None else "virtio" if hardware.balloon else "none",
         balloon_stats_seconds=_BALLOON_STATS_SECONDS if hardware.balloon else None,
     )
+    return design_hardware(machine, spec, platform, existing)
 
 
 def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine | None, now: str) -> InstanceRecord:
@@ -111,15 +113,24 @@ def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine 
         protected=kept.protected if spec.protected is None else spec.protected,
         labels=kept.labels if spec.metadata is None else spec.metadata,
         nics=kept.nics if spec.nics is None else tuple(nic.mac for nic in spec.nics),
+        shares=kept.shares if spec.detail.shares is None else tuple(share.target for share in spec.detail.shares),
+        isolated=_isolates(spec, kept.isolated),
     )
+
+
+def _isolates(spec: InstanceSpec, kept: bool) -> bool:
+    placement = spec.detail.placement
+    if not placement.cells and not placement.is_shared:
+        return kept
+    return placement.dedicated and placement.thread_policy == "isolate"
 
 
 def _cpu(spec: InstanceSpec, platform: Platform, size: Size, existing: Machine | None) -> Cpu | None:
     mode = spec.hardware.cpu_mode
     if mode is None and platform.virt_type == "kvm" and existing is None:
         mode = "host-model"
-    flavor = spec.flavor
-    topology = (flavor.sockets, flavor.cores, flavor.threads) if flavor else (None, None, None)
+    detail = spec.detail
+    topology = (detail.sockets, detail.cores, detail.threads)
     has_topology = existing is not None and existing.cpu is not None and existing.cpu.sockets is not None
     if topology[0] is None and has_topology and existing is not None and size.most_vcpus != existing.vcpus:
         # A topology that is there must fit the number of vCPUs.
@@ -133,10 +144,11 @@ def _is_pcie(machine: str | None) -> bool:
     return any(word in (machine or "") for word in _PCIE_MACHINES)
 
 
-def _nics(spec: InstanceSpec, existing: Machine | None) -> tuple[Nic, ...]:
+def _nics(spec: InstanceSpec, size: Size, existing: Machine | None) -> tuple[Nic, ...]:
     present = {nic.mac for nic in existing.nics} if existing else set()
-    return tuple(
-        Nic(
+    nics = []
+    for nic in spec.nics or ():
+        plain = Nic(
             mac=nic.mac,
             type=nic.kind,
             source=nic.network or nic.bridge,
@@ -144,8 +156,8 @@ def _nics(spec: InstanceSpec, existing: Machine | None) -> tuple[Nic, ...]:
             model=nic.model or (None if nic.mac in present else "virtio"),
             link_state=nic.link_state,
         )
-        for nic in spec.nics or ()
-    )
+        nics.append(tuned(plain, nic, spec.detail, size.vcpus))
+    return tuple(nics)
 
 
 def _graphics(spec: InstanceSpec, existing: Machine | None) -> tuple[Graphics, ...]:

@@ -15,6 +15,7 @@ from functools import cached_property
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
 from ..._driver.domain import live_xml
+from ..._driver.domain_change import has_scheduler
 from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import read_networks
 from ..._driver.probe import NAME_PREFIX
@@ -32,6 +33,7 @@ from ..image_catalog import PublishedImage, find_image
 from ..virt_type import VirtChoice, pick_virt_type
 from .places import Place
 from .platforms import Platform
+from .resources import Ledger
 
 _PREFERRED_MACHINE = {"x86_64": "q35", "i686": "q35", "aarch64": "virt", "riscv64": "virt"}
 _PREFERRED_VIDEO = ("virtio", "vga", "qxl", "cirrus")
@@ -46,6 +48,7 @@ class Host:
         self.lifecycle = lifecycle
         self._places: dict[str, Place] = {}
         self._live: dict[str, str] = {}
+        self.ledger = Ledger(connection, lambda: self.guests)
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
 
@@ -68,6 +71,7 @@ class Host:
         """Forget the domains and volumes that were read, because another run may have changed them."""
         self.__dict__.pop("guests", None)
         self._live.clear()
+        self.ledger.forget()
         for place in self._places.values():
             place.read_again()
 
@@ -120,7 +124,16 @@ class Host:
             disks=tuple(self._adopted_disks(guest) if is_adopted else ()) + tuple(self._own_disks(guest)),
             live=self._running(guest) if is_adopted or guest.record else None,
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
+            takes_cpu_limits=self._takes_cpu_limits(reading, spec),
         )
+
+    def _takes_cpu_limits(self, reading: GuestReading, spec: InstanceSpec | None) -> bool:
+        """Tell whether a running guest's share of the CPUs can be changed; it is asked only where one is declared."""
+        if spec is None or not reading.is_active:
+            return False
+        detail = spec.detail
+        declared = (detail.cpu_shares, detail.cpu_period, detail.cpu_quota)
+        return declared != (None, None, None) and has_scheduler(self.connection, reading)
 
     def _running(self, guest: Guest) -> Machine | None:
         if not guest.reading.is_active:

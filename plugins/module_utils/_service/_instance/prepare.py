@@ -42,6 +42,7 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
+    desired = host.ledger.place(spec, desired, existing.machine if existing else None)
     present = existing.machine.balloon if existing else None
     refuse_headroom(spec, desired, desired.balloon or present, host.total)
     found = _found(host, spec.name, existing)
@@ -54,6 +55,7 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
         host.check_offered(desired, existing.machine if existing else desired)
         job.xml = write_definition(spec, desired, found)
+    host.ledger.claim(spec.name, desired)
     return job
 
 

@@ -193,7 +193,7 @@ def test_a_declared_option_wins() -> None:
             Placement((CellDemand((0, 1, 2), 768), CellDemand((3,), 256))),
         ),
         ({"hw:cpu_policy": "dedicated"}, {}, Placement((CellDemand((0, 1, 2, 3), 1024),), dedicated=True)),
-        ({"hw:cpu_policy": "dedicated"}, {"cpu_policy": "shared"}, Placement()),
+        ({"hw:cpu_policy": "dedicated"}, {"cpu_policy": "shared"}, Placement(is_shared=True)),
         (
             {"hw:cpu_policy": "dedicated", "hw:cpu_thread_policy": "isolate"},
             {"emulator_threads_policy": "isolate"},
