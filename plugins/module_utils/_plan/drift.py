@@ -130,7 +130,7 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
         running.pop("memory_mb", None)
     if _FEATURES not in defined and has_features(desired, guest):
         running.pop(_FEATURES, None)
-    ways = _Ways(desired, guest, answers, existing.takes_cpu_limits)
+    ways = _Ways(desired, guest, answers)
     found = []
     for path in dict.fromkeys((*defined, *running)):
         change, removal = running.get(path) or defined[path]
@@ -159,7 +159,6 @@ class _Ways:
     desired: Machine
     guest: Machine
     answers: bool
-    takes_cpu_limits: bool = False
 
     def of(self, change: Change, removal: Removal | None) -> Step | None:
         """Return the step that makes a change, or None."""
@@ -174,7 +173,7 @@ class _Ways:
         if change.path in ("rng", "rng_rate_bytes", "rng_rate_period_ms"):
             return Step(ATTACH, f"{RNG} {self.desired.rng}") if self.guest.rng is None else None
         if change.path in _CPU_LIMITS:
-            return Step(LIMIT_CPU) if self.takes_cpu_limits else None
+            return Step(LIMIT_CPU)
         match = _DEVICE.fullmatch(change.path)
         return self._for_device(_KINDS[match[1]], match[2], match[3], change) if match else None
 

@@ -48,8 +48,6 @@ class Existing:
     """The guest as it runs."""
     autostart: bool = False
     """Libvirt starts it when the host boots."""
-    takes_cpu_limits: bool = False
-    """The guest's share of the host's CPUs can be changed while it runs."""
 
     @property
     def record(self) -> InstanceRecord | None:

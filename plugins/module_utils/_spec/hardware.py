@@ -286,7 +286,7 @@ def _rate(rate: t.Mapping[str, t.Any] | None, option: str) -> Rate | None:
         _within(getattr(declared, field.name), f"{option}.{field.name}", 0, 2**32 - 1)
     if not declared.average and (declared.peak or declared.burst):
         raise SpecError(f"{option}.average", "it is missing", "peak and burst are nothing without it")
-    return declared
+    return Rate(0, 0, 0) if declared.average == 0 else declared
 
 
 _Item = t.TypeVar("_Item")

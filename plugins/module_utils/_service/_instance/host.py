@@ -15,7 +15,6 @@ from functools import cached_property
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
 from ..._driver.domain import live_xml
-from ..._driver.domain_change import has_scheduler
 from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import read_networks
 from ..._driver.probe import NAME_PREFIX
@@ -124,16 +123,7 @@ class Host:
             disks=tuple(self._adopted_disks(guest) if is_adopted else ()) + tuple(self._own_disks(guest)),
             live=self._running(guest) if is_adopted or guest.record else None,
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
-            takes_cpu_limits=self._takes_cpu_limits(reading, spec),
         )
-
-    def _takes_cpu_limits(self, reading: GuestReading, spec: InstanceSpec | None) -> bool:
-        """Tell whether a running guest's share of the CPUs can be changed; it is asked only where one is declared."""
-        if spec is None or not reading.is_active:
-            return False
-        detail = spec.detail
-        declared = (detail.cpu_shares, detail.cpu_period, detail.cpu_quota)
-        return declared != (None, None, None) and has_scheduler(self.connection, reading)
 
     def _running(self, guest: Guest) -> Machine | None:
         if not guest.reading.is_active:

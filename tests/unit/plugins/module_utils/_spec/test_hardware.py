@@ -292,7 +292,7 @@ def test_a_nic_is_tuned() -> None:
     nothing = _none(hardware_nic_options())
     assert NicTuning.from_params(nothing, "networks[0]") == NicTuning()
     declared = {**nothing, "queues": 4, "mtu": 9000, "vlan": 7, "inbound": {"average": 0, "peak": None, "burst": None}}
-    assert NicTuning.from_params(declared, "networks[0]") == NicTuning(4, 9000, vlan=7, inbound=Rate(0))
+    assert NicTuning.from_params(declared, "networks[0]") == NicTuning(4, 9000, vlan=7, inbound=Rate(0, 0, 0))
 
 
 @pytest.mark.parametrize(
