@@ -137,7 +137,7 @@ def test_everything_at_once_and_changed(hypervisor: Hypervisor, name: str) -> No
     assert subject.shown("devices/watchdog", "model", "action") == [("i6300esb", "reset")]
     assert subject.shown("devices/sound", "model") == [("ich9",)]
     assert ("tablet", "usb") in subject.shown("devices/input", "type", "bus")
-    assert len(subject.shown("devices/serial")) == 3  # noqa: PLR2004 - as declared
+    assert len(subject.shown("devices/serial")) == 3
     assert subject.shown("devices/rng/rate", "bytes", "period") == [("1024", "2000")]
 
     subject.declare(
@@ -211,7 +211,7 @@ def test_dedicated_cpus(hypervisor: Hypervisor, name: str) -> None:
     assert subject.shown("numatune/memnode", "cellid", "mode", "nodeset") == [("0", "strict", "0")]
     assert subject.shown("vcpu") == [("1",)]
 
-    fleet = {
+    fleet: dict[str, t.Any] = {
         "uri": hypervisor.uri,
         "fleet": "f",
         "virt_type": "qemu",
