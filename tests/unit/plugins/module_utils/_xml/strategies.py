@@ -134,7 +134,7 @@ records = st.builds(
     labels=st.dictionaries(texts, st.one_of(texts, st.just(""))).map(lambda labels: tuple(labels.items())),
     disks=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     shelved=st.booleans(),
-    begun=maybe(st.builds(Begun, words, st.booleans(), maybe(texts), maybe(words))),
+    begun=maybe(st.builds(Begun, words, st.booleans(), maybe(texts), maybe(words), maybe(words))),
     rescue=maybe(st.builds(Rescue, words, texts, words, st.lists(words).map(tuple), st.lists(words).map(tuple))),
     schema=st.integers(1, 3),
 )
