@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection, libvirt
@@ -31,11 +32,12 @@ DOMAIN = "<domain type='test'><name>{}</name><memory>2048</memory><os><type>hvm<
 
 
 @pytest.fixture
-def connection() -> t.Iterator[Connection]:
-    """Return a connection with events."""
+def connection(tmp_path: Path) -> t.Iterator[Connection]:
+    """Return a connection with events, to a node of its own: a connection that ends while watched is never let go."""
     enable_events()
     enable_events()
-    with Connection("test:///default") as opened:
+    (tmp_path / "node.xml").write_text("<node/>")
+    with Connection(f"test://{tmp_path}/node.xml") as opened:
         yield opened
 
 
