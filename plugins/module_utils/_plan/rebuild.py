@@ -22,7 +22,7 @@ from .._spec.machine import Disk
 from .._spec.record import Begun, InstanceRecord, OwnedDisk
 from . import intent as steps
 from .existing import Existing
-from .intent import Base, Findings, Intent, NewDisk, delete, make_plan, power_of, refuse_saved_memory, start, stop
+from .intent import Base, Findings, Intent, NewDisk, delete, make_plan, refuse_saved_memory, start, stop
 from .plan import RECREATE, Action, Change
 from .refusals import refuse_strays
 
@@ -126,15 +126,11 @@ def _swap(spec: ActionSpec, record: InstanceRecord, existing: Existing, new: New
     retired = replace(old, target=_key(record, _OLD))
     built = replace(record, image=image.name, image_digest=image.digest, begun=None, disks=(root, *others))
     todo = (
-        Action(
-            steps.CREATE_DISK,
-            f"{spec.name}/{new.own.target}",
-            (Change(f"disks[{new.own.target}].volume", None, new.own.volume, RECREATE),),
-        ),
+        Action(steps.CREATE_DISK, f"{spec.name}/{new.own.target}"),
         *stop(spec, existing),
         Action(steps.REPLACE_DISK, f"{spec.name}/{old.target}", _swap_changes(record, new)),
-        *delete(spec, retired.target, old, existing),
-        *(start(spec) if running else ()),
+        *(replace(step, changes=()) for step in delete(spec, retired.target, old, existing)),
+        *(start(spec, existing) if running else ()),
     )
     return Intent(
         make_plan(spec, todo, record),
@@ -168,7 +164,7 @@ def _finish(spec: ActionSpec, record: InstanceRecord, existing: Existing) -> Int
     running = record.begun is not None and record.begun.running
     todo = delete(spec, old.target, old, existing) if old else ()
     if running and not existing.active:
-        todo += start(spec, power_of(existing))
+        todo += start(spec, existing)
     others = tuple(disk for disk in record.disks if disk is not old)
     return Intent(
         make_plan(spec, todo, record),

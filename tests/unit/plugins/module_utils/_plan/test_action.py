@@ -14,6 +14,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._errors import Co
 from ansible_collections.kilonova.compute.plugins.module_utils._plan import intent as steps
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.action import plan_action
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing import Existing, OwnDisk
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import plan_absent
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.intent import Base, Findings, Intent
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Action
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.rebuild import next_volume_name, rebuild_image
@@ -212,6 +213,16 @@ def test_a_rescue_that_ends_anywhere_can_go_either_way(name: str, other: str) ->
         assert not end.plan(spec_of(other)).plan.changed
 
 
+@pytest.mark.parametrize("name", ["rescue", "unrescue", "rebuild"])
+def test_an_instance_can_be_removed_at_any_turn(name: str) -> None:
+    """All volumes that were made for it go with it."""
+    world, spec = case(name)
+    for turn in world.turns(spec):
+        removal = plan_absent("web", None, turn.existing())
+        gone = {change.before for change in removal.changes if change.path.endswith(".volume")}
+        assert gone == turn.volumes
+
+
 @pytest.mark.parametrize("name", ["rescue", "rebuild", "reboot"])
 def test_what_failed_before_the_switch_is_taken_back(name: str) -> None:
     """The record is then what it was before."""
@@ -242,11 +253,19 @@ def test_each_action_says_what_it_does() -> None:
         "unshelve": ["unshelve web", "start web"],
     }
     world, spec = case("rebuild")
-    assert [change.as_result() for change in world.plan(spec).plan.actions[2].changes] == [
+    assert [change.as_result() for change in world.plan(spec).plan.changes] == [
         {"path": "disks[vda].volume", "before": ROOT.volume, "after": "web-vda.2.qcow2", "effect": "recreate"},
         {"path": "image", "before": "old", "after": "new", "effect": "recreate"},
         {"path": "image_digest", "before": "sha256:old", "after": "sha256:new", "effect": "recreate"},
+        {"path": "boot", "before": "present", "after": "new", "effect": "power_cycle"},
     ]
+    shelved = ON.plan(spec_of("shelve")).plan.as_diff()
+    assert (shelved["before"], shelved["after"]) == (
+        "power_state: running\nshelved: False\n",
+        "power_state: stopped\nshelved: True\n",
+    )
+    paused = replace(ON, state="paused").plan(spec_of("reboot")).plan.as_diff()
+    assert (paused["before"], paused["after"]) == ("power_state: paused\n", "power_state: running\n")
 
 
 def test_an_end_that_is_there_already_takes_nothing() -> None:
