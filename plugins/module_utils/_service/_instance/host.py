@@ -181,7 +181,7 @@ class Host:
         place = PoolPlace(self.home.name, self.home.path)
         amount = Amount()
         for guest in self.guests.values():
-            amount = amount.plus(Amount(guest.vcpus, guest.memory_mb, guest.disk_gb_in(place)))
+            amount = amount.plus(Amount(guest.claimed_vcpus, guest.claimed_memory_mb, guest.disk_gb_in(place)))
         return amount
 
     @cached_property
