@@ -80,7 +80,7 @@ def test_adoption_touches_nothing_that_is_not_declared(hypervisor: Hypervisor, f
     ):
         assert made(again)["changes"] == []
 
-    wanted = {"flavor": {"name": "custom", "vcpus": 1, "memory_mb": 80, "disk_gb": 2}}
+    wanted: dict[str, t.Any] = {"flavor": {"name": "custom", "vcpus": 1, "memory_mb": 80, "disk_gb": 2}}
     grown = made(instance(host, foreign, **wanted))
     assert {change["path"] for change in grown["changes"]} >= {"memory_mb", "vcpus", "disk_gb"}
     assert made(instance(host, foreign, **wanted))["changes"] == []
