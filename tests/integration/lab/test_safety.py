@@ -134,6 +134,21 @@ def test_a_volume_is_one_guests_alone(hypervisor: Hypervisor, name: str) -> None
     made(instance(host, two, flavor=FLAVOR, volumes=shared, power_state="stopped"))
 
 
+def test_a_mac_is_one_guests_alone(hypervisor: Hypervisor, name: str) -> None:
+    """Two NICs with one address on a network are the end of both."""
+    host, one, two = hypervisor, f"{name}-1", f"{name}-2"
+    networks = [{"user": True, "mac": "52:54:00:00:00:55"}]
+    made(instance(host, one, flavor=FLAVOR, networks=networks, power_state="stopped"))
+    refused = instance(host, two, flavor=FLAVOR, networks=networks, power_state="stopped")
+    assert refused.failed
+    assert f"networks[0].mac: 52:54:00:00:00:55 is the address of a NIC of {one}" in refused.message
+    members = [{"name": f"{name}-{number}", "flavor": FLAVOR, "networks": networks} for number in (3, 4)]
+    refused = run_module("compute_fleet", uri=host.uri, fleet="t", instances=members)
+    assert refused.failed
+    assert "instances[1].networks[0].mac" in refused.message
+    assert host.domains() == {one}
+
+
 @pytest.mark.parametrize(
     ("declared", "words"),
     [

@@ -19,7 +19,7 @@ from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import read_networks
 from ..._driver.probe import NAME_PREFIX
 from ..._driver.storage import find_volume
-from ..._errors import DriverError, NotFoundError, SpecError
+from ..._errors import ConflictError, DriverError, NotFoundError, SpecError
 from ..._plan.claims import Amount
 from ..._plan.existing import Existing, OwnDisk
 from ..._plan.offers import refuse_unoffered
@@ -66,7 +66,8 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        self.__dict__.pop("guests", None)
+        for known in ("guests", "macs"):
+            self.__dict__.pop(known, None)
         self._live.clear()
         for place in self._places.values():
             place.read_again()
@@ -229,9 +230,19 @@ class Host:
         os = machine.os
         refuse_unoffered(desired, host_driver.domain_capabilities(self.connection, machine.type, os.arch, os.machine))
 
+    @cached_property
+    def macs(self) -> dict[str, str]:
+        """Return which domain has a MAC address."""
+        return {nic.mac: name for name, guest in self.guests.items() for nic in guest.machine.nics}
+
     def check_networks(self, spec: InstanceSpec) -> None:
-        """Refuse networks that are not there or not active."""
-        for nic in spec.nics or ():
+        """Refuse networks that are not there or not active, and MAC addresses of others."""
+        for index, nic in enumerate(spec.nics or ()):
+            if self.macs.get(nic.mac, spec.name) != spec.name:
+                raise ConflictError(
+                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self.macs[nic.mac]}; take another,"
+                    " or leave it out to have one generated."
+                )
             if nic.network is None:
                 continue
             if nic.network not in self.networks:
