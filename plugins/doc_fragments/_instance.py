@@ -32,248 +32,12 @@ options:
       - Letters, digits, dots, underscores and hyphens; at most 63 characters.
     type: str
     required: true
-  image:
-    description:
-      - Name of an image that M(kilonova.compute.compute_image) published in the same pool. The root disk is made on it.
-      - Without an image the root disk is blank.
-      - An instance keeps the image it was created from. Another name is refused.
-    type: str
-  power_state:
-    description:
-      - Whether the instance runs.
-      - With V(stopped) a running guest is asked to power off.
-    type: str
-    choices: [running, stopped]
-    default: running
-  disk_bus:
-    description:
-      - The bus of the root disk. V(ide) needs O(machine_type=pc).
-    type: str
-    choices: [virtio, scsi, sata, ide]
-    default: virtio
-  disk_format:
-    description:
-      - V(qcow2) makes an overlay with the image as its backing file, which takes no time and little room.
-      - V(raw) makes a full copy of the image.
-    type: str
-    choices: [qcow2, raw]
-    default: qcow2
-  disk_cache:
-    description:
-      - Cache mode of the root disk. If not set, the hypervisor's default is used.
-    type: str
-    choices: [none, writeback, writethrough, directsync, unsafe]
-  disk_discard:
-    description:
-      - Whether discard requests of the guest reach the volume.
-    type: str
-    choices: [unmap, ignore]
-  cdroms:
-    description:
-      - Names of volumes of the pool that are put in as read-only CD-ROMs. They are never deleted, and one that is no
-        longer declared stays in its drive. At most 20.
-    type: list
-    elements: str
-    default: []
-  networks:
-    description:
-      - The NICs, in order. Each has exactly one of O(networks[].network), O(networks[].bridge)
-        and O(networks[].user).
-      - A NIC that is no longer declared stays, also one whose O(networks[].mac) was changed.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      network:
-        description:
-          - Name of a libvirt network on the host, which must be active.
-        type: str
-      bridge:
-        description:
-          - Name of a Linux bridge on the host.
-        type: str
-      user:
-        description:
-          - QEMU's user-mode network, which needs no privileges and lets nothing in.
-        type: bool
-        default: false
-      portgroup:
-        description:
-          - Port group of the network.
-        type: str
-      mac:
-        description:
-          - MAC address. If not set, one is derived from the fleet, the instance's name and the NIC's place in the list,
-            so that it is the same in every run and on every host.
-        type: str
-      model:
-        description:
-          - Model of the NIC.
-        type: str
-        choices: [virtio, e1000, e1000e, rtl8139]
-        default: virtio
-  boot:
-    description:
-      - From what the instance boots.
-    type: dict
-    suboptions:
-      devices:
-        description:
-          - Boot order.
-        type: list
-        elements: str
-        choices: [hd, cdrom, network]
-        default: [hd]
-      menu:
-        description:
-          - Whether the firmware offers a boot menu.
-        type: bool
-        default: false
-      firmware:
-        description:
-          - V(bios) or V(efi). If not set, BIOS is used where the machine type has it.
-        type: str
-        choices: [bios, efi]
-  graphics:
-    description:
-      - The graphical console.
-    type: dict
-    suboptions:
-      type:
-        description:
-          - V(vnc), or V(none) for no graphical console and no video device.
-        type: str
-        choices: [vnc, none]
-        default: vnc
-      listen:
-        description:
-          - Address to listen on. VNC has no password here, so think before you open it.
-        type: str
-        default: 127.0.0.1
-      port:
-        description:
-          - TCP port, 5900 or above. If not set, libvirt picks a free one at every start.
-        type: int
-      keymap:
-        description:
-          - Keyboard layout such as V(de).
-        type: str
-  console:
-    description:
-      - The serial console.
-    type: dict
-    suboptions:
-      log:
-        description:
-          - Whether libvirt keeps what the guest prints on its first serial port in the file C(NAME.console.log) of the
-            pool's directory. Pools of block devices have no place for it, there it has no effect.
-        type: bool
-        default: true
-  cpu:
-    description:
-      - The virtual CPU.
-    type: dict
-    suboptions:
-      mode:
-        description:
-          - CPU mode. If not set, V(host-model) is used under KVM and the emulator's default otherwise.
-        type: str
-        choices: [host-model, host-passthrough, maximum, custom]
-      model:
-        description:
-          - CPU model for O(cpu.mode=custom).
-        type: str
-  features:
-    description:
-      - Features of the firmware and the chip set.
-    type: dict
-    suboptions:
-      acpi:
-        description:
-          - ACPI, which a guest needs to power off when asked.
-        type: bool
-        default: true
-      apic:
-        description:
-          - APIC. It has no effect on other architectures than x86.
-        type: bool
-        default: true
-      pae:
-        description:
-          - PAE.
-        type: bool
-  arch:
-    description:
-      - CPU architecture such as V(x86_64). If not set, the host's own.
-    type: str
-  machine_type:
-    description:
-      - Machine type such as V(q35) or V(pc). If not set, V(q35) on x86 and V(virt) on ARM.
-      - The exact versioned type is recorded when the instance is created and stays. Another one is refused.
-    type: str
-  emulator:
-    description:
-      - Path of the emulator on the host. If not set, libvirt's choice.
-    type: path
-  clock:
-    description:
-      - What the hardware clock shows.
-    type: str
-    choices: [utc, localtime]
-    default: utc
-  on_poweroff:
-    description:
-      - What libvirt does when the guest powers off.
-    type: str
-    choices: [destroy, restart]
-    default: destroy
-  on_reboot:
-    description:
-      - What libvirt does when the guest reboots.
-    type: str
-    choices: [destroy, restart]
-    default: restart
-  on_crash:
-    description:
-      - What libvirt does when the guest crashes.
-    type: str
-    choices: [destroy, restart, preserve, coredump-destroy, coredump-restart]
-    default: destroy
-  video:
-    description:
-      - Video device. If not set, V(virtio) where the host has it and V(vga) otherwise; none without graphics.
-    type: str
-    choices: [virtio, vga, qxl, cirrus, bochs, none]
-  rng:
-    description:
-      - A virtio random number generator fed from the host's C(/dev/urandom).
-    type: bool
-    default: true
-  balloon:
-    description:
-      - A virtio memory balloon, which also reports the guest's memory use.
-    type: bool
-    default: true
-  guest_agent:
-    description:
-      - A channel for the QEMU guest agent.
-    type: bool
-    default: true
-  metadata:
-    description:
-      - Free labels, kept with the instance on its hypervisor.
-    type: dict
-    default: {}
-  protected:
-    description:
-      - A protected instance is not removed until it is declared unprotected.
-    type: bool
-    default: false
   flavor:
     description:
-      - How much of a host the instance gets.
-      - More vCPUs or memory than a running instance was started with take effect at its next boot; a larger disk at once.
-        A smaller disk is refused.
+      - How much of a host the instance gets. A new instance needs it.
+      - vCPUs are added at once as far as O(max_vcpus) goes, memory is added and taken at once as far as O(max_memory_mb)
+        goes, and a larger disk is seen by the guest at once. The rest takes effect at the next boot. A smaller disk is
+        refused.
     type: dict
     suboptions:
       name:
@@ -301,6 +65,346 @@ options:
           - Nova's extra specs. Supported are C(hw:cpu_sockets), C(hw:cpu_cores) and C(hw:cpu_threads).
         type: dict
         default: {}
+  max_vcpus:
+    description:
+      - How many vCPUs the instance can have without being powered off.
+      - If not set, a new instance can have four times as many as it begins with, and no more than the host has CPUs, or none
+        more where its flavor has a topology.
+    type: int
+  max_memory_mb:
+    description:
+      - How much memory in MiB the instance can have without being powered off. It boots with that much, of which its
+        balloon driver gives back at once what its flavor does not promise; so the guest needs that driver.
+      - If not set, a new instance can have no more than it begins with.
+    type: int
+  image:
+    description:
+      - Name of an image that M(kilonova.compute.compute_image) published in the same pool. The root disk is made on it.
+      - Without an image the root disk of a new instance is blank.
+      - An instance keeps the image it was created from. Another name is refused.
+    type: str
+  power_state:
+    description:
+      - What the instance does. If not set, it is V(running), or stays as it was found if it was adopted.
+      - With V(stopped) a running guest is asked to power off. With V(paused) its CPUs stand still. With V(suspended) its
+        memory is saved to the host's disk, and it goes on from there at the next start.
+    type: str
+    choices: [running, stopped, paused, suspended]
+  autostart:
+    description:
+      - Whether libvirt starts the instance when its host boots. A new one is not started unless this is set.
+    type: bool
+  disk_bus:
+    description:
+      - The bus of the root disk. V(ide) needs O(machine_type=pc). A new instance has V(virtio) if this is not set.
+    type: str
+    choices: [virtio, scsi, sata, ide]
+  disk_format:
+    description:
+      - V(qcow2) makes an overlay with the image as its backing file, which takes no time and little room. It is what a
+        new instance has if this is not set.
+      - V(raw) makes a full copy of the image.
+    type: str
+    choices: [qcow2, raw]
+  disk_cache:
+    description:
+      - Cache mode of the root disk. If not set, the hypervisor's default is used.
+    type: str
+    choices: [none, writeback, writethrough, directsync, unsafe]
+  disk_discard:
+    description:
+      - Whether discard requests of the guest reach the volume.
+    type: str
+    choices: [unmap, ignore]
+  cdroms:
+    description:
+      - Names of volumes of the pool that are put in as read-only CD-ROMs, one drive for each. Another disc in a drive is
+        changed at once, and a drive that is no longer declared is emptied at once and gone at the next boot. A new drive
+        waits for the next boot. The volumes are never deleted. At most 20.
+    type: list
+    elements: str
+  volumes:
+    description:
+      - More disks, which are plugged in and unplugged while the instance runs.
+      - A volume that is no longer declared is unplugged and stays in its pool with its data, also one that was made for the
+        instance.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the volume in its pool. One that is there is attached, and stays when the instance is removed.
+        type: str
+        required: true
+      pool:
+        description:
+          - The volume's pool. If not set, that of the root disk.
+        type: str
+      size_gb:
+        description:
+          - If there is no such volume, an empty one of so many GiB is made for the instance, and removed with it. A larger
+            value makes it grow at once.
+        type: int
+      format:
+        description:
+          - What the volume holds. If not set, V(qcow2) for a new one in a pool of files, and V(raw) otherwise; one that
+            is there is taken as what it is.
+        type: str
+        choices: [qcow2, raw]
+      bus:
+        description:
+          - The bus. V(virtio) if not set, and V(sata) can't be plugged in while the instance runs.
+        type: str
+        choices: [virtio, scsi, sata]
+      serial:
+        description:
+          - The serial number that the guest sees, by which it finds the disk below C(/dev/disk/by-id). If not set, the first
+            20 characters of the volume's name.
+        type: str
+      cache:
+        description:
+          - Cache mode. If not set, the hypervisor's default is used.
+        type: str
+        choices: [none, writeback, writethrough, directsync, unsafe]
+      discard:
+        description:
+          - Whether discard requests of the guest reach the volume.
+        type: str
+        choices: [unmap, ignore]
+      readonly:
+        description:
+          - Whether the guest can only read it.
+        type: bool
+        default: false
+      shareable:
+        description:
+          - Whether other instances may have the volume too. Without that, a volume that is another's disk is refused.
+        type: bool
+        default: false
+  networks:
+    description:
+      - The NICs, in order. Each has exactly one of O(networks[].network), O(networks[].bridge)
+        and O(networks[].user). They are plugged in and unplugged while the instance runs.
+      - A NIC that was declared once and is no longer is unplugged. One that somebody else plugged in stays.
+    type: list
+    elements: dict
+    suboptions:
+      network:
+        description:
+          - Name of a libvirt network on the host, which must be active.
+        type: str
+      bridge:
+        description:
+          - Name of a Linux bridge on the host.
+        type: str
+      user:
+        description:
+          - QEMU's user-mode network, which needs no privileges and lets nothing in.
+        type: bool
+        default: false
+      portgroup:
+        description:
+          - Port group of the network.
+        type: str
+      mac:
+        description:
+          - MAC address. If not set, one is derived from the fleet, the instance's name and the NIC's place in the list,
+            so that it is the same in every run and on every host.
+        type: str
+      model:
+        description:
+          - Model of the NIC. A new one is V(virtio) if this is not set.
+        type: str
+        choices: [virtio, e1000, e1000e, rtl8139]
+      link_state:
+        description:
+          - Whether the cable is plugged in.
+        type: str
+        choices: [up, down]
+  boot:
+    description:
+      - From what the instance boots.
+    type: dict
+    suboptions:
+      devices:
+        description:
+          - Boot order. A new instance boots from V(hd) if this is not set.
+        type: list
+        elements: str
+        choices: [hd, cdrom, network]
+      menu:
+        description:
+          - Whether the firmware offers a boot menu.
+        type: bool
+      firmware:
+        description:
+          - V(bios) or V(efi). If not set, BIOS is used where the machine type has it.
+        type: str
+        choices: [bios, efi]
+  graphics:
+    description:
+      - The graphical console.
+    type: dict
+    suboptions:
+      type:
+        description:
+          - V(vnc), or V(none) for no graphical console and no video device. A new instance has V(vnc) if this is not set.
+        type: str
+        choices: [vnc, none]
+      listen:
+        description:
+          - Address to listen on; 127.0.0.1 if not set. VNC has no password here, so think before you open it.
+        type: str
+      port:
+        description:
+          - TCP port, 5900 or above. If not set, libvirt picks a free one at every start.
+        type: int
+      keymap:
+        description:
+          - Keyboard layout such as V(de).
+        type: str
+  console:
+    description:
+      - The serial console.
+    type: dict
+    suboptions:
+      log:
+        description:
+          - Whether libvirt keeps what the guest prints on its first serial port in the file C(NAME.console.log) of the
+            pool's directory. It does for a new instance if this is not set. Pools of block devices have no place for it,
+            there it has no effect.
+        type: bool
+  cpu:
+    description:
+      - The virtual CPU.
+    type: dict
+    suboptions:
+      mode:
+        description:
+          - CPU mode. If not set, a new instance has V(host-model) under KVM and the emulator's default otherwise.
+        type: str
+        choices: [host-model, host-passthrough, maximum, custom]
+      model:
+        description:
+          - CPU model for O(cpu.mode=custom).
+        type: str
+  features:
+    description:
+      - Features of the firmware and the chip set. A new instance has ACPI and APIC if they are not set.
+    type: dict
+    suboptions:
+      acpi:
+        description:
+          - ACPI, which a guest needs to power off when asked.
+        type: bool
+      apic:
+        description:
+          - APIC. It has no effect on other architectures than x86.
+        type: bool
+      pae:
+        description:
+          - PAE.
+        type: bool
+  arch:
+    description:
+      - CPU architecture such as V(x86_64). If not set, the host's own.
+    type: str
+  machine_type:
+    description:
+      - Machine type such as V(q35) or V(pc). If not set, V(q35) on x86 and V(virt) on ARM.
+      - The exact versioned type is recorded when the instance is created and stays. Another one is refused.
+    type: str
+  emulator:
+    description:
+      - Path of the emulator on the host. If not set, libvirt's choice.
+    type: path
+  clock:
+    description:
+      - What the hardware clock shows. A new instance has V(utc) if this is not set.
+    type: str
+    choices: [utc, localtime]
+  on_poweroff:
+    description:
+      - What libvirt does when the guest powers off; V(destroy) for a new instance if this is not set.
+    type: str
+    choices: [destroy, restart]
+  on_reboot:
+    description:
+      - What libvirt does when the guest reboots; V(restart) for a new instance if this is not set.
+    type: str
+    choices: [destroy, restart]
+  on_crash:
+    description:
+      - What libvirt does when the guest crashes; V(destroy) for a new instance if this is not set.
+    type: str
+    choices: [destroy, restart, preserve, coredump-destroy, coredump-restart]
+  video:
+    description:
+      - Video device. If not set, a new instance has V(virtio) where the host has it and V(vga) otherwise, and none without
+        graphics.
+    type: str
+    choices: [virtio, vga, qxl, cirrus, bochs, none]
+  rng:
+    description:
+      - A virtio random number generator fed from the host's C(/dev/urandom). A new instance has one if this is not set.
+    type: bool
+  balloon:
+    description:
+      - A virtio memory balloon, which also reports the guest's memory use. A new instance has one if this is not set.
+    type: bool
+  guest_agent:
+    description:
+      - A channel for the QEMU guest agent. A new instance has one if this is not set.
+    type: bool
+  metadata:
+    description:
+      - Free labels, kept with the instance on its hypervisor.
+    type: dict
+  protected:
+    description:
+      - A protected instance is not removed until it is declared unprotected.
+    type: bool
+  xml_patch:
+    description:
+      - Changes of the domain's XML, made in this order after everything else that is declared, for what no option is there
+        for yet. Where one contradicts an option, it wins.
+      - They take effect at the next boot. A patch that is no longer declared is not undone.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description:
+          - XPath expression, from the element C(domain) on, of the elements that are changed, such as
+            C(devices/disk[target/@dev='vda']/driver). One that matches nothing is refused. The prefixes C(qemu), C(lxc),
+            C(xen) and C(libosinfo) are known.
+        type: str
+        required: true
+      action:
+        description:
+          - V(set) gives O(xml_patch[].attribute), or the element's text, the value O(xml_patch[].value). V(add) adds
+            O(xml_patch[].xml) inside the elements that have no such child yet. V(remove) removes O(xml_patch[].attribute) or
+            the elements.
+        type: str
+        choices: [set, add, remove]
+        default: set
+      attribute:
+        description:
+          - Name of an attribute.
+        type: str
+      value:
+        description:
+          - What it shall be.
+        type: str
+      xml:
+        description:
+          - An element, such as C(<driver iommu='on'/>).
+        type: str
+  adopt:
+    description:
+      - Whether a domain of that name which the collection did not create is taken over. Nothing of it changes that is not
+        declared, and its disks are never deleted.
+    type: bool
+    default: false
 """
 
     LIFECYCLE = r"""
@@ -364,6 +468,17 @@ options:
       - How long a guest may take to power off after it was asked, in seconds. It is asked again every ten seconds.
     type: int
     default: 60
+  allow_power_cycle:
+    description:
+      - Whether a running guest is asked to power off and started again, where a change can't be made while it runs. Without
+        that such changes wait for its next boot.
+    type: bool
+    default: false
+  keep_disks:
+    description:
+      - Whether the disks that were made for an instance stay in their pool when it is removed.
+    type: bool
+    default: false
 """
 
     # Annotated, since linters that look at a fragment's text take every plain assignment for a literal.

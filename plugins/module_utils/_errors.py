@@ -14,6 +14,9 @@ ComputeError
         NotFoundError    the named object is not there
         ExistsError      an object of that name is there already
         UnsupportedError this hypervisor cannot do that
+        AgentAbsentError the domain has no channel to a guest agent
+        AgentAwayError   the guest agent is not connected, not yet or no longer, or does not answer
+    GuestError           what runs in the guest, or the guest itself, failed
     CapacityError        the host has no room
     ImageError           an image could not be fetched, verified or published
     ConflictError        something else holds the name or the object
@@ -84,6 +87,24 @@ class UnsupportedError(DriverError):
     """The hypervisor cannot do that."""
 
     code = "UNSUPPORTED"
+
+
+class AgentAbsentError(DriverError):
+    """The domain has no channel to a guest agent; waiting does not help."""
+
+    code = "NO_AGENT"
+
+
+class AgentAwayError(DriverError):
+    """The guest agent is not connected, not yet or no longer, or does not answer; later it may."""
+
+    code = "AGENT_NOT_CONNECTED"
+
+
+class GuestError(ComputeError):
+    """What runs in the guest, or the guest itself, failed."""
+
+    code = "GUEST_FAILED"
 
 
 class CapacityError(ComputeError):

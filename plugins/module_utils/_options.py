@@ -12,7 +12,10 @@ import typing as t
 
 from ansible.module_utils.basic import env_fallback
 
+from ._options_wait import wait_options
+
 DEFAULT_URI = "qemu:///system"
+_CACHE_MODES = ("none", "writeback", "writethrough", "directsync", "unsafe")
 
 
 def connection_options() -> dict[str, dict[str, t.Any]]:
@@ -53,6 +56,9 @@ def lifecycle_options() -> dict[str, dict[str, t.Any]]:
         "virt_type": {"type": "str", "default": "auto", "choices": ["auto", "kvm", "qemu"]},
         "force": {"type": "bool", "default": False},
         "shutdown_timeout": {"type": "int", "default": 60},
+        "allow_power_cycle": {"type": "bool", "default": False},
+        "keep_disks": {"type": "bool", "default": False},
+        **wait_options(),
     }
 
 
@@ -81,73 +87,98 @@ def flavor_option() -> dict[str, t.Any]:
     }
 
 
+def volume_options() -> dict[str, dict[str, t.Any]]:
+    """Return what a user declares of one more disk."""
+    return {
+        "name": {"type": "str", "required": True},
+        "pool": {"type": "str"},
+        "size_gb": {"type": "int"},
+        "format": _choice(None, "qcow2", "raw"),
+        "bus": _choice(None, "virtio", "scsi", "sata"),
+        "serial": {"type": "str"},
+        "cache": _choice(None, *_CACHE_MODES),
+        "discard": _choice(None, "unmap", "ignore"),
+        "readonly": {"type": "bool", "default": False},
+        "shareable": {"type": "bool", "default": False},
+    }
+
+
+def nic_options() -> dict[str, dict[str, t.Any]]:
+    """Return what a user declares of one NIC."""
+    return {
+        "network": {"type": "str"},
+        "bridge": {"type": "str"},
+        "user": {"type": "bool", "default": False},
+        "portgroup": {"type": "str"},
+        "mac": {"type": "str"},
+        "model": _choice(None, "virtio", "e1000", "e1000e", "rtl8139"),
+        "link_state": _choice(None, "up", "down"),
+    }
+
+
 def instance_options() -> dict[str, dict[str, t.Any]]:
-    """Return what a user declares of one instance; documented in ``doc_fragments/_instance.py``."""
+    """Return what a user declares of one instance; documented in ``doc_fragments/_instance.py``.
+
+    There are no defaults here: what is not declared is not compared, and what a new instance gets is said in ``_spec``.
+    """
     return {
         "name": {"type": "str", "required": True},
         "flavor": flavor_option(),
+        "max_vcpus": {"type": "int"},
+        "max_memory_mb": {"type": "int"},
         "image": {"type": "str"},
-        "power_state": _choice("running", "running", "stopped"),
-        "disk_bus": _choice("virtio", "virtio", "scsi", "sata", "ide"),
-        "disk_format": _choice("qcow2", "qcow2", "raw"),
-        "disk_cache": _choice(None, "none", "writeback", "writethrough", "directsync", "unsafe"),
+        "power_state": _choice(None, "running", "stopped", "paused", "suspended"),
+        "autostart": {"type": "bool"},
+        "disk_bus": _choice(None, "virtio", "scsi", "sata", "ide"),
+        "disk_format": _choice(None, "qcow2", "raw"),
+        "disk_cache": _choice(None, *_CACHE_MODES),
         "disk_discard": _choice(None, "unmap", "ignore"),
-        "cdroms": {"type": "list", "elements": "str", "default": []},
-        "networks": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "network": {"type": "str"},
-                "bridge": {"type": "str"},
-                "user": {"type": "bool", "default": False},
-                "portgroup": {"type": "str"},
-                "mac": {"type": "str"},
-                "model": _choice("virtio", "virtio", "e1000", "e1000e", "rtl8139"),
-            },
-        },
+        "cdroms": {"type": "list", "elements": "str"},
+        "volumes": {"type": "list", "elements": "dict", "options": volume_options()},
+        "networks": {"type": "list", "elements": "dict", "options": nic_options()},
         "boot": _group(
             {
-                "devices": {
-                    "type": "list",
-                    "elements": "str",
-                    "choices": ["hd", "cdrom", "network"],
-                    "default": ["hd"],
-                },
-                "menu": {"type": "bool", "default": False},
+                "devices": {"type": "list", "elements": "str", "choices": ["hd", "cdrom", "network"]},
+                "menu": {"type": "bool"},
                 "firmware": _choice(None, "bios", "efi"),
             }
         ),
         "graphics": _group(
             {
-                "type": _choice("vnc", "vnc", "none"),
-                "listen": {"type": "str", "default": "127.0.0.1"},
+                "type": _choice(None, "vnc", "none"),
+                "listen": {"type": "str"},
                 "port": {"type": "int"},
                 "keymap": {"type": "str", "no_log": False},
             }
         ),
-        "console": _group({"log": {"type": "bool", "default": True}}),
+        "console": _group({"log": {"type": "bool"}}),
         "cpu": _group(
             {"mode": _choice(None, "host-model", "host-passthrough", "maximum", "custom"), "model": {"type": "str"}}
         ),
-        "features": _group(
-            {
-                "acpi": {"type": "bool", "default": True},
-                "apic": {"type": "bool", "default": True},
-                "pae": {"type": "bool"},
-            }
-        ),
+        "features": _group({"acpi": {"type": "bool"}, "apic": {"type": "bool"}, "pae": {"type": "bool"}}),
         "arch": {"type": "str"},
         "machine_type": {"type": "str"},
         "emulator": {"type": "path"},
-        "clock": _choice("utc", "utc", "localtime"),
-        "on_poweroff": _choice("destroy", "destroy", "restart"),
-        "on_reboot": _choice("restart", "destroy", "restart"),
-        "on_crash": _choice("destroy", "destroy", "restart", "preserve", "coredump-destroy", "coredump-restart"),
+        "clock": _choice(None, "utc", "localtime"),
+        "on_poweroff": _choice(None, "destroy", "restart"),
+        "on_reboot": _choice(None, "destroy", "restart"),
+        "on_crash": _choice(None, "destroy", "restart", "preserve", "coredump-destroy", "coredump-restart"),
         "video": _choice(None, "virtio", "vga", "qxl", "cirrus", "bochs", "none"),
-        "rng": {"type": "bool", "default": True},
-        "balloon": {"type": "bool", "default": True},
-        "guest_agent": {"type": "bool", "default": True},
-        "metadata": {"type": "dict", "default": {}},
-        "protected": {"type": "bool", "default": False},
+        "rng": {"type": "bool"},
+        "balloon": {"type": "bool"},
+        "guest_agent": {"type": "bool"},
+        "metadata": {"type": "dict"},
+        "protected": {"type": "bool"},
+        "xml_patch": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "path": {"type": "str", "required": True},
+                "action": _choice("set", "set", "add", "remove"),
+                "attribute": {"type": "str"},
+                "value": {"type": "str"},
+                "xml": {"type": "str"},
+            },
+        },
+        "adopt": {"type": "bool", "default": False},
     }

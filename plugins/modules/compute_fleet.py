@@ -15,12 +15,15 @@ description:
   - Reconciles a host's whole list of instances in one task over one connection; the slow parts run side by side.
   - Each instance has its own result. If some fail, the others are still done and the task fails with the list.
   - Which host an instance belongs on is decided before, by the filter P(kilonova.compute.schedule#filter).
-  - What an instance that is there can't become in place is refused, with nothing changed; another image, machine type
-    or disk bus, a smaller disk, and the loss of its console, graphics, random number generator or guest agent channel.
+  - An instance that is there is compared with its declaration, both how it is defined and how it runs. What differs is
+    changed while it runs where libvirt can do that, and else at its next boot; options that are not set are left alone.
+  - What an instance can't become in place is refused, with nothing changed; another image, machine type or disk bus, and
+    a smaller disk.
 extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance.fleet
   - kilonova.compute._instance.lifecycle
+  - kilonova.compute._wait
   - kilonova.compute._attributes
   - kilonova.compute._attributes.actiongroup_compute
 attributes:
@@ -129,6 +132,7 @@ instances:
 import typing as t
 
 from ..module_utils._driver.connection import Connection
+from ..module_utils._driver.events import enable_events
 from ..module_utils._errors import SpecError
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import instance_options, lifecycle_options
@@ -159,14 +163,26 @@ def read(params: dict[str, t.Any]) -> Declaration:
         if names.count(name) > 1:
             raise SpecError("instances", f"the name {name} is there twice", "every instance needs its own name")
     absent = params["state"] == "absent"
+    present = () if absent else tuple(_spec(*numbered, fleet) for numbered in enumerate(params["instances"]))
+    _check_macs(present)
     return Declaration(
         fleet=fleet,
         lifecycle=Lifecycle.from_params(params),
         names=names,
-        present=() if absent else tuple(_spec(*numbered, fleet) for numbered in enumerate(params["instances"])),
+        present=present,
         removes_named=absent,
         removes_others=(absent and not names) or (not absent and params["purge"]),
     )
+
+
+def _check_macs(specs: tuple[InstanceSpec, ...]) -> None:
+    owners: dict[str, str] = {}
+    for index, spec in enumerate(specs):
+        for number, nic in enumerate(spec.nics or ()):
+            owner = owners.setdefault(nic.mac, spec.name)
+            if owner != spec.name:
+                option = f"instances[{index}].networks[{number}].mac"
+                raise SpecError(option, f"{nic.mac} is the address of {owner} already", "each NIC needs its own")
 
 
 def _spec(index: int, instance: dict[str, t.Any], fleet: str) -> InstanceSpec:
@@ -189,6 +205,7 @@ def work(connection: Connection, declared: Declaration, check: bool) -> dict[str
 
 def main() -> None:
     """Run the module."""
+    enable_events()
     ComputeModule(
         {
             "fleet": {"type": "str", "required": True},

@@ -16,12 +16,15 @@ description:
   - A new instance is claimed against the host's capacity, defined, given its disk and started; if a step fails,
     everything made for it is taken back.
   - What the collection created is written into the libvirt domain's metadata. A domain without that is never touched.
-  - What an instance that is there can't become in place is refused, with nothing changed; another image, machine type
-    or disk bus, a smaller disk, and the loss of its console, graphics, random number generator or guest agent channel.
+  - An instance that is there is compared with its declaration, both how it is defined and how it runs. What differs is
+    changed while it runs where libvirt can do that, and else at its next boot; options that are not set are left alone.
+  - What an instance can't become in place is refused, with nothing changed; another image, machine type or disk bus, and
+    a smaller disk.
 extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance
   - kilonova.compute._instance.lifecycle
+  - kilonova.compute._wait
   - kilonova.compute._attributes
   - kilonova.compute._attributes.actiongroup_compute
 attributes:
@@ -35,8 +38,8 @@ options:
   state:
     description:
       - With V(present), the instance is made and kept as declared.
-      - With V(absent), only O(name) and O(fleet) matter. The guest is powered off and the disks made for it are deleted;
-        images and CD-ROMs stay.
+      - With V(absent), only O(name), O(fleet) and O(keep_disks) matter. The guest is powered off and the disks made for it
+        are deleted; images, CD-ROMs and volumes that were there before stay.
     type: str
     choices: [present, absent]
     default: present
@@ -65,6 +68,13 @@ EXAMPLES = r"""
     networks:
       - network: default
 
+- name: Go on when one can log in
+  kilonova.compute.compute_instance:
+    name: web-1
+    wait_for: [ip, port]
+    wait_timeout: 600
+  register: web
+
 - name: Stop it, asking the guest to power off
   kilonova.compute.compute_instance:
     name: web-1
@@ -77,6 +87,32 @@ EXAMPLES = r"""
     networks:
       - network: default
     power_state: stopped
+
+- name: Give it more while it runs, and a second disk
+  kilonova.compute.compute_instance:
+    name: web-1
+    flavor:
+      name: medium
+      vcpus: 2
+      memory_mb: 2048
+      disk_gb: 20
+    max_memory_mb: 4096
+    volumes:
+      - name: web-1-data
+        size_gb: 50
+
+- name: Let a change that can't be made while it runs take effect now
+  kilonova.compute.compute_instance:
+    name: web-1
+    video: vga
+    allow_power_cycle: true
+
+- name: Take over a domain that was made by hand, and label it
+  kilonova.compute.compute_instance:
+    name: old-server
+    adopt: true
+    metadata:
+      owner: accounting
 
 - name: Remove it with its disk
   kilonova.compute.compute_instance:
@@ -112,13 +148,15 @@ instance:
       returned: success
       sample: ["define web-1", "create_disk web-1/vda", "start web-1"]
     changes:
-      description: What changed, each with path, before, after and effect (V(live) or V(next_boot)).
+      description:
+        - What changed, each with path, before, after and effect; V(live) is at once, V(next_boot) is at the next boot of a
+          running or suspended guest, and V(power_cycle) is by powering it off and on.
       type: list
       elements: dict
       returned: success
       sample: [{"path": "memory_mb", "before": 512, "after": 1024, "effect": "next_boot"}]
     power_state:
-      description: V(running) or V(stopped), as declared.
+      description: V(running), V(stopped), V(paused) or V(suspended), as declared or else as it is.
       type: str
       returned: when present
       sample: running
@@ -152,8 +190,18 @@ instance:
       type: int
       returned: when present
       sample: 1
+    max_vcpus:
+      description: How many vCPUs it can have without being powered off.
+      type: int
+      returned: when present
+      sample: 4
     memory_mb:
       description: Memory in MiB.
+      type: int
+      returned: when present
+      sample: 1024
+    max_memory_mb:
+      description: How much memory in MiB it can have without being powered off.
       type: int
       returned: when present
       sample: 1024
@@ -178,7 +226,7 @@ instance:
       returned: when present
       sample: pc-q35-7.2
     disks:
-      description: Disks and CD-ROMs with target, bus, device and source (path on the hypervisor).
+      description: Disks and CD-ROMs as they shall be, with target, bus, device and source (path on the hypervisor).
       type: list
       elements: dict
       returned: when present
@@ -194,6 +242,31 @@ instance:
       type: str
       returned: when present
       sample: /var/lib/libvirt/images/web-1.console.log
+    address:
+      description: The address that counts, as O(wait_address) says.
+      type: str
+      returned: when something was waited for
+      sample: 192.0.2.17
+    addresses:
+      description:
+        - All addresses that were seen, each with address, prefix, family, mac, interface and source (V(lease), V(agent) or
+          V(arp)).
+      type: list
+      elements: dict
+      returned: when something was waited for
+      sample: [{"address": "192.0.2.17", "prefix": 24, "family": "ipv4", "mac": "52:54:6f:01:a2:b3", "interface": "vnet0",
+        "source": "lease"}]
+    waited_for:
+      description: The conditions of O(wait_for), all of which held.
+      type: list
+      elements: str
+      returned: when something was waited for
+      sample: [ip, port]
+    waited_seconds:
+      description: How long that took.
+      type: float
+      returned: when something was waited for
+      sample: 12.3
     created_at:
       description: When it was created, ISO 8601, UTC.
       type: str
@@ -204,6 +277,7 @@ instance:
 import typing as t
 
 from ..module_utils._driver.connection import Connection
+from ..module_utils._driver.events import enable_events
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import instance_options, lifecycle_options
 from ..module_utils._service._instance.host import Host
@@ -247,6 +321,7 @@ def work(connection: Connection, declared: Declaration, check: bool) -> dict[str
 
 def main() -> None:
     """Run the module."""
+    enable_events()
     ComputeModule(
         {
             "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},

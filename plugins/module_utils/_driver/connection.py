@@ -16,7 +16,15 @@ import contextlib
 import threading
 import typing as t
 
-from .._errors import DriverError, ExistsError, MissingLibraryError, NotFoundError, UnreachableError, UnsupportedError
+from .._errors import (
+    AgentAwayError,
+    DriverError,
+    ExistsError,
+    MissingLibraryError,
+    NotFoundError,
+    UnreachableError,
+    UnsupportedError,
+)
 
 try:
     import libvirt
@@ -41,6 +49,7 @@ _NOT_FOUND = _codes(
 )
 _EXISTS = _codes("VIR_ERR_DOM_EXIST", "VIR_ERR_STORAGE_VOL_EXIST", "VIR_ERR_NETWORK_EXIST")
 _UNSUPPORTED = _codes("VIR_ERR_NO_SUPPORT", "VIR_ERR_OPERATION_UNSUPPORTED", "VIR_ERR_ARGUMENT_UNSUPPORTED")
+_AGENT_AWAY = _codes("VIR_ERR_AGENT_UNRESPONSIVE", "VIR_ERR_AGENT_UNSYNCED", "VIR_ERR_AGENT_COMMAND_TIMEOUT")
 
 
 def translate(exc: Exception, doing: str) -> DriverError:
@@ -53,6 +62,8 @@ def translate(exc: Exception, doing: str) -> DriverError:
         kind = ExistsError
     elif code in _UNSUPPORTED:
         kind = UnsupportedError
+    elif code in _AGENT_AWAY:
+        kind = AgentAwayError
     return kind(f"Cannot {doing}: {exc}", {"libvirt_code": code})
 
 

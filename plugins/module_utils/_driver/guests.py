@@ -4,16 +4,17 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""All guests of a host at once, as facts need them: the number of list calls does not grow with the guests."""
+"""Guests as they are defined, all at once or one: the number of list calls does not grow with the guests."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._errors import NotFoundError
 from .capabilities import supported
 from .connection import Connection, libvirt
+from .usage import Usage, read_usage
 
 STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
 INACTIVE_STATES = frozenset({"shutoff"})
@@ -45,6 +46,8 @@ class GuestReading:
     blocks: tuple[BlockStats, ...] = ()
     handle: t.Any = None
     """Libvirt's own object, for the calls of ``domain``."""
+    usage: Usage | None = None
+    """None unless asked for, and where the driver has no statistics in bulk."""
 
     @property
     def is_active(self) -> bool:
@@ -52,18 +55,43 @@ class GuestReading:
         return self.state not in INACTIVE_STATES
 
 
-def read_guests(connection: Connection) -> list[GuestReading]:
-    """Read every domain by name: two list calls, then one call each; one that vanishes meanwhile is left out."""
+def read_guests(
+    connection: Connection, names: t.Collection[str] | None = None, usage: bool = False
+) -> list[GuestReading]:
+    """Read every domain, or those ``names``, by name: two list calls, then one call each.
+
+    One that vanishes meanwhile is left out.
+    """
     saved_flag = libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
     saved = supported(connection, "list domains with saved memory", connection.raw.listAllDomains, saved_flag)
     saved_uuids = {handle.UUIDString() for handle in saved or ()}
     found = []
-    for handle, stats in _list_with_stats(connection):
+    for handle, stats in _list_with_stats(connection, usage):
+        if names is not None and handle.name() not in names:
+            continue
         try:
-            found.append(_read(connection, handle, stats, saved_uuids))
+            guest = _read(connection, handle, stats, handle.UUIDString() in saved_uuids)
         except NotFoundError:
             continue
+        found.append(replace(guest, usage=read_usage(stats)) if usage and stats else guest)
     return sorted(found, key=lambda guest: guest.name)
+
+
+def find_guest(connection: Connection, name: str) -> GuestReading | None:
+    """Read the one domain ``name`` without a list call and without statistics, or return None."""
+    try:
+        handle = connection.call(f"look up domain {name}", connection.raw.lookupByName, name)
+        saved = supported(connection, f"look for saved memory of {name}", handle.hasManagedSaveImage, 0)
+        return _read(connection, handle, {}, bool(saved))
+    except NotFoundError:
+        return None
+
+
+def autostarted(connection: Connection) -> frozenset[str] | None:
+    """Return the UUIDs of the domains that start with their host, with one list call; None where none can."""
+    flag = libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART
+    listed = supported(connection, "list domains that start with the host", connection.raw.listAllDomains, flag)
+    return None if listed is None else frozenset(handle.UUIDString() for handle in listed)
 
 
 def running_definitions(connection: Connection, most: int) -> t.Iterator[str]:
@@ -76,8 +104,11 @@ def running_definitions(connection: Connection, most: int) -> t.Iterator[str]:
             continue
 
 
-def _list_with_stats(connection: Connection) -> list[tuple[t.Any, dict[str, t.Any]]]:
+def _list_with_stats(connection: Connection, usage: bool) -> list[tuple[t.Any, dict[str, t.Any]]]:
     wanted = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BLOCK
+    if usage:
+        wanted |= libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BALLOON
+        wanted |= libvirt.VIR_DOMAIN_STATS_INTERFACE
     # Without waiting: a guest that another job holds gives what is known without asking it.
     flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
     listed = supported(connection, "list domains", connection.raw.getAllDomainStats, wanted, flags)
@@ -86,7 +117,7 @@ def _list_with_stats(connection: Connection) -> list[tuple[t.Any, dict[str, t.An
     return [(handle, {}) for handle in connection.call("list domains", connection.raw.listAllDomains, 0)]
 
 
-def _read(connection: Connection, handle: t.Any, stats: dict[str, t.Any], saved: set[str]) -> GuestReading:
+def _read(connection: Connection, handle: t.Any, stats: dict[str, t.Any], is_saved: bool) -> GuestReading:
     name = handle.name()
     state = stats.get("state.state")
     if state is None:
@@ -96,7 +127,7 @@ def _read(connection: Connection, handle: t.Any, stats: dict[str, t.Any], saved:
         name=name,
         uuid=handle.UUIDString(),
         state=word,
-        has_saved_memory=handle.UUIDString() in saved,
+        has_saved_memory=is_saved,
         xml=connection.call(f"read domain {name}", handle.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE),
         blocks=tuple(_blocks(stats, word not in INACTIVE_STATES)),
         handle=handle,

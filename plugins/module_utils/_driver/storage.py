@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import posixpath
 import time
 import typing as t
 
@@ -41,6 +42,16 @@ def find_pool(connection: Connection, name: str) -> Pool:
     return Pool(connection, raw)
 
 
+def find_volume(connection: Connection, path: str) -> Volume | None:
+    """Return the volume at ``path``, or None where no running pool has one."""
+    try:
+        raw = connection.call(f"look up the volume at {path}", connection.raw.storageVolLookupByPath, path)
+        pool = connection.call(f"look up the pool of {path}", raw.storagePoolLookupByVolume)
+    except NotFoundError:
+        return None
+    return Volume(connection, raw, pool.name())
+
+
 def running_pools(connection: Connection) -> list[Pool]:
     """Return all running storage pools."""
     flags = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
@@ -48,6 +59,16 @@ def running_pools(connection: Connection) -> list[Pool]:
         Pool(connection, raw)
         for raw in connection.call("list storage pools", connection.raw.listAllStoragePools, flags)
     ]
+
+
+def pool_of_path(connection: Connection, path: str) -> Pool | None:
+    """Return the running pool whose directory the file ``path`` lies in, known to it or not; None when there is none."""
+    directory = posixpath.dirname(posixpath.normpath(path))
+    for pool in running_pools(connection):
+        with contextlib.suppress(NotFoundError):
+            if posixpath.normpath(pool.describe().path or "") == directory:
+                return pool
+    return None
 
 
 class Pool:
@@ -196,12 +217,12 @@ class Volume:
         if sent != length:
             raise DriverError(f"Cannot upload volume {self.name}: its source ended after {sent} of {length} bytes.")
 
-    def download(self, sink: Sink, length: int = 0) -> int:
-        """Write the volume's content, or its first ``length`` bytes, to ``sink``; return how many there were."""
+    def download(self, sink: Sink, length: int = 0, offset: int = 0) -> int:
+        """Write the content from ``offset`` on, or ``length`` bytes of it, to ``sink``; return how many there were."""
 
         def download_volume() -> int:
             with open_stream(self._connection) as stream:
-                self._raw.download(stream, 0, length, 0)
+                self._raw.download(stream, offset, length, 0)
                 return receive(stream, sink)
 
         return self._call("download", download_volume)
@@ -211,6 +232,18 @@ class Volume:
         buffer = io.BytesIO()
         self.download(buffer, limit)
         return buffer.getvalue()
+
+    def read_tail(self, limit: int) -> tuple[bytes, int]:
+        """Return at most the last ``limit`` bytes of a plain file, and how many it has."""
+        description = self.reread().description
+        # A file may begin like a disk image and so seem larger or smaller than it is.
+        size = description.capacity_bytes if description.physical_bytes is None else description.physical_bytes
+        length = min(size, limit)
+        buffer = io.BytesIO()
+        # No length means everything to libvirt.
+        if length:
+            self.download(buffer, length, size - length)
+        return buffer.getvalue(), size
 
     def _call(self, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
         return self._connection.call(f"{doing} volume {self.name} of storage pool {self.pool}", function, *args)

@@ -16,7 +16,7 @@ from .._spec.record import InstanceRecord
 
 @dataclass(frozen=True)
 class OwnDisk:
-    """A disk that was made for the instance, as it is found."""
+    """A disk that was made for the instance, or the first of one that was adopted, as it is found."""
 
     target: str
     pool: str
@@ -29,6 +29,9 @@ class OwnDisk:
     """The volume is not there."""
     capacity_bytes: int | None = None
     """What the guest sees; None is not known."""
+    is_root: bool = True
+    is_ours: bool = True
+    """It was made for the instance, and goes with it."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,18 @@ class Existing:
     disks: tuple[OwnDisk, ...] = ()
     live: Machine | None = None
     """The guest as it runs."""
+    autostart: bool = False
+    """Libvirt starts it when the host boots."""
 
     @property
     def record(self) -> InstanceRecord | None:
         """Return what the collection wrote into the domain, None if it is not ours."""
         return self.machine.record
+
+    @property
+    def root(self) -> OwnDisk | None:
+        """Return the disk whose size is the flavor's."""
+        return next((disk for disk in self.disks if disk.is_root), None)
 
     @property
     def keeps_hardware(self) -> bool:

@@ -9,65 +9,209 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from .._errors import ConflictError
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
-from .existing import Existing
-from .machine import differences
-from .plan import LIVE, NEXT_BOOT, Action, Change, Plan
-from .refusals import check_ours, refuse_changes, refuse_strays
+from .drift import SET_MEMORY, Drift, find_drift
+from .existing import Existing, OwnDisk
+from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
+from .power import PAUSED, RESUME, RUNNING, START, START_PAUSED, STOP, STOPPED, WAKE, power_state_of, power_verbs
+from .refusals import check_ours, refuse_changes, refuse_in_between, refuse_strays
 
 DEFINE = "define"
 UPDATE = "update"
 CREATE_DISK = "create_disk"
 GROW_DISK = "grow_disk"
-START = "start"
-RESUME = "resume"
-STOP = "stop"
+SET_AUTOSTART = "set_autostart"
 DELETE_DISK = "delete_disk"
 DELETE_LOG = "delete_console_log"
 UNDEFINE = "undefine"
 
 _GIB = 1024**3
-_DIFFERS_WHILE_RUNNING = frozenset({"current_memory_mb", "cpu.mode", "cpu.model", "os.firmware"})
-"""What a guest shows otherwise than its definition has it: the balloon's size, and what libvirt has chosen in detail."""
+_FIRST = {RUNNING: START, PAUSED: START_PAUSED}
+_WAKING = (RESUME, WAKE)
 
 
-def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None) -> Plan:
+class Outlook(t.NamedTuple):
+    """What a plan leaves to the next boot of a running or suspended guest: the paths, sorted."""
+
+    plan: Plan
+    waiting: tuple[str, ...] = ()
+
+
+class Manner(t.NamedTuple):
+    """How the plan is made: whether a guest may be powered off and on, and which patches are not in effect yet."""
+
+    allow_power_cycle: bool = False
+    patches: tuple[str, ...] = ()
+    """Paths of those that change the definition."""
+    waiting_patches: tuple[str, ...] = ()
+    """Paths of those that the running guest has not."""
+
+
+GENTLE = Manner()
+
+
+def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None, manner: Manner = GENTLE) -> Outlook:
     """Return what makes the instance as declared."""
-    resource = f"instance {spec.name}"
     if existing is None:
-        return Plan(resource, _creation(spec, desired))
-    record = check_ours(spec.name, spec.fleet, existing)
+        return Outlook(Plan(f"instance {spec.name}", _creation(spec, desired)))
+    record = check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
     refuse_changes(spec, desired, record, existing)
-    actions = [
-        Action(CREATE_DISK, f"{spec.name}/{disk.target}", (Change(f"disks[{disk.target}].volume", None, disk.volume),))
-        for disk in existing.disks
-        if disk.missing
-    ]
-    growth = _growth(spec, record, existing)
-    changes = differences(desired, existing.machine) + _record_changes(spec, record)
-    if spec.flavor.disk_gb != record.disk_gb and not growth:
-        changes += (Change("disk_gb", record.disk_gb, spec.flavor.disk_gb, LIVE),)
-    if changes or growth:
-        effect = tuple(change if existing.keeps_hardware else _at_once(change) for change in changes)
-        actions.append(Action(UPDATE, spec.name, effect))
-    return Plan(resource, (*actions, *growth, *_power(spec, existing)))
+    wanted = spec.power_state or (None if record.adopted or record.shelved else RUNNING)
+    verbs = power_verbs(spec.name, existing, wanted)
+    drift = (*find_drift(spec, desired, existing, answers=_answers(existing, wanted)), *_patched(existing, manner))
+    if wanted == STOPPED:
+        drift = tuple(one.without_guest() for one in drift)
+    waiting = _waiting(drift)
+    cycles = bool(waiting) and manner.allow_power_cycle and existing.active and wanted == RUNNING
+    changes = _Changes(drift, existing.keeps_hardware and wanted != STOPPED, cycles)
+    powered = (Change("power_state", power_state_of(existing), wanted, LIVE),)
+    actions = (
+        # A guest that sleeps or is paused could not let go of a device.
+        *(Action(verb, spec.name, powered) for verb in verbs if verb in _WAKING),
+        *changes.steps(spec.name, lambda verb: verb == SET_MEMORY),
+        *_definition(spec, desired, record, existing, changes),
+        *_missing(spec.name, desired, existing),
+        *_growth(spec, record, existing),
+        *changes.steps(spec.name, lambda verb: verb != SET_MEMORY),
+        *_autostart(spec, existing),
+        *changes.cycle(spec.name),
+        *(Action(verb, spec.name, powered) for verb in verbs if verb not in _WAKING),
+    )
+    if actions:
+        refuse_in_between(spec.name, record, wanted)
+    return Outlook(Plan(f"instance {spec.name}", actions), () if cycles else waiting)
 
 
-def _growth(spec: InstanceSpec, record: InstanceRecord, existing: Existing) -> tuple[Action, ...]:
-    wanted = spec.flavor.disk_gb
-    for disk in existing.disks[:1]:
-        grows = wanted > record.disk_gb if disk.capacity_bytes is None else wanted * _GIB > disk.capacity_bytes
-        if grows and not disk.missing:
-            change = Change("disk_gb", record.disk_gb, wanted, LIVE)
-            return (Action(GROW_DISK, f"{spec.name}/{disk.target}", (change,)),)
+class _Changes:
+    """The differences, each told once: by the step that mends it, or by the definition or the power cycle."""
+
+    def __init__(self, drift: tuple[Drift, ...], keeps_hardware: bool, cycles: bool) -> None:
+        self._drift = drift
+        self._keeps_hardware = keeps_hardware
+        self._cycles = cycles
+
+    def of_definition(self) -> tuple[Change, ...]:
+        """Return the changes that the new definition is enough for, now or at the next boot."""
+        told = (one for one in self._drift if one.in_definition and one.step is None and not self._is_cycled(one))
+        return tuple(one.as_change(self._keeps_hardware) for one in told)
+
+    @property
+    def need_definition(self) -> bool:
+        """Tell whether the definition is not as declared."""
+        return any(one.in_definition for one in self._drift)
+
+    def steps(self, name: str, wanted: t.Callable[[str], bool]) -> t.Iterator[Action]:
+        """Give one action for each step in a running guest, with all changes it makes."""
+        grouped: dict[t.Any, list[Change]] = {}
+        for one in self._drift:
+            if one.step is not None and wanted(one.step.verb):
+                grouped.setdefault(one.step, []).append(one.as_change(self._keeps_hardware))
+        for step, changes in grouped.items():
+            yield Action(step.verb, f"{name}/{step.device}" if step.device else name, tuple(changes))
+
+    def cycle(self, name: str) -> tuple[Action, ...]:
+        """Return the power cycle with the changes that need it."""
+        if not self._cycles:
+            return ()
+        changes = tuple(
+            Change(one.path, one.before, one.after, POWER_CYCLE) for one in self._drift if self._is_cycled(one)
+        )
+        return Action(STOP, name, changes), Action(START, name)
+
+    def _is_cycled(self, one: Drift) -> bool:
+        return self._cycles and one.waits
+
+
+def _patched(existing: Existing, manner: Manner) -> t.Iterator[Drift]:
+    in_guest = bool(manner.waiting_patches) if existing.active else existing.saved and bool(manner.patches)
+    if manner.patches or in_guest:
+        shown = list(manner.patches or manner.waiting_patches)
+        yield Drift("xml_patch", None, shown, bool(manner.patches), in_guest)
+
+
+def _waiting(drift: tuple[Drift, ...]) -> tuple[str, ...]:
+    """Return the paths that wait for the next boot; that more than the headroom is asked for says it all."""
+    paths = {one.path for one in drift if one.waits}
+    return tuple(sorted(path for path in paths if path.partition("max_")[2] not in paths))
+
+
+def _answers(existing: Existing, wanted: str | None) -> bool:
+    """Tell whether the guest's CPUs run while it is changed."""
+    present = power_state_of(existing)
+    return present == RUNNING or (present == PAUSED and wanted == RUNNING)
+
+
+def _definition(
+    spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing, changes: _Changes
+) -> tuple[Action, ...]:
+    new = desired.record or record
+    told = (*changes.of_definition(), *_record_changes(spec, new, record, existing))
+    # The digest alone is no reason to write: it also changes with what makes no difference here.
+    if told or changes.need_definition or replace(record, spec_digest=new.spec_digest) != new:
+        return (Action(UPDATE, spec.name, told),)
     return ()
 
 
-def plan_absent(name: str, fleet: str | None, existing: Existing | None) -> Plan:
+def _record_changes(
+    spec: InstanceSpec, new: InstanceRecord, record: InstanceRecord, existing: Existing
+) -> tuple[Change, ...]:
+    if existing.record is None:
+        return (Change("managed", False, True, LIVE),)
+    pairs: list[tuple[str, t.Any, t.Any]] = [
+        ("flavor", record.flavor, new.flavor),
+        ("metadata", dict(record.labels), dict(new.labels)),
+        ("protected", record.protected, new.protected),
+    ]
+    if not any(disk.is_root for disk, _size, _path in _sizes(spec, record, existing)):
+        pairs.append(("disk_gb", record.disk_gb, new.disk_gb))
+    return tuple(Change(path, before, after, LIVE) for path, before, after in pairs if before != after)
+
+
+def _missing(name: str, desired: Machine, existing: Existing) -> t.Iterator[Action]:
+    """Give the disks that an interrupted run left to be made, and those of newly declared volumes."""
+    known = {(disk.pool, disk.volume): disk for disk in existing.disks}
+    for owned in desired.record.disks if desired.record else ():
+        found = known.get((owned.pool, owned.volume))
+        if found is None or found.missing:
+            yield Action(CREATE_DISK, f"{name}/{owned.target}", (_made(owned.target, owned.volume),))
+
+
+def _made(target: str, volume: str) -> Change:
+    return Change(f"disks[{target}].volume", None, volume)
+
+
+def _sizes(spec: InstanceSpec, record: InstanceRecord, existing: Existing) -> t.Iterator[tuple[OwnDisk, int, str]]:
+    """Give the disks that are smaller than declared, with the declared GiB and the path of the change."""
+    wanted = {(volume.pool, volume.name): volume.size_gb for volume in spec.volumes or ()}
+    for disk in existing.disks:
+        if disk.is_root:
+            size, path = (spec.flavor.disk_gb if spec.flavor else 0), "disk_gb"
+        else:
+            size = wanted.get((disk.pool, disk.volume)) or wanted.get((None, disk.volume)) or 0
+            path = f"volumes[{disk.volume}].size_gb"
+        present = record.disk_gb * _GIB if disk.capacity_bytes is None else disk.capacity_bytes
+        if size * _GIB > present and not disk.missing and (disk.is_root or disk.capacity_bytes is not None):
+            yield disk, size, path
+
+
+def _growth(spec: InstanceSpec, record: InstanceRecord, existing: Existing) -> t.Iterator[Action]:
+    for disk, size, path in _sizes(spec, record, existing):
+        before = record.disk_gb if path == "disk_gb" else (disk.capacity_bytes or 0) // _GIB
+        yield Action(GROW_DISK, f"{spec.name}/{disk.target}", (Change(path, before, size, LIVE),))
+
+
+def _autostart(spec: InstanceSpec, existing: Existing) -> tuple[Action, ...]:
+    if spec.autostart in (None, existing.autostart):
+        return ()
+    return (Action(SET_AUTOSTART, spec.name, (Change("autostart", existing.autostart, spec.autostart, LIVE),)),)
+
+
+def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_disks: bool = False) -> Plan:
     """Return what removes the instance: only disks that were created for it are deleted."""
     resource = f"instance {name}"
     if existing is None:
@@ -75,12 +219,13 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None) -> Plan
     record = check_ours(name, fleet, existing)
     if record.protected:
         raise ConflictError(f"Instance {name} is protected; declare it with protected: false before removing it.")
-    refuse_strays(name, existing)
+    if not keep_disks:
+        refuse_strays(name, existing)
     actions = []
     if existing.active:
         actions.append(Action(STOP, name, (Change("power_state", "running", None),)))
-    for disk in existing.disks:
-        if not disk.missing:
+    for disk in existing.disks if not keep_disks else ():
+        if disk.is_ours and not disk.missing:
             gone = Change(f"disks[{disk.target}].volume", disk.volume, None)
             actions.append(Action(DELETE_DISK, f"{name}/{disk.target}", (gone,)))
     if any(serial.log for serial in existing.machine.serials):
@@ -89,21 +234,14 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None) -> Plan
     return Plan(resource, tuple(actions))
 
 
-def waiting_for_boot(desired: Machine, existing: Existing, plan: Plan) -> tuple[str, ...]:
-    """Return what of the guest, running or with its memory saved, is not yet as declared: the paths, sorted."""
-    if not existing.keeps_hardware:
-        return ()
-    planned = {change.path for change in plan.changes if change.effect == NEXT_BOOT}
-    stale = {change.path for change in differences(desired, existing.live)} if existing.live else set()
-    return tuple(sorted((planned | stale) - _DIFFERS_WHILE_RUNNING))
-
-
 def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
+    flavor = spec.flavor
     shown: list[tuple[str, t.Any]] = [
-        ("flavor", spec.flavor.name),
-        ("vcpus", spec.flavor.vcpus),
-        ("memory_mb", spec.flavor.memory_mb),
-        ("disk_gb", spec.flavor.disk_gb),
+        ("flavor", flavor.name if flavor else None),
+        ("vcpus", desired.current_vcpus),
+        ("max_vcpus", desired.vcpus),
+        ("memory_mb", flavor.memory_mb if flavor else None),
+        ("disk_gb", flavor.disk_gb if flavor else None),
         ("image", spec.image),
         ("virt_type", desired.type),
         *((f"nics[{nic.mac}]", nic.source or nic.type) for nic in desired.nics),
@@ -111,31 +249,9 @@ def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
     changes = tuple(Change(path, None, value) for path, value in shown)
     actions = [Action(DEFINE, spec.name, (Change("instance", None, spec.name), *changes))]
     for disk in desired.record.disks if desired.record else ():
-        made = Change(f"disks[{disk.target}].volume", None, disk.volume)
-        actions.append(Action(CREATE_DISK, f"{spec.name}/{disk.target}", (made,)))
-    if spec.power_state == "running":
-        actions.append(Action(START, spec.name, (Change("power_state", None, "running"),)))
+        actions.append(Action(CREATE_DISK, f"{spec.name}/{disk.target}", (_made(disk.target, disk.volume),)))
+    if spec.autostart:
+        actions.append(Action(SET_AUTOSTART, spec.name, (Change("autostart", None, True),)))
+    if spec.power_state in _FIRST:
+        actions.append(Action(_FIRST[spec.power_state], spec.name, (Change("power_state", None, spec.power_state),)))
     return tuple(actions)
-
-
-def _power(spec: InstanceSpec, existing: Existing) -> tuple[Action, ...]:
-    if spec.power_state == "running" and not existing.active:
-        return (Action(START, spec.name, (Change("power_state", "stopped", "running"),)),)
-    if spec.power_state == "running" and existing.state == "paused":
-        return (Action(RESUME, spec.name, (Change("power_state", "paused", "running"),)),)
-    if spec.power_state == "stopped" and existing.active:
-        return (Action(STOP, spec.name, (Change("power_state", "running", "stopped"),)),)
-    return ()
-
-
-def _record_changes(spec: InstanceSpec, record: InstanceRecord) -> tuple[Change, ...]:
-    pairs = (
-        ("flavor", record.flavor, spec.flavor.name),
-        ("metadata", dict(record.labels), dict(spec.metadata)),
-        ("protected", record.protected, spec.protected),
-    )
-    return tuple(Change(path, before, after, LIVE) for path, before, after in pairs if before != after)
-
-
-def _at_once(change: Change) -> Change:
-    return Change(change.path, change.before, change.after, LIVE)

@@ -9,21 +9,16 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
-from .._spec.machine import Machine
+from .._spec.machine import DEVICE_KEYS, Machine
 from .plan import NEXT_BOOT, Change
 
 _KIB_PER_MIB = 1024
-_DEVICE_KEYS = {
-    "disks": "target",
-    "nics": "mac",
-    "graphics": "type",
-    "serials": "port",
-    "channels": "name",
-}
 _NOT_COMPARED = frozenset({"name", "uuid", "record"})
-_IN_MIB = {"memory_kib": "memory_mb", "current_memory_kib": "current_memory_mb"}
+_IN_MIB = {"memory_kib": "max_memory_mb", "current_memory_kib": "memory_mb"}
+_WORDS = {"vcpus": "max_vcpus", "current_vcpus": "vcpus"}
+"""What a user calls a field of the machine."""
 
 
 def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
@@ -33,18 +28,60 @@ def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
         wanted, present = getattr(desired, field.name), getattr(actual, field.name)
         if field.name in _NOT_COMPARED:
             continue
-        if field.name in _DEVICE_KEYS:
+        if field.name in DEVICE_KEYS:
             found += _devices(field.name, wanted, present)
         elif field.name in _IN_MIB:
             if wanted is not None and wanted != present:
                 found.append(Change(_IN_MIB[field.name], _mib(present), _mib(wanted), NEXT_BOOT))
         else:
-            found += _values(field.name, wanted, present)
+            found += _values(_WORDS.get(field.name, field.name), wanted, present)
     return tuple(found)
 
 
+Item = t.TypeVar("Item")
+
+
+def merged(wanted: Item, present: Item | None) -> Item:
+    """Return ``present`` with all that ``wanted`` sets."""
+    if present is None:
+        return wanted
+    found: dict[str, t.Any] = {}
+    for field in fields(wanted):  # type: ignore[arg-type]
+        value, before = getattr(wanted, field.name), getattr(present, field.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            found[field.name] = merged(value, before)
+        elif value not in (None, ()):
+            found[field.name] = value
+    return replace(present, **found)  # type: ignore[type-var]
+
+
+def overlaid(desired: Machine, patched: Machine) -> Machine:
+    """Return ``desired`` with the values that ``patched`` has for all that it sets; a device that is gone there goes."""
+    found: dict[str, t.Any] = {}
+    for field in fields(Machine):
+        wanted = getattr(desired, field.name)
+        if field.name in DEVICE_KEYS:
+            key = DEVICE_KEYS[field.name]
+            there = {getattr(device, key): device for device in getattr(patched, field.name)}
+            kept = ((device, there.get(getattr(device, key))) for device in wanted)
+            found[field.name] = tuple(_taken(device, other) for device, other in kept if other is not None)
+        elif field.name not in _NOT_COMPARED:
+            found[field.name] = _taken(wanted, getattr(patched, field.name))
+    return replace(desired, **found)
+
+
+def _taken(wanted: t.Any, patched: t.Any) -> t.Any:
+    """Return what ``patched`` has of that which ``wanted`` sets."""
+    if wanted in (None, ()):
+        return wanted
+    if is_dataclass(wanted) and not isinstance(wanted, type) and type(patched) is type(wanted):
+        pairs = ((field.name, getattr(wanted, field.name), getattr(patched, field.name)) for field in fields(wanted))
+        return replace(wanted, **{name: _taken(value, other) for name, value, other in pairs})
+    return patched
+
+
 def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -> list[Change]:
-    key = _DEVICE_KEYS[name]
+    key = DEVICE_KEYS[name]
     there = {getattr(device, key): device for device in present}
     found: list[Change] = []
     for device in wanted:
@@ -58,7 +95,7 @@ def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -
 
 
 def _values(path: str, wanted: t.Any, present: t.Any) -> list[Change]:
-    if wanted in (None, (), present):
+    if wanted in (None, (), present) or (wanted == "" and present is None):
         return []
     if is_dataclass(wanted) and not isinstance(wanted, type):
         if present is None:
@@ -74,7 +111,7 @@ def _values(path: str, wanted: t.Any, present: t.Any) -> list[Change]:
 def _plain(value: t.Any) -> t.Any:
     if is_dataclass(value) and not isinstance(value, type):
         pairs = ((field.name, _plain(getattr(value, field.name))) for field in fields(value))
-        return {name: plain for name, plain in pairs if plain is not None}
+        return {name: plain for name, plain in pairs if plain not in (None, [], {})}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value

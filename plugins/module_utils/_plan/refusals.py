@@ -9,21 +9,24 @@
 from __future__ import annotations
 
 from .._errors import ConflictError, SpecError
-from .._spec.instance import GUEST_AGENT, InstanceSpec
+from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
-from .existing import Existing
+from .claims import Amount
+from .existing import Existing, OwnDisk
 
 _GIB = 1024**3
 
 
-def check_ours(name: str, fleet: str | None, existing: Existing) -> InstanceRecord:
-    """Return the record of ``existing`` or refuse it: not ours, or of another fleet."""
+def check_ours(name: str, fleet: str | None, existing: Existing, adopt: bool = False) -> InstanceRecord:
+    """Return the record of ``existing`` or refuse it: not ours, or of another fleet; with ``adopt`` it becomes ours."""
     record = existing.record
+    if record is None and adopt:
+        return InstanceRecord(fleet=fleet, adopted=True)
     if record is None:
         raise ConflictError(
             f"A domain called {name} is on this host that kilonova.compute did not create; it is not touched."
-            " Take another name or remove that domain."
+            " Take another name, remove that domain, or take it over with adopt: true."
         )
     if record.fleet != fleet:
         raise ConflictError(
@@ -36,7 +39,7 @@ def check_ours(name: str, fleet: str | None, existing: Existing) -> InstanceReco
 def refuse_strays(name: str, existing: Existing) -> None:
     """Refuse to remove disks from below a snapshot, or in place of the one that is really used."""
     for disk in existing.disks:
-        if disk.strayed:
+        if disk.strayed and disk.is_ours:
             raise ConflictError(
                 f"Disk {disk.target} of instance {name} lies on {disk.source or 'nothing'} and not on the volume"
                 f" {disk.volume} of pool {disk.pool} that was made for it, after a snapshot or a move by hand; nothing"
@@ -44,86 +47,104 @@ def refuse_strays(name: str, existing: Existing) -> None:
             )
 
 
+def refuse_in_between(name: str, record: InstanceRecord, wanted: str | None) -> None:
+    """Refuse changes of an instance that an action has brought into a state which another one ends."""
+    if record.begun is not None and record.begun.action == "rebuild":
+        raise ConflictError(f"A rebuild of instance {name} was interrupted; run that action again, which finishes it.")
+    if record.rescue is not None or (record.begun is not None and "rescue" in record.begun.action):
+        raise ConflictError(f"Instance {name} is rescued and is not changed; run action unrescue before.")
+    if record.shelved and wanted not in (None, "stopped"):
+        raise ConflictError(f"Instance {name} is shelved and can't be {wanted}; run action unshelve before.")
+
+
 def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing) -> None:
     """Refuse a declaration that can't be brought about in place."""
-    if existing.state == "crashed" and spec.power_state == "running":
-        raise ConflictError(
-            f"Instance {spec.name} has crashed and is kept for inspection (on_crash: preserve); declare it stopped with"
-            " force: true before it can run again."
-        )
     _refuse_lost_disks(spec, existing)
-    _refuse_other_disk(spec, record, existing)
+    _refuse_smaller_disks(spec, record, existing)
     _refuse_other_machine(spec, desired, record, existing)
-    _refuse_loss_of_devices(spec, existing.machine)
 
 
 def _refuse_lost_disks(spec: InstanceSpec, existing: Existing) -> None:
+    used = {disk.target for disk in existing.live.disks} if existing.live else set()
     for disk in existing.disks:
-        if disk.missing and (existing.active or disk.strayed):
-            where = "runs" if existing.active else f"lies on {disk.source}"
+        if disk.missing and (disk.target in used or disk.strayed):
+            where = "runs" if disk.target in used else f"lies on {disk.source}"
             raise ConflictError(
                 f"Volume {disk.volume} of pool {disk.pool} is gone, and instance {spec.name}, whose disk {disk.target} it"
                 f" was, {where}; it is not touched."
             )
 
 
-def _refuse_other_disk(spec: InstanceSpec, record: InstanceRecord, existing: Existing) -> None:
-    wanted = spec.flavor.disk_gb
-    if not record.disks:
-        if wanted:
-            raise SpecError(
-                "flavor.disk_gb",
-                f"instance {spec.name} was made without a disk",
-                "declare 0, or remove the instance and create it anew",
-            )
-        return
-    capacity = existing.disks[0].capacity_bytes
-    shrinks = wanted * _GIB < capacity if wanted and capacity is not None else wanted < record.disk_gb
+def _refuse_smaller_disks(spec: InstanceSpec, record: InstanceRecord, existing: Existing) -> None:
+    if spec.flavor is not None:
+        root = existing.root
+        if root is None:
+            if spec.flavor.disk_gb:
+                raise SpecError(
+                    "flavor.disk_gb",
+                    f"instance {spec.name} was made without a disk",
+                    "declare 0, or remove the instance and create it anew",
+                )
+        elif spec.flavor.disk_gb or not record.adopted:
+            _refuse_smaller("flavor.disk_gb", spec.name, spec.flavor.disk_gb, record.disk_gb, root)
+    volumes = {disk.volume: disk for disk in existing.disks if not disk.is_root}
+    for index, volume in enumerate(spec.volumes or ()):
+        if volume.name in volumes and volume.size_gb is not None:
+            _refuse_smaller(f"volumes[{index}].size_gb", spec.name, volume.size_gb, 0, volumes[volume.name])
+
+
+def _refuse_smaller(option: str, name: str, wanted: int, recorded: int, disk: OwnDisk) -> None:
+    capacity = disk.capacity_bytes
+    shrinks = wanted * _GIB < capacity if wanted and capacity is not None else wanted < recorded
     if shrinks:
-        present = record.disk_gb if capacity is None else -(-capacity // _GIB)
+        present = recorded if capacity is None else -(-capacity // _GIB)
         raise SpecError(
-            "flavor.disk_gb",
-            f"the disk of instance {spec.name} has {present} GiB and would shrink to {wanted} GiB, which destroys data",
+            option,
+            f"disk {disk.target} of instance {name} has {present} GiB and would shrink to {wanted} GiB, which destroys"
+            " data",
             f"declare at least {present}",
         )
 
 
 def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing) -> None:
-    target = record.disks[0].target if record.disks else None
+    target = existing.root.target if existing.root else None
     root = next((disk for disk in existing.machine.disks if disk.target == target), None)
     boot = existing.machine.os
-    pairs = [
-        ("image", spec.image or "no image", record.image or "no image"),
-        ("machine_type", desired.os.machine, boot.machine),
-        ("arch", desired.os.arch, boot.arch),
-    ]
+    pairs = [("machine_type", desired.os.machine, boot.machine), ("arch", desired.os.arch, boot.arch)]
+    if spec.image is not None and not record.adopted:
+        pairs.append(("image", spec.image, record.image or "no image"))
     if root is not None:
         pairs += [("disk_bus", spec.disk_bus, root.bus), ("disk_format", spec.disk_format, root.format)]
     if spec.boot.firmware is not None:
         pairs.append(("boot.firmware", spec.boot.firmware, boot.firmware or "bios"))
     for option, declared, present in pairs:
-        if present is not None and declared != present:
+        if None not in (declared, present) and declared != present:
+            remedy = (
+                "rebuild it from the other image" if option == "image" else "remove the instance and create it anew"
+            )
             raise SpecError(
                 option,
                 f"instance {spec.name} was made with {present} and can't become {declared} in place",
-                f"declare {present}, or remove the instance and create it anew",
+                f"declare {present}, or {remedy}",
             )
 
 
-def _refuse_loss_of_devices(spec: InstanceSpec, machine: Machine) -> None:
-    hardware = spec.hardware
-    for option, declared, present in (
-        ("graphics.type", spec.graphics.type != "none", bool(machine.graphics)),
-        ("console.log", hardware.console_log, any(serial.log for serial in machine.serials)),
-        ("rng", hardware.rng, machine.rng is not None),
-        ("guest_agent", hardware.guest_agent, any(channel.name == GUEST_AGENT for channel in machine.channels)),
+def refuse_headroom(spec: InstanceSpec, desired: Machine, balloon: str | None, host: Amount) -> None:
+    """Refuse headroom that the host could never give, or that a guest without ``balloon`` would have from the start."""
+    for option, declared, there, unit in (
+        ("max_vcpus", spec.max_vcpus, host.vcpus, "CPUs"),
+        ("max_memory_mb", spec.max_memory_mb, host.memory_mb, "MiB of memory"),
     ):
-        if present and not declared:
+        if declared is not None and declared > there:
             raise SpecError(
-                option,
-                f"instance {spec.name} was made with this device and can't lose it in place",
-                "declare it, or remove the instance and create it anew",
+                option, f"{declared} is more than this host has: {there} {unit}", f"declare at most {there}"
             )
+    if balloon == "none" and (desired.current_memory_kib or 0) < desired.memory_kib:
+        raise SpecError(
+            "max_memory_mb",
+            f"instance {spec.name} has no memory balloon, so it would have all of it",
+            "declare balloon: true, or leave out max_memory_mb",
+        )
 
 
 def _fleet(fleet: str | None) -> str:

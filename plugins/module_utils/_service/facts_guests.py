@@ -63,9 +63,18 @@ class Guest:
         return self.machine.record
 
     @property
+    def vcpus(self) -> int:
+        """Return the vCPUs it was promised; of another's guest the most it can have."""
+        if self.record is None or self.record.adopted:
+            return self.machine.vcpus
+        return max(self.record.vcpus, self.machine.current_vcpus or 0)
+
+    @property
     def memory_mb(self) -> int:
-        """Return the most memory it can have."""
-        return -(-self.machine.memory_kib // _KIB_PER_MIB)
+        """Return the MiB it was promised; of another's guest the most it can have."""
+        if self.record is None or self.record.adopted:
+            return -(-self.machine.memory_kib // _KIB_PER_MIB)
+        return max(self.record.memory_mb, -(-(self.machine.current_memory_kib or 0) // _KIB_PER_MIB))
 
     @property
     def is_shelved(self) -> bool:
@@ -75,7 +84,7 @@ class Guest:
     @property
     def claimed_vcpus(self) -> int:
         """Return the vCPUs of the host that it was promised."""
-        return 0 if self.is_shelved else self.machine.vcpus
+        return 0 if self.is_shelved else self.vcpus
 
     @property
     def claimed_memory_mb(self) -> int:
@@ -85,9 +94,7 @@ class Guest:
     @property
     def power_state(self) -> str:
         """Return Nova's word for its state."""
-        if self.reading.state == "shutoff" and self.reading.has_saved_memory:
-            return "suspended"
-        return _POWER_STATES.get(self.reading.state, "nostate")
+        return power_state(self.reading)
 
     def writable_blocks(self) -> t.Iterator[tuple[Disk, BlockStats]]:
         """Give the disks that take room of the host, with their sizes."""
@@ -98,16 +105,30 @@ class Guest:
 
     def disk_gb(self) -> int:
         """Return the declared size of an instance of ours, and what all disks of another guest can grow to."""
-        if self.record:
-            return self.record.disk_gb
+        if self.record and not self.record.adopted:
+            return self.record.disk_gb + self._volumes_gb(None)
         return _whole_gib(block.capacity_bytes or 0 for _disk, block in self.writable_blocks())
 
     def disk_gb_in(self, pool: PoolPlace) -> int:
         """Return how much of the pool it was promised."""
-        if self.record:
-            return self.record.disk_gb if any(disk.pool == pool.name for disk in self.record.disks) else 0
+        if self.record and not self.record.adopted:
+            root = self.record.root
+            return self._volumes_gb(pool.name) + (self.record.disk_gb if root and root.pool == pool.name else 0)
         own = (block for _disk, block in self.writable_blocks() if pool.holds(block.path))
         return _whole_gib(block.capacity_bytes or 0 for block in own)
+
+    def _volumes_gb(self, pool: str | None) -> int:
+        """Return what the volumes beside the root disk can grow to that were made for it, in one pool or in all."""
+        record = self.record or _NO_RECORD
+        made = {disk.target for disk in record.disks if disk != record.root and pool in (None, disk.pool)}
+        return _whole_gib(block.capacity_bytes or 0 for block in self.reading.blocks if block.target in made)
+
+
+def power_state(reading: GuestReading) -> str:
+    """Return Nova's word for a domain's state."""
+    if reading.state == "shutoff" and reading.has_saved_memory:
+        return "suspended"
+    return _POWER_STATES.get(reading.state, "nostate")
 
 
 def understand(readings: t.Iterable[GuestReading]) -> list[Guest]:
@@ -125,7 +146,7 @@ def instance_row(guest: Guest) -> dict[str, t.Any]:
         "fleet": record.fleet,
         "flavor": record.flavor or None,
         "image": record.image,
-        "vcpus": guest.machine.vcpus,
+        "vcpus": guest.vcpus,
         "memory_mb": guest.memory_mb,
         "disk_gb": guest.disk_gb(),
         "power_state": guest.power_state,

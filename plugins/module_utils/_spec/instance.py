@@ -4,84 +4,84 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What a user declares of one instance. All bad input of an instance dies in ``InstanceSpec.from_params``."""
+"""What a user declares of one instance. All bad input dies in ``InstanceSpec.from_params``.
+
+None is "not declared": a new instance gets the default (:meth:`InstanceSpec.completed`), one that is there keeps what it has.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from .._errors import SpecError
+from .disk import VolumeSpec, read_volumes
 from .flavor import Flavor
 from .names import check_name
+from .nic import NicSpec, read_nics
+from .patch import PatchSpec, patches_from_params
 
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_MULTICAST_BIT = 1
 _MOST_CDROMS = 20
 GUEST_AGENT = "org.qemu.guest_agent.0"
 """The channel that QEMU's guest agent listens on."""
 
 
 @dataclass(frozen=True)
-class NicSpec:
-    """One NIC: exactly one of ``network``, ``bridge`` and ``user``."""
-
-    mac: str
-    network: str | None
-    bridge: str | None
-    user: bool
-    portgroup: str | None
-    model: str
-
-    @property
-    def kind(self) -> str:
-        """Return libvirt's interface type."""
-        return "user" if self.user else "bridge" if self.bridge else "network"
-
-
-@dataclass(frozen=True)
 class GraphicsSpec:
     """A graphical console: ``type`` vnc or none."""
 
-    type: str
-    listen: str
-    port: int | None
-    keymap: str | None
+    type: str | None = None
+    listen: str | None = None
+    port: int | None = None
+    keymap: str | None = None
 
 
 @dataclass(frozen=True)
 class BootSpec:
     """From what and how the machine boots."""
 
-    devices: tuple[str, ...]
-    menu: bool
-    firmware: str | None
+    devices: tuple[str, ...] | None = None
+    menu: bool | None = None
+    firmware: str | None = None
 
 
 @dataclass(frozen=True)
 class HardwareSpec:
     """The virtual hardware besides CPU, memory, disks and NICs."""
 
-    arch: str | None
-    machine_type: str | None
-    cpu_mode: str | None
-    cpu_model: str | None
-    acpi: bool
-    apic: bool
-    pae: bool | None
-    clock: str
-    on_poweroff: str
-    on_reboot: str
-    on_crash: str
-    emulator: str | None
-    video: str | None
-    console_log: bool
-    rng: bool
-    balloon: bool
-    guest_agent: bool
+    arch: str | None = None
+    machine_type: str | None = None
+    cpu_mode: str | None = None
+    cpu_model: str | None = None
+    acpi: bool | None = None
+    apic: bool | None = None
+    pae: bool | None = None
+    clock: str | None = None
+    on_poweroff: str | None = None
+    on_reboot: str | None = None
+    on_crash: str | None = None
+    emulator: str | None = None
+    video: str | None = None
+    console_log: bool | None = None
+    rng: bool | None = None
+    balloon: bool | None = None
+    guest_agent: bool | None = None
+
+
+_NEW_HARDWARE: dict[str, t.Any] = {
+    "acpi": True,
+    "apic": True,
+    "clock": "utc",
+    "on_poweroff": "destroy",
+    "on_reboot": "restart",
+    "on_crash": "destroy",
+    "console_log": True,
+    "rng": True,
+    "balloon": True,
+    "guest_agent": True,
+}
 
 
 @dataclass(frozen=True)
@@ -89,64 +89,102 @@ class InstanceSpec:
     """One declared instance."""
 
     name: str
-    fleet: str | None
-    flavor: Flavor
-    image: str | None
-    power_state: str
-    disk_bus: str
-    disk_format: str
-    disk_cache: str | None
-    disk_discard: str | None
-    cdroms: tuple[str, ...]
-    nics: tuple[NicSpec, ...]
-    boot: BootSpec
-    graphics: GraphicsSpec
-    hardware: HardwareSpec
-    metadata: tuple[tuple[str, str], ...]
-    protected: bool
+    fleet: str | None = None
+    flavor: Flavor | None = None
+    max_vcpus: int | None = None
+    max_memory_mb: int | None = None
+    image: str | None = None
+    power_state: str | None = None
+    autostart: bool | None = None
+    disk_bus: str | None = None
+    disk_format: str | None = None
+    disk_cache: str | None = None
+    disk_discard: str | None = None
+    cdroms: tuple[str, ...] | None = None
+    volumes: tuple[VolumeSpec, ...] | None = None
+    nics: tuple[NicSpec, ...] | None = None
+    boot: BootSpec = BootSpec()
+    graphics: GraphicsSpec = GraphicsSpec()
+    hardware: HardwareSpec = HardwareSpec()
+    metadata: tuple[tuple[str, str], ...] | None = None
+    protected: bool | None = None
+    patches: tuple[PatchSpec, ...] | None = None
+    adopt: bool = False
 
     @classmethod
     def from_params(cls, params: dict[str, t.Any], fleet: str | None) -> InstanceSpec:
         """Validate the options of one instance (see ``_options.instance_options``)."""
         name = check_name("name", params["name"])
-        if params["flavor"] is None:
-            raise SpecError("flavor", "it is missing", "state: present needs vcpus, memory_mb and disk_gb")
         if fleet is not None:
             check_name("fleet", fleet)
-        flavor = Flavor.from_params(params["flavor"])
-        image = params["image"]
-        if image is not None:
-            check_name("image", image)
-        if (
-            image is None
-            and flavor.disk_gb == 0
-            and not params["cdroms"]
-            and "network" not in params["boot"]["devices"]
-        ):
-            raise SpecError(
-                "image",
-                f"instance {name} has nothing to boot from",
-                "give an image, a flavor.disk_gb above 0, or cdroms",
-            )
-        if len(params["cdroms"]) > _MOST_CDROMS:
-            raise SpecError("cdroms", f"{len(params['cdroms'])} are too many", f"give at most {_MOST_CDROMS}")
-        return cls(
+        if params["image"] is not None:
+            check_name("image", params["image"])
+        flavor = Flavor.from_params(params["flavor"]) if params["flavor"] is not None else None
+        cdroms = params["cdroms"]
+        if cdroms is not None and len(cdroms) > _MOST_CDROMS:
+            raise SpecError("cdroms", f"{len(cdroms)} are too many", f"give at most {_MOST_CDROMS}")
+        metadata = params["metadata"]
+        spec = cls(
             name=name,
             fleet=fleet,
             flavor=flavor,
-            image=image,
+            max_vcpus=params["max_vcpus"],
+            max_memory_mb=params["max_memory_mb"],
+            image=params["image"],
             power_state=params["power_state"],
+            autostart=params["autostart"],
             disk_bus=params["disk_bus"],
             disk_format=params["disk_format"],
             disk_cache=params["disk_cache"],
             disk_discard=params["disk_discard"],
-            cdroms=tuple(check_name("cdroms", cdrom) for cdrom in params["cdroms"]),
-            nics=_nics(params["networks"], fleet, name),
-            boot=BootSpec(tuple(params["boot"]["devices"]), params["boot"]["menu"], params["boot"]["firmware"]),
+            cdroms=None if cdroms is None else tuple(check_name("cdroms", cdrom) for cdrom in cdroms),
+            volumes=None if params["volumes"] is None else read_volumes(params["volumes"], name),
+            nics=None if params["networks"] is None else read_nics(params["networks"], fleet, name),
+            boot=_boot(params["boot"]),
             graphics=_graphics(params["graphics"]),
             hardware=_hardware(params),
-            metadata=tuple(sorted((str(key), str(value)) for key, value in params["metadata"].items())),
+            metadata=None if metadata is None else tuple(sorted((str(key), str(metadata[key])) for key in metadata)),
             protected=params["protected"],
+            patches=None if params["xml_patch"] is None else patches_from_params(params["xml_patch"]),
+            adopt=params["adopt"],
+        )
+        _check_headroom(spec)
+        return spec
+
+    def completed(self) -> InstanceSpec:
+        """Return the declaration of a new instance: what is not declared has its default; or refuse what can't be new."""
+        if self.flavor is None:
+            raise SpecError("flavor", "it is missing", "a new instance needs vcpus, memory_mb and disk_gb")
+        if self.power_state == "suspended":
+            raise SpecError(
+                "power_state", f"instance {self.name} is new and has no memory to save", "declare running first"
+            )
+        devices = self.boot.devices or ("hd",)
+        if self.image is None and self.flavor.disk_gb == 0 and not self.cdroms and "network" not in devices:
+            raise SpecError(
+                "image",
+                f"instance {self.name} has nothing to boot from",
+                "give an image, a flavor.disk_gb above 0, or cdroms",
+            )
+        new_hardware = {key: value for key, value in _NEW_HARDWARE.items() if getattr(self.hardware, key) is None}
+        graphics = self.graphics
+        if graphics.type is None:
+            graphics = replace(graphics, type="vnc")
+        if graphics.listen is None:
+            graphics = replace(graphics, listen="127.0.0.1")
+        return replace(
+            self,
+            power_state=self.power_state or "running",
+            disk_bus=self.disk_bus or "virtio",
+            disk_format=self.disk_format or "qcow2",
+            cdroms=self.cdroms or (),
+            volumes=self.volumes or (),
+            nics=tuple(replace(nic, model=nic.model or "virtio") for nic in self.nics or ()),
+            boot=replace(self.boot, devices=devices, menu=bool(self.boot.menu)),
+            graphics=graphics,
+            hardware=replace(self.hardware, **new_hardware),
+            metadata=self.metadata or (),
+            protected=bool(self.protected),
         )
 
     def digest(self) -> str:
@@ -155,36 +193,8 @@ class InstanceSpec:
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
 
 
-def stable_mac(fleet: str | None, name: str, index: int) -> str:
-    """Return the MAC address of an instance's ``index``-th NIC: the same at every run and on every host.
-
-    32 bits of a digest behind 52:54, QEMU's locally administered prefix.
-    """
-    seed = json.dumps([fleet, name, index])
-    octets = hashlib.sha256(seed.encode()).digest()[:4]
-    return "52:54:" + ":".join(f"{octet:02x}" for octet in octets)
-
-
-def _nics(networks: list[dict[str, t.Any]], fleet: str | None, name: str) -> tuple[NicSpec, ...]:
-    nics = tuple(_nic(nic, f"networks[{index}]", stable_mac(fleet, name, index)) for index, nic in enumerate(networks))
-    macs = [nic.mac for nic in nics]
-    for mac in macs:
-        if macs.count(mac) > 1:
-            raise SpecError("networks", f"instance {name} has the MAC address {mac} twice", "each NIC needs its own")
-    return nics
-
-
-def _nic(nic: dict[str, t.Any], option: str, generated_mac: str) -> NicSpec:
-    given = [key for key in ("network", "bridge", "user") if nic[key]]
-    if len(given) != 1:
-        problem = f"{' and '.join(given)} are given together" if given else "none of network, bridge and user is given"
-        raise SpecError(option, problem, "give exactly one of network, bridge and user: true")
-    if nic["portgroup"] and not nic["network"]:
-        raise SpecError(f"{option}.portgroup", "only a network has port groups", "give it together with network")
-    mac = (nic["mac"] or generated_mac).lower()
-    if not _MAC.fullmatch(mac) or int(mac[:2], 16) & _MULTICAST_BIT:
-        raise SpecError(f"{option}.mac", f"{mac!r} is not a unicast MAC address", "write it as 52:54:00:12:34:56")
-    return NicSpec(mac, nic["network"], nic["bridge"], bool(nic["user"]), nic["portgroup"], nic["model"])
+def _boot(boot: dict[str, t.Any]) -> BootSpec:
+    return BootSpec(None if boot["devices"] is None else tuple(boot["devices"]), boot["menu"], boot["firmware"])
 
 
 def _graphics(graphics: dict[str, t.Any]) -> GraphicsSpec:
@@ -217,3 +227,21 @@ def _hardware(params: dict[str, t.Any]) -> HardwareSpec:
         balloon=params["balloon"],
         guest_agent=params["guest_agent"],
     )
+
+
+def _check_headroom(spec: InstanceSpec) -> None:
+    flavor = spec.flavor
+    for option, most, least in (
+        ("max_vcpus", spec.max_vcpus, flavor.vcpus if flavor else 1),
+        ("max_memory_mb", spec.max_memory_mb, flavor.memory_mb if flavor else 1),
+    ):
+        if most is not None and most < least:
+            raise SpecError(
+                option, f"{most} is less than the instance has from the start", f"it must be at least {least}"
+            )
+    if spec.max_vcpus is not None and flavor and flavor.sockets is not None and spec.max_vcpus != flavor.vcpus:
+        raise SpecError(
+            "max_vcpus",
+            f"the flavor's topology is one of {flavor.vcpus} vCPUs, so there is no room for {spec.max_vcpus}",
+            "leave out max_vcpus or the topology in flavor.extra_specs",
+        )

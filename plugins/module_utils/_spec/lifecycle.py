@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
+from .waiting import NO_WAIT, WaitSpec
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,27 @@ class Lifecycle:
     force: bool
     """Whether a guest may be switched off hard after ``shutdown_timeout`` seconds."""
     shutdown_timeout: int
+    allow_power_cycle: bool = False
+    """Whether a running guest may be powered off, as it likes, and on again for what can't be changed while it runs."""
+    keep_disks: bool = False
+    """Whether the disks stay when the instance is removed."""
+    wait: WaitSpec = NO_WAIT
+    """What is waited for of the instances that run."""
 
     @classmethod
     def from_params(cls, params: dict[str, t.Any]) -> Lifecycle:
-        """Validate the options."""
+        """Validate the options; compute_instance_action has not all of them."""
         timeout = params["shutdown_timeout"]
         if timeout < 0:
             raise SpecError("shutdown_timeout", f"{timeout} is too small", "it is in seconds, 0 or more")
         limits = Limits.from_params(params["limits"])
-        return cls(params["pool"], params["virt_type"], limits, params["force"], timeout)
+        return cls(
+            pool=params["pool"],
+            virt_type=params["virt_type"],
+            limits=limits,
+            force=params["force"],
+            shutdown_timeout=timeout,
+            allow_power_cycle=params.get("allow_power_cycle", False),
+            keep_disks=params.get("keep_disks", False),
+            wait=WaitSpec.from_params(params) if "wait_for" in params else NO_WAIT,
+        )

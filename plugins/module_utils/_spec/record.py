@@ -74,8 +74,22 @@ class InstanceRecord:
     """ISO 8601, UTC."""
     labels: tuple[tuple[str, str], ...] = ()
     disks: tuple[OwnedDisk, ...] = ()
+    """What was made for the instance and goes with it; the root disk first."""
+    attached: tuple[OwnedDisk, ...] = ()
+    """Volumes that were there before and stay when the instance goes."""
+    nics: tuple[str, ...] = ()
+    """MAC addresses of the NICs that were declared; others were plugged by somebody else."""
+    adopted: bool = False
+    """The domain was there before the collection."""
+    patches: tuple[str, ...] = ()
+    """Digests of the patches that the definition was changed by."""
     shelved: bool = False
     """It is off, and the host's vCPUs and memory are promised to others."""
     begun: Begun | None = None
     rescue: Rescue | None = None
     schema: int = SCHEMA_VERSION
+
+    @property
+    def root(self) -> OwnedDisk | None:
+        """Return the disk that was made for the instance to boot from; None for one that was made without, or adopted."""
+        return self.disks[0] if self.disks and (self.image or self.disk_gb) else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._spec.capabilities import DomainCapabilities
 from .document import Element, XmlError, as_int, attribute, parse, text_of, to_text
 from .numbers import kib_of, parse_id_set
 
@@ -96,33 +97,6 @@ class HostCapabilities:
         return _unique(machine for guest in self.guests_of(arch) for machine in guest.machines)
 
 
-@dataclass(frozen=True)
-class DomainCapabilities:
-    """``<domainCapabilities>``: what guests of one domain type, architecture and machine may be made of."""
-
-    emulator: str | None = None
-    virt_type: str = ""
-    machine: str | None = None
-    """The machine's own name, not its alias; None where the hypervisor has no machine types."""
-    arch: str = ""
-    max_vcpus: int | None = None
-    firmwares: tuple[str, ...] = ()
-    """What ``<os firmware=''>`` may be."""
-    loaders: tuple[str, ...] = ()
-    """Firmware files."""
-    has_secure_boot: bool = False
-    cpu_modes: tuple[str, ...] = ()
-    cpu_models: tuple[str, ...] = ()
-    """Models that mode custom can use here."""
-    disk_buses: tuple[str, ...] = ()
-    disk_devices: tuple[str, ...] = ()
-    graphics_types: tuple[str, ...] = ()
-    video_models: tuple[str, ...] = ()
-    rng_models: tuple[str, ...] = ()
-    rng_backends: tuple[str, ...] = ()
-    tpm_models: tuple[str, ...] = ()
-
-
 def read_host(text: str) -> HostCapabilities:
     """Return what the host's capabilities say."""
     root = _parse(text, "capabilities")
@@ -165,6 +139,16 @@ def read_domain_capabilities(text: str) -> DomainCapabilities:
         rng_models=_enum(root, "devices/rng", "model"),
         rng_backends=_enum(root, "devices/rng", "backendModel"),
         tpm_models=_enum(root, "devices/tpm", "model"),
+        tpm_backends=_enum(root, "devices/tpm", "backendModel"),
+        tpm_versions=_enum(root, "devices/tpm", "backendVersion"),
+        blocked_cpu_models=tuple(
+            model.text for model in root.iterfind("cpu/mode[@name='custom']/model[@usable='no']") if model.text
+        ),
+        filesystem_drivers=_enum(root, "devices/filesystem", "driverType"),
+        memory_sources=_enum(root, "memoryBacking", "sourceType"),
+        channel_types=_enum(root, "devices/channel", "type"),
+        has_sev=attribute(root, "features/sev", "supported") == "yes",
+        sections=_unique(section.tag for path in ("*", "devices/*", "features/*") for section in root.iterfind(path)),
     )
 
 

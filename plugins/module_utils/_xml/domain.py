@@ -17,39 +17,69 @@ from __future__ import annotations
 from .._spec.machine import Machine
 from .document import Element, XmlError, as_int, attribute, ensure, new, parse, put, text_of, to_text
 from .domain_console import put_channels, put_graphics, put_serials, read_channels, read_graphics, read_serials
+from .domain_cpu import put_cpu, read_cpu
 from .domain_disk import put_disks, read_disks
-from .domain_extra import put_balloon, put_rng, put_scsi_model, put_video, read_balloon_stats, read_rng, read_scsi_model
+from .domain_extra import (
+    put_balloon,
+    put_pcie_ports,
+    put_rng,
+    put_scsi,
+    put_video,
+    read_balloon_stats,
+    read_pcie_ports,
+    read_rng,
+    read_rng_rate,
+    read_scsi,
+)
+from .domain_fs import put_filesystems, read_filesystems
+from .domain_hostdev import put_hostdevs, read_hostdevs
+from .domain_memory import put_memory, put_memory_backing, put_vcpus, read_memory, read_memory_backing
 from .domain_nic import put_nics, read_nics
 from .domain_platform import (
     put_clock,
-    put_cpu,
     put_features,
     put_os,
+    put_suspend,
     put_sysinfo,
-    read_cpu,
     read_features,
     read_os,
+    read_suspend,
     read_sysinfo,
     settle_boot,
 )
+from .domain_security import put_launch_security, put_tpm, read_launch_security, read_tpm
+from .domain_small import (
+    put_sound,
+    put_tablet,
+    put_vsock,
+    put_watchdogs,
+    read_tablet,
+    read_vsock,
+    read_watchdogs,
+)
+from .domain_tune import (
+    put_cpu_tune,
+    put_iothreads,
+    put_numa_tune,
+    read_cpu_tune,
+    read_iothreads,
+    read_numa_tune,
+)
 from .record import find_record, put_record
 
-_KIB = 1024
-_UNITS = {
-    "b": 1,
-    "bytes": 1,
-    **{letter: _KIB**power for power, letter in enumerate("kmgtpe", 1)},
-    **{f"{letter}ib": _KIB**power for power, letter in enumerate("kmgtpe", 1)},
-    **{f"{letter}b": 1000**power for power, letter in enumerate("kmgtpe", 1)},
-}
 _ORDER = (
     "name",
     "uuid",
     "title",
     "metadata",
+    "maxMemory",
     "memory",
     "currentMemory",
+    "memoryBacking",
     "vcpu",
+    "iothreads",
+    "cputune",
+    "numatune",
     "sysinfo",
     "os",
     "features",
@@ -58,7 +88,9 @@ _ORDER = (
     "on_poweroff",
     "on_reboot",
     "on_crash",
+    "pm",
     "devices",
+    "launchSecurity",
 )
 """In which order libvirt writes what this file writes."""
 
@@ -86,8 +118,8 @@ def read(xml: str) -> Machine:
     devices = domain.find("devices")
     if devices is None:
         devices = new("devices")
-    memory = _memory(domain, "memory") or 0
-    current_memory = _memory(domain, "currentMemory")
+    memory = read_memory(domain, "memory") or 0
+    current_memory = read_memory(domain, "currentMemory")
     vcpus = as_int(text_of(domain, "vcpu")) or 1
     return Machine(
         type=domain.get("type", ""),
@@ -99,6 +131,12 @@ def read(xml: str) -> Machine:
         current_memory_kib=memory if current_memory is None else current_memory,
         vcpus=vcpus,
         current_vcpus=as_int(attribute(domain, "vcpu", "current")) or vcpus,
+        max_memory_kib=read_memory(domain, "maxMemory"),
+        memory_slots=as_int(attribute(domain, "maxMemory", "slots")),
+        memory_backing=read_memory_backing(domain),
+        cpu_tune=read_cpu_tune(domain),
+        numa_tune=read_numa_tune(domain),
+        iothreads=read_iothreads(domain),
         sysinfo=read_sysinfo(domain),
         os=read_os(domain),
         features=read_features(domain),
@@ -107,17 +145,34 @@ def read(xml: str) -> Machine:
         on_poweroff=text_of(domain, "on_poweroff"),
         on_reboot=text_of(domain, "on_reboot"),
         on_crash=text_of(domain, "on_crash"),
+        suspend_to_memory=read_suspend(domain, "to-mem"),
+        suspend_to_disk=read_suspend(domain, "to-disk"),
         emulator=text_of(devices, "emulator"),
         disks=read_disks(devices),
         nics=read_nics(devices),
         graphics=read_graphics(devices),
         serials=read_serials(devices),
         channels=read_channels(devices),
-        scsi_model=read_scsi_model(devices),
+        watchdogs=read_watchdogs(devices),
+        hostdevs=read_hostdevs(devices),
+        filesystems=read_filesystems(devices),
+        tpm=read_tpm(devices),
+        vsock=read_vsock(devices),
+        scsi_model=read_scsi(devices, "model"),
+        scsi_queues=as_int(read_scsi(devices, "queues")),
+        scsi_iothread=as_int(read_scsi(devices, "iothread")),
+        pcie_ports=read_pcie_ports(devices),
         video=attribute(devices, "video/model", "type"),
+        video_vram_kib=as_int(attribute(devices, "video/model", "vram")),
+        video_heads=as_int(attribute(devices, "video/model", "heads")),
+        sound=attribute(devices, "sound", "model"),
+        tablet=read_tablet(devices),
         rng=read_rng(devices),
+        rng_rate_bytes=read_rng_rate(devices, "bytes"),
+        rng_rate_period_ms=read_rng_rate(devices, "period"),
         balloon=attribute(devices, "memballoon", "model"),
         balloon_stats_seconds=read_balloon_stats(devices),
+        launch_security=read_launch_security(domain),
     )
 
 
@@ -134,8 +189,12 @@ def _put(domain: Element, machine: Machine) -> None:
     put(domain, "uuid", machine.uuid)
     put(domain, "title", machine.title)
     put_record(domain, machine.record)
-    _put_memory(domain, machine)
-    _put_vcpus(domain, machine)
+    put_memory(domain, machine)
+    put_memory_backing(domain, machine.memory_backing)
+    put_vcpus(domain, machine)
+    put_iothreads(domain, machine.iothreads)
+    put_cpu_tune(domain, machine.cpu_tune)
+    put_numa_tune(domain, machine.numa_tune)
     put_sysinfo(domain, machine.sysinfo)
     put_os(domain, machine.os)
     put_features(domain, machine.features)
@@ -144,7 +203,10 @@ def _put(domain: Element, machine: Machine) -> None:
     put(domain, "on_poweroff", machine.on_poweroff)
     put(domain, "on_reboot", machine.on_reboot)
     put(domain, "on_crash", machine.on_crash)
+    put_suspend(domain, "to-mem", machine.suspend_to_memory)
+    put_suspend(domain, "to-disk", machine.suspend_to_disk)
     _put_devices(ensure(domain, "devices"), machine)
+    put_launch_security(domain, machine.launch_security)
     settle_boot(domain, machine)
 
 
@@ -160,46 +222,19 @@ def _place(domain: Element, child: Element) -> None:
 def _put_devices(devices: Element, machine: Machine) -> None:
     put(devices, "emulator", machine.emulator)
     put_disks(devices, machine.disks)
-    put_scsi_model(devices, machine.scsi_model)
+    put_scsi(devices, machine.scsi_model, machine.scsi_queues, machine.scsi_iothread)
+    put_pcie_ports(devices, machine.pcie_ports)
+    put_filesystems(devices, machine.filesystems)
     put_nics(devices, machine.nics)
     put_serials(devices, machine.serials)
     put_channels(devices, machine.channels)
+    put_tablet(devices, machine.tablet)
+    put_tpm(devices, machine.tpm)
     put_graphics(devices, machine.graphics)
-    put_video(devices, machine.video)
+    put_sound(devices, machine.sound)
+    put_video(devices, machine.video, machine.video_vram_kib, machine.video_heads)
+    put_hostdevs(devices, machine.hostdevs)
+    put_watchdogs(devices, machine.watchdogs)
     put_balloon(devices, machine.balloon, machine.balloon_stats_seconds)
-    put_rng(devices, machine.rng)
-
-
-def _put_memory(domain: Element, machine: Machine) -> None:
-    if machine.memory_kib:
-        put(domain, "memory", machine.memory_kib, unit="KiB")
-        current = _memory(domain, "currentMemory")
-        if current is not None and current > machine.memory_kib:
-            put(domain, "currentMemory", machine.memory_kib, unit="KiB")
-    if machine.current_memory_kib is not None:
-        put(domain, "currentMemory", machine.current_memory_kib, unit="KiB")
-
-
-def _put_vcpus(domain: Element, machine: Machine) -> None:
-    before = (text_of(domain, "vcpu"), attribute(domain, "vcpu", "current"))
-    put(domain, "vcpu", machine.vcpus, current=machine.current_vcpus)
-    vcpu = domain.find("vcpu")
-    if (as_int(vcpu.get("current")) or 0) > machine.vcpus:
-        vcpu.attrib.pop("current")
-    detail = domain.find("vcpus")
-    # The list names each vCPU and must agree with the numbers; libvirt makes a new one.
-    if detail is not None and before != (vcpu.text, vcpu.get("current")):
-        domain.remove(detail)
-
-
-def _memory(domain: Element, tag: str) -> int | None:
-    text = text_of(domain, tag)
-    if text is None:
-        return None
-    number = as_int(text)
-    unit = attribute(domain, tag, "unit") or "KiB"
-    factor = _UNITS.get(unit.lower())
-    if number is None or factor is None:
-        raise XmlError(f"The domain's <{tag}> cannot be read: {text!r} of unit {unit!r} is not an amount of memory.")
-    # Up to whole KiB, as libvirt does.
-    return -(-number * factor // _KIB)
+    put_rng(devices, machine.rng, machine.rng_rate_bytes, machine.rng_rate_period_ms)
+    put_vsock(devices, machine.vsock)

@@ -26,7 +26,10 @@ def put_graphics(devices: Element, several: tuple[Graphics, ...]) -> None:
             element = add(devices, "graphics", type=graphics.type)
         if graphics.autoport and graphics.port is None:
             element.attrib.pop("port", None)
-        set_attributes(element, port=graphics.port, autoport=graphics.autoport, keymap=graphics.keymap)
+        if graphics.autoport and graphics.tls_port is None:
+            element.attrib.pop("tlsPort", None)
+        set_attributes(element, port=graphics.port, tlsPort=graphics.tls_port, autoport=graphics.autoport)
+        set_attributes(element, keymap=graphics.keymap)
         if graphics.listen is not None:
             _put_listen(element, graphics.listen)
 
@@ -38,7 +41,7 @@ def read_serials(devices: Element) -> tuple[Serial, ...]:
 
 def put_serials(devices: Element, serials: tuple[Serial, ...]) -> None:
     """Write serial ports, each found by its number or appended; the first console of all is on the first of them."""
-    present = {_port(element, index): element for index, element in enumerate(devices.iterfind("serial"))}
+    present = {port_of(element, index): element for index, element in enumerate(devices.iterfind("serial"))}
     for serial in serials:
         element = present.get(serial.port)
         _put_serial(add(devices, "serial") if element is None else element, serial)
@@ -50,28 +53,42 @@ def put_serials(devices: Element, serials: tuple[Serial, ...]) -> None:
 
 def read_channels(devices: Element) -> tuple[Channel, ...]:
     """Return the channels that have a name."""
-    names = (attribute(channel, "target", "name") for channel in devices.iterfind("channel"))
-    return tuple(Channel(name) for name in names if name)
+    return tuple(Channel(name, channel.get("type", "")) for name, channel in _named_channels(devices).items())
 
 
 def put_channels(devices: Element, channels: tuple[Channel, ...]) -> None:
-    """Append those ``channels`` whose name is not there."""
-    present = set(read_channels(devices))
+    """Write channels, each found by its name or appended; another type has another source."""
+    present = _named_channels(devices)
     for channel in channels:
-        if channel not in present:
-            element = add(devices, "channel", type="unix")
+        element = present.get(channel.name)
+        if element is None:
+            element = add(devices, "channel", type=channel.type)
             add(element, "target", type="virtio", name=channel.name)
+        elif element.get("type") != channel.type:
+            drop(element, "source")
+            set_attributes(element, type=channel.type)
+
+
+def _named_channels(devices: Element) -> dict[str, Element]:
+    named = ((attribute(channel, "target", "name"), channel) for channel in devices.iterfind("channel"))
+    return {name: channel for name, channel in named if name}
 
 
 def _read_graphics(element: Element) -> Graphics:
-    port = as_int(element.get("port"))
     return Graphics(
         type=element.get("type", ""),
         listen=element.get("listen") or attribute(element, "listen[@type='address']", "address"),
-        port=port if port is not None and port > 0 else None,
+        port=_chosen(element.get("port")),
         autoport=as_bool(element.get("autoport")),
         keymap=element.get("keymap"),
+        tls_port=_chosen(element.get("tlsPort")),
     )
+
+
+def _chosen(port: str | None) -> int | None:
+    """Return a port; None for one that libvirt has yet to choose."""
+    number = as_int(port)
+    return number if number is not None and number > 0 else None
 
 
 def _put_listen(element: Element, address: str) -> None:
@@ -88,7 +105,7 @@ def _read_serial(element: Element, index: int) -> Serial:
     kind = element.get("type", "")
     return Serial(
         type=kind,
-        port=_port(element, index),
+        port=port_of(element, index),
         path=attribute(element, "source", "path") if kind == "file" else None,
         log=attribute(element, "log", "file"),
         log_append=as_bool(attribute(element, "log", "append")),
@@ -101,7 +118,9 @@ def _put_serial(element: Element, serial: Serial) -> None:
     set_attributes(element, type=serial.type)
     _put_path(element, serial)
     put(element, "target", port=serial.port)
-    if serial.log is not None:
+    if serial.log == "":
+        drop(element, "log")
+    elif serial.log is not None:
         put(element, "log", file=serial.log)
     if serial.log_append is not None and element.find("log") is not None:
         put(element, "log", append="on" if serial.log_append else "off")
@@ -112,6 +131,7 @@ def _put_path(element: Element, serial: Serial) -> None:
         set_attributes(ensure(element, "source"), path=serial.path)
 
 
-def _port(element: Element, index: int) -> int:
+def port_of(element: Element, index: int) -> int:
+    """Return the number of a serial port, which without one is that of its place."""
     port = as_int(attribute(element, "target", "port"))
     return index if port is None else port

@@ -8,7 +8,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from .._spec.machine import Disk
+from .._spec.tuning import IoTune
 from .document import (
     Element,
     XmlError,
@@ -25,6 +28,7 @@ from .document import (
 
 _SOURCE = {"file": "file", "block": "dev"}
 """Attribute of ``<source>`` by type."""
+_LIMITS = tuple(field.name for field in fields(IoTune))
 
 
 def read_disks(devices: Element) -> tuple[Disk, ...]:
@@ -62,6 +66,11 @@ def _read(disk: Element) -> Disk:
         serial=text_of(disk, "serial"),
         boot_order=as_int(attribute(disk, "boot", "order")),
         type=kind,
+        detect_zeroes=attribute(disk, "driver", "detect_zeroes"),
+        iothread=as_int(attribute(disk, "driver", "iothread")),
+        queues=as_int(attribute(disk, "driver", "queues")),
+        rotation_rate=as_int(attribute(disk, "target", "rotation_rate")),
+        iotune=IoTune(**{name: as_int(text_of(disk, f"iotune/{name}")) or 0 for name in _LIMITS}),
     )
 
 
@@ -69,17 +78,32 @@ def _put(element: Element, disk: Disk) -> None:
     if disk.bus is not None and attribute(element, "target", "bus") != disk.bus:
         # An address belongs to its bus.
         drop(element, "address")
-    put(element, "driver", type=disk.format, cache=disk.cache, io=disk.io, discard=disk.discard)
+    put(
+        element,
+        "driver",
+        type=disk.format,
+        cache=disk.cache,
+        io=disk.io,
+        discard=disk.discard,
+        detect_zeroes=disk.detect_zeroes,
+        iothread=disk.iothread,
+        queues=disk.queues,
+    )
     _put_source(element, disk)
     set_attributes(element, type=disk.type, device=disk.device)
-    put(element, "target", dev=disk.target, bus=disk.bus)
+    put(element, "target", dev=disk.target, bus=disk.bus, rotation_rate=disk.rotation_rate)
     set_flag(element, "readonly", disk.readonly)
     set_flag(element, "shareable", disk.shareable)
     put(element, "serial", disk.serial)
     put(element, "boot", order=disk.boot_order)
+    if disk.iotune is not None:
+        _put_iotune(element, disk.iotune)
 
 
 def _put_source(element: Element, disk: Disk) -> None:
+    if disk.source == "":
+        drop(element, "source", "backingStore")
+        return
     before = element.get("type", "file")
     path = attribute(element, "source", _SOURCE[before])
     wanted = path if disk.source is None else disk.source
@@ -90,3 +114,31 @@ def _put_source(element: Element, disk: Disk) -> None:
     set_attributes(source, **{_SOURCE[disk.type]: wanted})
     # The chain below the old source is not that of the new one.
     drop(element, "backingStore")
+
+
+def _put_iotune(element: Element, iotune: IoTune) -> None:
+    """Write limits; what a limit excludes goes, and with no limit left the element."""
+    tune = element.find("iotune")
+    for name in _LIMITS:
+        limit = getattr(iotune, name)
+        if limit and tune is None:
+            tune = add(element, "iotune")
+        if limit:
+            put(tune, name, limit)
+            _drop_limits(tune, *_excluded(name))
+        elif limit is not None and tune is not None:
+            _drop_limits(tune, name)
+    if tune is not None and len(tune) == 0:
+        element.remove(tune)
+
+
+def _excluded(name: str) -> tuple[str, ...]:
+    """Return the limits that cannot stand beside ``name``: libvirt takes a total, or reads and writes apart."""
+    direction, _underscore, rest = name.partition("_")
+    return (f"read_{rest}", f"write_{rest}") if direction == "total" else (f"total_{rest}",)
+
+
+def _drop_limits(tune: Element, *names: str) -> None:
+    for name in names:
+        # How long a burst may last is nothing without the burst.
+        drop(tune, name, f"{name}_length")

@@ -9,10 +9,13 @@
 from __future__ import annotations
 
 from .._spec.machine import Nic
-from .document import Element, XmlError, add, as_int, attribute, drop, put, set_attributes
+from .._spec.tuning import Rate
+from .document import Element, XmlError, add, as_bool, as_int, attribute, drop, ensure, put, set_attributes
 
-_SOURCE = {"network": "network", "bridge": "bridge", "user": None}
+_SOURCE = {"network": "network", "bridge": "bridge", "direct": "dev", "user": None}
 """Attribute of ``<source>`` by type."""
+_DIRECT = "direct"
+_RATE = ("average", "peak", "burst")
 
 
 def read_nics(devices: Element) -> tuple[Nic, ...]:
@@ -22,7 +25,7 @@ def read_nics(devices: Element) -> tuple[Nic, ...]:
 
 def put_nics(devices: Element, nics: tuple[Nic, ...]) -> None:
     """Write ``nics``, each found by its MAC address or appended."""
-    present = {_mac(nic): nic for nic in devices.iterfind("interface")}
+    present = {mac_of(nic): nic for nic in devices.iterfind("interface")}
     for nic in nics:
         element = present.get(nic.mac.lower())
         kind = nic.type if element is None else _kind(element)
@@ -37,11 +40,16 @@ def put_nics(devices: Element, nics: tuple[Nic, ...]) -> None:
         _put(element, nic)
 
 
+def mac_of(interface: Element) -> str:
+    """Return the MAC address that identifies a NIC, in lower case."""
+    return (attribute(interface, "mac", "address") or "").lower()
+
+
 def _read(interface: Element) -> Nic:
     kind = _kind(interface)
     source = _SOURCE.get(kind)
     return Nic(
-        mac=_mac(interface),
+        mac=mac_of(interface),
         type=kind,
         source=attribute(interface, "source", source) if source else None,
         portgroup=attribute(interface, "source", "portgroup") if source else None,
@@ -49,26 +57,40 @@ def _read(interface: Element) -> Nic:
         mtu=as_int(attribute(interface, "mtu", "size")),
         boot_order=as_int(attribute(interface, "boot", "order")),
         link_state=attribute(interface, "link", "state"),
+        mode=attribute(interface, "source", "mode") if kind == _DIRECT else None,
+        queues=as_int(attribute(interface, "driver", "queues")),
+        vlan=_vlan(interface),
+        filter=attribute(interface, "filterref", "filter"),
+        isolated=as_bool(attribute(interface, "port", "isolated")),
+        virtualport=attribute(interface, "virtualport", "type"),
+        inbound=_rate(interface, "inbound"),
+        outbound=_rate(interface, "outbound"),
     )
 
 
 def _put(element: Element, nic: Nic) -> None:
     if _kind(element) != nic.type:
-        drop(element, "source")
+        # A virtual port is one of what the NIC was plugged into.
+        drop(element, "source", "virtualport")
         set_attributes(element, type=nic.type)
     source = _SOURCE[nic.type]
     if source is not None:
-        put(element, "source", **{source: nic.source, "portgroup": nic.portgroup})
+        put(element, "source", **{source: nic.source, "portgroup": nic.portgroup, "mode": nic.mode})
     elif nic.source is not None:
         raise XmlError(f"NIC {nic.mac} of type {nic.type} cannot have the source {nic.source!r}: it has none.")
     put(element, "model", type=nic.model)
     put(element, "mtu", size=nic.mtu)
     put(element, "boot", order=nic.boot_order)
     put(element, "link", state=nic.link_state)
-
-
-def _mac(interface: Element) -> str:
-    return (attribute(interface, "mac", "address") or "").lower()
+    put(element, "driver", queues=nic.queues)
+    if nic.vlan is not None and nic.vlan != _vlan(element):
+        drop(element, "vlan")
+        add(add(element, "vlan"), "tag", id=nic.vlan)
+    _put_named(element, "filterref", "filter", nic.filter)
+    put(element, "port", isolated=nic.isolated)
+    _put_named(element, "virtualport", "type", nic.virtualport)
+    _put_rate(element, "inbound", nic.inbound)
+    _put_rate(element, "outbound", nic.outbound)
 
 
 def _kind(interface: Element) -> str:
@@ -76,3 +98,37 @@ def _kind(interface: Element) -> str:
     if attribute(interface, "source", "network"):
         return "network"
     return interface.get("type", "")
+
+
+def _vlan(interface: Element) -> int | None:
+    tags = interface.findall("vlan/tag")
+    return as_int(tags[0].get("id")) if len(tags) == 1 else None
+
+
+def _put_named(element: Element, tag: str, name: str, value: str | None) -> None:
+    """Write the attribute that says what the child ``tag`` is; another one's parameters go."""
+    if value is not None and attribute(element, tag, name) != value:
+        drop(element, tag)
+        put(element, tag, **{name: value})
+
+
+def _rate(interface: Element, direction: str) -> Rate:
+    return Rate(*(as_int(attribute(interface, f"bandwidth/{direction}", name)) or 0 for name in _RATE))
+
+
+def _put_rate(element: Element, direction: str, rate: Rate | None) -> None:
+    """Write one direction's rates; 0 takes a limit away, and with no limit left the elements."""
+    wanted = {name: getattr(rate, name, None) for name in _RATE}
+    bandwidth = ensure(element, "bandwidth") if any(wanted.values()) else element.find("bandwidth")
+    if bandwidth is None or all(value is None for value in wanted.values()):
+        return
+    limits = ensure(bandwidth, direction)
+    for name, value in wanted.items():
+        if value == 0:
+            limits.attrib.pop(name, None)
+        else:
+            set_attributes(limits, **{name: value})
+    if not limits.attrib:
+        bandwidth.remove(limits)
+    if len(bandwidth) == 0 and not bandwidth.attrib:
+        element.remove(bandwidth)

@@ -8,12 +8,11 @@
 
 from __future__ import annotations
 
-from .._spec.machine import Cpu, Features, Machine, OsBoot
+from .._spec.machine import Features, Machine, OsBoot
 from .document import (
     Element,
     add,
     as_bool,
-    as_int,
     attribute,
     drop,
     ensure,
@@ -23,8 +22,10 @@ from .document import (
     text_of,
 )
 
-_SECURE_BOOT = "os/firmware/feature[@name='secure-boot']"
+_SECURE_BOOT = "secure-boot"
+_ENROLLED_KEYS = "enrolled-keys"
 _PRESENCE = ("acpi", "apic", "pae")
+_STATES = ("smm", "pmu")
 _OF_OTHER_OFFSETS = ("adjustment", "basis", "timezone", "start")
 
 
@@ -38,7 +39,8 @@ def read_os(domain: Element) -> OsBoot:
         boot_menu=as_bool(attribute(domain, "os/bootmenu", "enable")),
         init=text_of(domain, "os/init"),
         firmware=attribute(domain, "os", "firmware"),
-        secure_boot=as_bool(attribute(domain, _SECURE_BOOT, "enabled")),
+        secure_boot=_firmware_feature(domain, _SECURE_BOOT),
+        enrolled_keys=_firmware_feature(domain, _ENROLLED_KEYS),
         smbios_sysinfo=attribute(domain, "os/smbios", "mode") == "sysinfo",
     )
 
@@ -49,8 +51,8 @@ def put_os(domain: Element, boot: OsBoot) -> None:
     set_attributes(element, firmware=boot.firmware)
     put(element, "type", boot.type, arch=boot.arch, machine=boot.machine)
     put(element, "init", boot.init)
-    if boot.secure_boot is not None:
-        _put_secure_boot(element, boot.secure_boot)
+    _put_firmware_feature(element, _ENROLLED_KEYS, boot.enrolled_keys)
+    _put_firmware_feature(element, _SECURE_BOOT, boot.secure_boot)
     if boot.boot_devices and boot.boot_devices != _boot_devices(domain):
         drop(element, "boot")
         for device in boot.boot_devices:
@@ -97,12 +99,11 @@ def put_sysinfo(domain: Element, entries: tuple[tuple[str, str], ...]) -> None:
 
 def read_features(domain: Element) -> Features:
     """Return what ``<features>`` says."""
-    smm = domain.find("features/smm")
     return Features(
         acpi=domain.find("features/acpi") is not None,
         apic=domain.find("features/apic") is not None,
         pae=domain.find("features/pae") is not None,
-        smm=None if smm is None else smm.get("state") != "off",
+        **{name: _state(domain.find(f"features/{name}")) for name in _STATES},
     )
 
 
@@ -110,39 +111,27 @@ def put_features(domain: Element, features: Features) -> None:
     """Write ``<features>``: False removes the element of a feature."""
     element = domain.find("features")
     if element is None:
-        if not any((features.acpi, features.apic, features.pae, features.smm is not None)):
+        states = (getattr(features, name) for name in _STATES)
+        if not any(getattr(features, name) for name in _PRESENCE) and all(state is None for state in states):
             return
         element = add(domain, "features")
     for name in _PRESENCE:
         set_flag(element, name, getattr(features, name))
-    if features.smm is not None:
-        put(element, "smm", state="on" if features.smm else "off")
+    for name in _STATES:
+        state = getattr(features, name)
+        if state is not None:
+            put(element, name, state="on" if state else "off")
 
 
-def read_cpu(domain: Element) -> Cpu | None:
-    """Return what ``<cpu>`` says; None where it says nothing that a :class:`Cpu` holds."""
-    cpu = Cpu(
-        mode=attribute(domain, "cpu", "mode"),
-        model=text_of(domain, "cpu/model"),
-        sockets=as_int(attribute(domain, "cpu/topology", "sockets")),
-        cores=as_int(attribute(domain, "cpu/topology", "cores")),
-        threads=as_int(attribute(domain, "cpu/topology", "threads")),
-    )
-    return None if cpu == Cpu() else cpu
+def read_suspend(domain: Element, name: str) -> bool | None:
+    """Return whether the firmware offers to suspend ``to-mem`` or ``to-disk``."""
+    return as_bool(attribute(domain, f"pm/suspend-{name}", "enabled"))
 
 
-def put_cpu(domain: Element, cpu: Cpu | None) -> None:
-    """Write ``<cpu>``; a change of mode takes what belongs to the old one away."""
-    if cpu is None or cpu == Cpu():
-        return
-    element = ensure(domain, "cpu")
-    if cpu.mode is not None and element.get("mode") not in (None, cpu.mode):
-        for name in ("match", "check"):
-            element.attrib.pop(name, None)
-        drop(element, "model", "vendor")
-    set_attributes(element, mode=cpu.mode)
-    put(element, "model", cpu.model)
-    put(element, "topology", sockets=cpu.sockets, cores=cpu.cores, threads=cpu.threads)
+def put_suspend(domain: Element, name: str, offered: bool | None) -> None:
+    """Write whether the firmware offers to suspend ``to-mem`` or ``to-disk``."""
+    if offered is not None:
+        put(ensure(domain, "pm"), f"suspend-{name}", enabled=offered)
 
 
 def put_clock(domain: Element, offset: str | None) -> None:
@@ -156,12 +145,23 @@ def put_clock(domain: Element, offset: str | None) -> None:
     set_attributes(clock, offset=offset)
 
 
-def _put_secure_boot(element: Element, enabled: bool) -> None:
+def _state(element: Element | None) -> bool | None:
+    """Return whether a feature is on, which it is without a state; None where it is not mentioned."""
+    return None if element is None else element.get("state") != "off"
+
+
+def _firmware_feature(domain: Element, name: str) -> bool | None:
+    return as_bool(attribute(domain, f"os/firmware/feature[@name='{name}']", "enabled"))
+
+
+def _put_firmware_feature(element: Element, name: str, enabled: bool | None) -> None:
+    if enabled is None:
+        return
     firmware = ensure(element, "firmware")
-    feature = firmware.find("feature[@name='secure-boot']")
+    feature = firmware.find(f"feature[@name='{name}']")
     if feature is None:
         feature = add(firmware, "feature")
-    set_attributes(feature, enabled=enabled, name="secure-boot")
+    set_attributes(feature, enabled=enabled, name=name)
 
 
 def _boot_devices(domain: Element) -> tuple[str, ...]:

@@ -8,9 +8,13 @@
 
 from __future__ import annotations
 
-from .document import Element, as_int
+import re
+import typing as t
+
+from .document import Element, XmlError, as_int
 
 _KIB_PER_UNIT = {"KiB": 1, "k": 1, "MiB": 1024, "GiB": 1024**2, "TiB": 1024**3}
+_PCI = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
 
 
 def kib_of(element: Element, amount: str | None = None) -> int:
@@ -39,10 +43,29 @@ def parse_id_set(text: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+def format_id_set(numbers: t.Iterable[int]) -> str:
+    """Return numbers as libvirt writes a set of them: ``0-3,8``."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
 def pci_address(domain: str | None, bus: str | None, slot: str | None, function: str | None) -> str:
     """Return a PCI address as the kernel writes it, such as 0000:3b:00.1; parts may be decimal or hexadecimal."""
     parts = [_any_int(part) for part in (domain, bus, slot, function)]
     return f"{parts[0]:04x}:{parts[1]:02x}:{parts[2]:02x}.{parts[3]:x}"
+
+
+def pci_parts(address: str) -> dict[str, str]:
+    """Return the attributes of a PCI address, as libvirt writes them."""
+    found = _PCI.fullmatch(address.lower())
+    if found is None:
+        raise XmlError(f"{address!r} is not a PCI address such as 0000:3b:00.1.")
+    return {name: f"0x{digits}" for name, digits in zip(("domain", "bus", "slot", "function"), found.groups())}
 
 
 def _any_int(text: str | None) -> int:

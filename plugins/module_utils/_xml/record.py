@@ -103,15 +103,26 @@ def _read(root: Element, space: str) -> InstanceRecord:
         protected=attribute(root, f"{space}protected", "value") not in (None, "no"),
         created_at=value("created", "at") or "",
         labels=tuple((label.get("name", ""), label.get("value", "")) for label in root.iterfind(f"{space}label")),
-        disks=tuple(
-            OwnedDisk(disk.get("target", ""), disk.get("pool", ""), disk.get("volume", ""))
-            for disk in root.iterfind(f"{space}disk")
-        ),
+        disks=_read_disks(root, f"{space}disk"),
+        attached=_read_disks(root, f"{space}attached"),
+        nics=tuple(nic.get("mac", "") for nic in root.iterfind(f"{space}nic")),
+        adopted=attribute(root, f"{space}adopted", "value") == "yes",
+        patches=tuple(patch.get("digest", "") for patch in root.iterfind(f"{space}patch")),
         shelved=attribute(root, f"{space}shelved", "value") not in (None, "no"),
         begun=_read_begun(root.find(f"{space}begun")),
         rescue=_read_rescue(root.find(f"{space}rescue")),
         schema=as_int(root.get("schema")) or SCHEMA_VERSION,
     )
+
+
+def _read_disks(root: Element, tag: str) -> tuple[OwnedDisk, ...]:
+    return tuple(
+        OwnedDisk(disk.get("target", ""), disk.get("pool", ""), disk.get("volume", "")) for disk in root.iterfind(tag)
+    )
+
+
+def _written_disks(disks: t.Iterable[OwnedDisk]) -> list[dict[str, str]]:
+    return [{"target": disk.target, "pool": disk.pool, "volume": disk.volume} for disk in disks]
 
 
 def _read_begun(begun: Element) -> Begun | None:
@@ -155,8 +166,11 @@ def _write(root: Element, record: InstanceRecord, space: str) -> None:
     _single(root, f"{space}protected", value=record.protected)
     _single(root, f"{space}created", at=record.created_at or None)
     _several(root, f"{space}label", "name", [{"name": name, "value": value} for name, value in record.labels])
-    disks = [{"target": disk.target, "pool": disk.pool, "volume": disk.volume} for disk in record.disks]
-    _several(root, f"{space}disk", "target", disks)
+    _several(root, f"{space}disk", "target", _written_disks(record.disks))
+    _several(root, f"{space}attached", "target", _written_disks(record.attached))
+    _several(root, f"{space}nic", "mac", [{"mac": mac} for mac in record.nics])
+    _single(root, f"{space}adopted", value=record.adopted or None)
+    _several(root, f"{space}patch", "digest", [{"digest": digest} for digest in record.patches])
     _single(root, f"{space}shelved", value=record.shelved or None)
     _write_begun(root, record.begun, space)
     _write_rescue(root, record.rescue, space)

@@ -11,8 +11,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
+from ansible_collections.kilonova.compute.plugins.module_utils._errors import WaitTimeoutError
+from ansible_collections.kilonova.compute.plugins.module_utils._service._guest.wait import wait_for
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.waiting import AddressChoice, WaitSpec
 
-from .conftest import lab_tool, wait_until
+from .conftest import lab_tool, run_module, wait_until
 from .people import Operator, changes_in, declare
 
 
@@ -79,3 +83,45 @@ def test_a_fleet_over_ssh_survives_a_crash(whole_lab: str, images_url: str, gues
     assert changes_in(operator.deploy()) == 0
     assert operator.play("destroy")[0] == 0
     assert on(whole_lab, "host1", "virsh", "-q", "list", "--all", "--name") == ""
+
+
+def test_a_guest_is_waited_for_from_elsewhere(whole_lab: str, guest_image: Path) -> None:
+    """Leases are the hypervisor's, an address of another network is the agent's; a port is seen from where one waits."""
+    name, uri = "awaited", lab_tool("uri", "host2", "--dir", whole_lab)
+    steps: list[tuple[str, dict[str, t.Any]]] = [
+        ("compute_image", {"name": "awaited", "src": str(guest_image)}),
+        (
+            "compute_instance",
+            {
+                "name": name,
+                "flavor": {"vcpus": 1, "memory_mb": 128, "disk_gb": 1},
+                "image": "awaited",
+                "virt_type": "qemu",
+                "graphics": {"type": "none"},
+                "networks": [{"network": "default"}, {"bridge": "br0"}],
+                "limits": {"reserved_host_memory_mb": 0},
+            },
+        ),
+    ]
+    for module, arguments in steps:
+        result = run_module(module, uri=uri, **arguments)
+        assert not result.failed, result.message
+    with Connection(uri) as connection:
+        handle = connection.raw.lookupByName(name)
+
+        def address(*conditions: str, port: int = 80, timeout: int = 180, **choice: t.Any) -> str:
+            spec = WaitSpec(conditions, timeout, port, AddressChoice(**choice))
+            found = wait_for(connection, handle, name, spec).address
+            assert found is not None
+            return found.address
+
+        leased = address("ip", sources=("lease",))
+        assert f"{leased}/" in on(whole_lab, "host2", "virsh", "-q", "net-dhcp-leases", "default")
+        assert address("ip") == leased
+        outside = address("ip", "port", nic=1)
+        assert outside in on(whole_lab, "host2", "virsh", "domifaddr", name, "--source", "agent")
+        assert outside != leased
+        with pytest.raises(WaitTimeoutError, match=f"port: {outside} port 81: Connection refused"):
+            address("port", port=81, timeout=1, nic=1)
+    result = run_module("compute_instance", uri=uri, name=name, state="absent", force=True, shutdown_timeout=0)
+    assert not result.failed, result.message

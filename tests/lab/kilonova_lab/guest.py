@@ -54,7 +54,12 @@ LABEL guest
   INITRD initrd
   APPEND console=ttyS0 quiet loglevel=3 panic=5 mitigations=off random.trust_cpu=on tsc=reliable scsi_mod.scan=sync net.ifnames=0
 """
-_SCRIPTS = {"init.sh": "init", "udhcpc.sh": "etc/udhcpc.sh", "shutdown.sh": "sbin/shutdown"}
+_SCRIPTS = {
+    "init.sh": "init",
+    "udhcpc.sh": "etc/udhcpc.sh",
+    "shutdown.sh": "sbin/shutdown",
+    "chpasswd.sh": "sbin/chpasswd",
+}
 _TEXTS = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
     "etc/group": "root:x:0:\n",
@@ -137,6 +142,8 @@ def _initrd(root: Path, modules: list[str]) -> bytes:
     archive.add_file("etc/flatten.awk", (FILES / "flatten.awk").read_bytes())
     # busybox's acpid runs this when the power button is pressed.
     archive.add_link("etc/acpi/PWRF/00000080", "/sbin/shutdown")
+    # The guest agent sets a clock only where this is.
+    archive.add_link("sbin/hwclock", "/bin/busybox")
     _add_programs(archive, root)
     order = []
     for module in _load_order(root, modules):

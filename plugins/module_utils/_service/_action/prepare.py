@@ -81,7 +81,7 @@ def _refuse_no_room(host: Host, job: Job) -> None:
     for guest in host.guests.values():
         used = used.plus(Amount(guest.claimed_vcpus, guest.claimed_memory_mb))
     guest = host.guests[job.spec.name]
-    asked = Amount(guest.machine.vcpus, guest.memory_mb).minus(Amount(guest.claimed_vcpus, guest.claimed_memory_mb))
+    asked = Amount(guest.vcpus, guest.memory_mb).minus(Amount(guest.claimed_vcpus, guest.claimed_memory_mb))
     refuse_overcommit(job.spec.name, asked, Amount(node.vcpus, node.memory_mb), used, host.lifecycle.limits)
 
 

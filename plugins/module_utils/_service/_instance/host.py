@@ -9,27 +9,29 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from functools import cached_property
 
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
 from ..._driver.domain import live_xml
-from ..._driver.guests import GuestReading, read_guests
+from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import read_networks
 from ..._driver.probe import NAME_PREFIX
-from ..._errors import DriverError, NotFoundError, SpecError
+from ..._driver.storage import find_volume
+from ..._errors import ConflictError, DriverError, NotFoundError, SpecError
 from ..._plan.claims import Amount
 from ..._plan.existing import Existing, OwnDisk
+from ..._plan.offers import refuse_unoffered
 from ..._spec.instance import InstanceSpec
 from ..._spec.lifecycle import Lifecycle
 from ..._spec.machine import Machine
-from ..._spec.record import OwnedDisk
 from ..._xml import domain as domain_xml
 from ..facts_guests import GIB, Guest, PoolPlace, understand
 from ..image_catalog import PublishedImage, find_image
 from ..virt_type import VirtChoice, pick_virt_type
-from .design import Platform
 from .places import Place
+from .platforms import Platform
 
 _PREFERRED_MACHINE = {"x86_64": "q35", "i686": "q35", "aarch64": "virt", "riscv64": "virt"}
 _PREFERRED_VIDEO = ("virtio", "vga", "qxl", "cirrus")
@@ -43,6 +45,7 @@ class Host:
         self.connection = connection
         self.lifecycle = lifecycle
         self._places: dict[str, Place] = {}
+        self._live: dict[str, str] = {}
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
 
@@ -63,7 +66,9 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        self.__dict__.pop("guests", None)
+        for known in ("guests", "macs"):
+            self.__dict__.pop(known, None)
+        self._live.clear()
         for place in self._places.values():
             place.read_again()
 
@@ -96,39 +101,75 @@ class Host:
         """Return the domain of that name as the driver wants it."""
         return self.guests[name].reading if name in self.guests else None
 
-    def existing(self, name: str) -> Existing | None:
-        """Return the domain of that name as the planner wants it."""
+    @cached_property
+    def autostarted(self) -> frozenset[str]:
+        """Return the UUIDs of the domains that start with the host."""
+        return autostarted(self.connection) or frozenset()
+
+    def existing(self, name: str, spec: InstanceSpec | None = None) -> Existing | None:
+        """Return the domain of that name as the planner wants it, to bring ``spec`` about or to remove it."""
         guest = self.guests.get(name)
         if guest is None:
             return None
         reading = guest.reading
-        record = guest.record
+        is_adopted = guest.record.adopted if guest.record else spec is not None and spec.adopt
         return Existing(
             machine=guest.machine,
             state=reading.state,
             active=reading.is_active,
             saved=reading.has_saved_memory,
-            disks=tuple(self._own_disk(guest, disk) for disk in record.disks) if record else (),
-            live=domain_xml.read(live_xml(self.connection, reading)) if reading.is_active and record else None,
+            disks=tuple(self._adopted_disks(guest) if is_adopted else ()) + tuple(self._own_disks(guest)),
+            live=self._running(guest) if is_adopted or guest.record else None,
+            autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
         )
 
-    def _own_disk(self, guest: Guest, owned: OwnedDisk) -> OwnDisk:
-        place = self.place(owned.pool)
-        disk = next((disk for disk in guest.machine.disks if disk.target == owned.target), None)
+    def _running(self, guest: Guest) -> Machine | None:
+        if not guest.reading.is_active:
+            return None
+        return domain_xml.read(self.live_text(guest.reading.name))
+
+    def live_text(self, name: str) -> str:
+        """Return the definition of a guest as it runs."""
+        if name not in self._live:
+            self._live[name] = live_xml(self.connection, self.guests[name].reading)
+        return self._live[name]
+
+    def _own_disks(self, guest: Guest) -> t.Iterator[OwnDisk]:
+        record = guest.record
+        if record is None:
+            return
         capacities = {block.target: block.capacity_bytes for block in guest.reading.blocks}
-        there = owned.volume in place.volumes
-        if not there and guest.reading.is_active:
-            # The list may be older than the guest.
-            there = place.pool.find(owned.volume) is not None
-        return OwnDisk(
-            target=owned.target,
-            pool=owned.pool,
-            volume=owned.volume,
-            source=disk.source if disk else None,
-            strayed=disk is not None and disk.source != place.locate(owned.volume),
-            missing=not there,
-            capacity_bytes=capacities.get(owned.target),
-        )
+        for owned in record.disks:
+            place = self.place(owned.pool)
+            disk = next((disk for disk in guest.machine.disks if disk.target == owned.target), None)
+            there = owned.volume in place.volumes
+            if not there and guest.reading.is_active:
+                # The list may be older than the guest.
+                there = place.pool.find(owned.volume) is not None
+            yield OwnDisk(
+                target=owned.target,
+                pool=owned.pool,
+                volume=owned.volume,
+                source=disk.source if disk else None,
+                strayed=disk is not None and disk.source != place.locate(owned.volume),
+                missing=not there,
+                capacity_bytes=capacities.get(owned.target),
+                is_root=owned == record.root,
+            )
+
+    def _adopted_disks(self, guest: Guest) -> t.Iterator[OwnDisk]:
+        """Give the disk that a domain which we did not make boots from: it may grow, and is never deleted."""
+        for disk, block in guest.writable_blocks():
+            volume = find_volume(self.connection, disk.source) if disk.source else None
+            yield OwnDisk(
+                target=disk.target,
+                pool=volume.pool if volume else "",
+                volume=volume.name if volume else "",
+                source=disk.source,
+                capacity_bytes=block.capacity_bytes,
+                is_ours=False,
+            )
+            return
 
     def image(self, name: str) -> PublishedImage:
         """Return a published image."""
@@ -141,7 +182,7 @@ class Host:
         place = PoolPlace(self.home.name, self.home.path)
         amount = Amount()
         for guest in self.guests.values():
-            amount = amount.plus(Amount(guest.machine.vcpus, guest.memory_mb, guest.disk_gb_in(place)))
+            amount = amount.plus(Amount(guest.claimed_vcpus, guest.claimed_memory_mb, guest.disk_gb_in(place)))
         return amount
 
     @cached_property
@@ -156,9 +197,7 @@ class Host:
         if key not in self._platforms:
             self._platforms[key] = self._ask_platform(*key)
         platform = self._platforms[key]
-        if spec.graphics.type == "none":
-            return Platform(platform.virt_type, platform.arch, platform.machine, platform.emulator, None)
-        return platform
+        return replace(platform, video=None) if spec.graphics.type == "none" else platform
 
     def _ask_platform(self, arch: str | None, machine: str | None) -> Platform:
         capabilities = host_driver.capabilities(self.connection)
@@ -177,11 +216,33 @@ class Host:
                 "see machine_types and virt_types in the host's facts",
             ) from exc
         video = next((model for model in _PREFERRED_VIDEO if model in answer.video_models), None)
-        return Platform(virt_type, wanted_arch, answer.machine, answer.emulator, video)
+        return Platform(virt_type, wanted_arch, answer.machine, answer.emulator, video, self.total.vcpus)
+
+    def video_for(self, machine: Machine) -> str | None:
+        """Return the card for a screen that a machine gets which has none."""
+        if machine.video not in (None, "none"):
+            return None
+        answer = host_driver.domain_capabilities(self.connection, machine.type, machine.os.arch, machine.os.machine)
+        return next((model for model in _PREFERRED_VIDEO if model in answer.video_models), None)
+
+    def check_offered(self, desired: Machine, machine: Machine) -> None:
+        """Refuse what this hypervisor has not for a guest of the kind that ``machine`` is."""
+        os = machine.os
+        refuse_unoffered(desired, host_driver.domain_capabilities(self.connection, machine.type, os.arch, os.machine))
+
+    @cached_property
+    def macs(self) -> dict[str, str]:
+        """Return which domain has a MAC address."""
+        return {nic.mac: name for name, guest in self.guests.items() for nic in guest.machine.nics}
 
     def check_networks(self, spec: InstanceSpec) -> None:
-        """Refuse networks that are not there or not active."""
-        for nic in spec.nics:
+        """Refuse networks that are not there or not active, and MAC addresses of others."""
+        for index, nic in enumerate(spec.nics or ()):
+            if self.macs.get(nic.mac, spec.name) != spec.name:
+                raise ConflictError(
+                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self.macs[nic.mac]}; take another,"
+                    " or leave it out to have one generated."
+                )
             if nic.network is None:
                 continue
             if nic.network not in self.networks:
@@ -193,14 +254,17 @@ class Host:
                 )
 
 
-def platform_of(machine: Machine, spec: InstanceSpec) -> Platform:
-    """Return the host's part of a machine that exists, which stays as recorded unless the user declares otherwise."""
+def platform_of(machine: Machine, spec: InstanceSpec, video: str | None = None) -> Platform:
+    """Return the host's part of a machine that exists, which stays as recorded unless the user declares otherwise.
+
+    ``video`` is the card for a screen that it may get.
+    """
     return Platform(
         virt_type=machine.type,
         arch=spec.hardware.arch or machine.os.arch or "x86_64",
         machine=_kept_machine(spec.hardware.machine_type, machine.os.machine),
-        emulator=machine.emulator,
-        video=machine.video if spec.graphics.type != "none" else None,
+        emulator=None,
+        video=video if spec.graphics.type != "none" else None,
     )
 
 

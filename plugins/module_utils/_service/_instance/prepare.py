@@ -13,52 +13,71 @@ from datetime import datetime, timezone
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._plan import instance as planner
 from ..._plan.existing import Existing
-from ..._plan.refusals import check_ours
+from ..._plan.refusals import check_ours, refuse_headroom
 from ..._spec.instance import InstanceSpec
-from ..._xml import domain as domain_xml
 from ..facts_guests import GIB
-from .design import Storage, design, root_volume_name
+from .definition import Found, patch_design, write_definition
+from .design import design
+from .design_disks import Storage, check_volume_buses, root_volume_name
 from .host import Host, platform_of
 from .steps import Job
+from .volumes import places_of
 
 
 def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     """Return what is to be done for the instance, or raise what stands against it."""
     # Volumes before domains: a volume that is older than its domain then never looks like nobody's.
-    volumes = host.home.volumes
-    existing = host.existing(spec.name)
+    host.home.volumes  # noqa: B018  # pylint: disable=pointless-statement  # asked for its effect
+    existing = host.existing(spec.name, spec)
     if existing is None:
+        spec = spec.completed()
         platform = host.platform(spec)
         storage = _new_storage(host, spec, check)
     else:
-        check_ours(spec.name, spec.fleet, existing)
+        check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
         _check_pool(host, spec, existing)
-        platform = platform_of(existing.machine, spec)
-        storage = _storage(host, None, None)
-    for cdrom in spec.cdroms:
-        if cdrom not in volumes:
-            raise NotFoundError(f"Option cdroms: there is no volume {cdrom} in pool {host.home.name}.")
-    machine = existing.machine if existing else None
-    desired = design(spec, platform, storage, machine, _now())
-    plan = planner.plan_present(spec, desired, existing)
-    if existing is None or any(change.path.startswith("nics[") for change in plan.changes):
+        needs_screen = spec.graphics.type not in (None, "none") and not existing.machine.graphics
+        platform = platform_of(existing.machine, spec, host.video_for(existing.machine) if needs_screen else None)
+        storage = _storage(host, spec, None, None)
+    _check_drives(host, spec)
+    check_volume_buses(spec, platform.machine)
+    desired = design(spec, platform, storage, existing.machine if existing else None, _now())
+    present = existing.machine.balloon if existing else None
+    refuse_headroom(spec, desired, desired.balloon or present, host.total)
+    found = _found(host, spec.name, existing)
+    desired, *patches = patch_design(spec, desired, found)
+    manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)
+    plan, waiting = planner.plan_present(spec, desired, existing, manner)
+    if existing is None or any(change.path.startswith("nics[") and change.after for change in plan.changes):
         host.check_networks(spec)
-    domain = host.reading(spec.name)
-    job = Job(spec.name, spec.fleet, plan, spec, desired, existing, domain)
-    if plan.has(planner.DEFINE):
-        job.xml = domain_xml.render(desired)
-    elif plan.has(planner.UPDATE) and domain is not None:
-        job.xml = domain_xml.edit(domain.xml, desired)
+    job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting)
+    if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
+        host.check_offered(desired, existing.machine if existing else desired)
+        job.xml = write_definition(spec, desired, found)
     return job
 
 
+def _found(host: Host, name: str, existing: Existing | None) -> Found | None:
+    domain = host.reading(name)
+    if existing is None or domain is None:
+        return None
+    return Found(existing.machine, domain.xml, host.live_text(name) if existing.live else None)
+
+
+def _check_drives(host: Host, spec: InstanceSpec) -> None:
+    for cdrom in spec.cdroms or ():
+        if cdrom not in host.home.volumes:
+            raise NotFoundError(f"Option cdroms: there is no volume {cdrom} in pool {host.home.name}.")
+
+
 def _check_pool(host: Host, spec: InstanceSpec, existing: Existing) -> None:
-    for disk in existing.disks:
-        if disk.pool != host.home.name:
-            raise SpecError("pool", f"instance {spec.name} is in pool {disk.pool}", f"declare pool: {disk.pool}")
+    root = existing.root
+    if root is not None and root.is_ours and root.pool != host.home.name:
+        raise SpecError("pool", f"instance {spec.name} is in pool {root.pool}", f"declare pool: {root.pool}")
 
 
 def _new_storage(host: Host, spec: InstanceSpec, check: bool) -> Storage:
+    disk_gb = spec.flavor.disk_gb if spec.flavor else 0
     digest = None
     if spec.image is not None:
         try:
@@ -69,29 +88,29 @@ def _new_storage(host: Host, spec: InstanceSpec, check: bool) -> Storage:
                 raise
         else:
             digest = image.digest
-            if spec.flavor.disk_gb and spec.flavor.disk_gb * GIB < image.virtual_size_bytes:
+            if disk_gb and disk_gb * GIB < image.virtual_size_bytes:
                 least = -(-image.virtual_size_bytes // GIB)
                 raise SpecError(
                     "flavor.disk_gb",
-                    f"{spec.flavor.disk_gb} GiB is smaller than image {spec.image}",
+                    f"{disk_gb} GiB is smaller than image {spec.image}",
                     f"it must be at least {least}, or 0 for the image's own size",
                 )
     if host.home.is_block and spec.disk_format != "raw":
         raise SpecError(
             "disk_format", f"pool {host.home.name} has block devices, which hold no {spec.disk_format}", "declare raw"
         )
-    volume = root_volume_name(spec) if spec.image is not None or spec.flavor.disk_gb else None
+    volume = root_volume_name(spec) if spec.image is not None or disk_gb else None
     if volume in host.home.volumes:
         raise ConflictError(
             f"Volume {volume} is in pool {host.home.name} already and belongs to no instance; it is not touched."
             " Remove it or take another name for the instance."
         )
-    return _storage(host, volume, digest)
+    return _storage(host, spec, volume, digest)
 
 
-def _storage(host: Host, root_volume: str | None, digest: str | None) -> Storage:
+def _storage(host: Host, spec: InstanceSpec, root_volume: str | None, digest: str | None) -> Storage:
     home = host.home
-    return Storage(home.name, home.path, home.is_block, root_volume, digest)
+    return Storage(home.name, home.path, home.is_block, root_volume, digest, tuple(places_of(host, spec)))
 
 
 def _now() -> str:

@@ -16,11 +16,14 @@ from ..._errors import ComputeError
 from ..._plan import instance as planner
 from ..._plan.claims import Amount, refuse_overcommit
 from ..._plan.plan import Plan
+from ..._plan.power import START
 from ..._spec.instance import InstanceSpec
+from .._guest.wait import wait_for
+from ..facts_guests import GIB
 from ..lock import host_lock
 from .host import Host
 from .prepare import prepare
-from .steps import Job, define, perform
+from .steps import Job, define, named, perform
 
 _WORKERS = 8
 _LOCK_SECONDS = 600.0
@@ -40,6 +43,8 @@ def reconcile(host: Host, specs: t.Sequence[InstanceSpec], absent: t.Sequence[Ab
             renewed = _settle(host, busy)
             jobs = [renewed.get(job.name, job) for job in jobs]
             _work(host, list(renewed.values()))
+    if not check and host.lifecycle.wait.conditions:
+        _in_parallel(lambda job: _wait(host, job), [job for job in jobs if _is_to_run(job)])
     return jobs
 
 
@@ -69,8 +74,28 @@ def _work(host: Host, jobs: t.Sequence[Job]) -> None:
     ready = [job for job in jobs if job.error is None and job.plan.changed]
     if any(job.plan.has(planner.DELETE_LOG) for job in ready):
         host.refresh_logs()
-    with ThreadPoolExecutor(max_workers=max(1, min(_WORKERS, len(ready)))) as pool:
-        list(pool.map(lambda job: _perform(host, job), ready))
+    _in_parallel(lambda job: _perform(host, job), ready)
+
+
+def _in_parallel(task: t.Callable[[Job], None], jobs: t.Sequence[Job]) -> None:
+    with ThreadPoolExecutor(max_workers=max(1, min(_WORKERS, len(jobs)))) as pool:
+        list(pool.map(task, jobs))
+
+
+def _is_to_run(job: Job) -> bool:
+    if job.error is not None or job.spec is None:
+        return False
+    is_running = job.existing is not None and job.existing.state == "running"
+    return job.spec.power_state == "running" or (job.spec.power_state is None and (is_running or job.plan.has(START)))
+
+
+def _wait(host: Host, job: Job) -> None:
+    """Wait without a lock, since nothing is changed any more; an instance that fails here stays."""
+    domain = named(job)
+    try:
+        job.waited = wait_for(host.connection, domain.handle, job.name, host.lifecycle.wait)
+    except ComputeError as exc:
+        job.error = exc
 
 
 def _attempt(host: Host, spec: InstanceSpec, check: bool) -> Job:
@@ -83,7 +108,7 @@ def _attempt(host: Host, spec: InstanceSpec, check: bool) -> Job:
 def _attempt_absent(host: Host, name: str, fleet: str | None) -> Job:
     try:
         existing = host.existing(name)
-        plan = planner.plan_absent(name, fleet, existing)
+        plan = planner.plan_absent(name, fleet, existing, host.lifecycle.keep_disks)
         return Job(name, fleet, plan, existing=existing, domain=host.reading(name))
     except ComputeError as exc:
         return Job(name, fleet, Plan(f"instance {name}"), error=exc)
@@ -93,7 +118,7 @@ def _claim(host: Host, jobs: t.Sequence[Job], claimed: t.Callable[[Job], None]) 
     """Check in order that what each takes still fits; ``claimed`` is told of every new instance that does."""
     used = None
     for job in jobs:
-        more = _more(job)
+        more = _more(host, job)
         if job.error is not None or not (job.plan.has(planner.DEFINE) or more != Amount()):
             continue
         used = host.used() if used is None else used
@@ -106,14 +131,29 @@ def _claim(host: Host, jobs: t.Sequence[Job], claimed: t.Callable[[Job], None]) 
             job.error = exc
 
 
-def _more(job: Job) -> Amount:
+def _more(host: Host, job: Job) -> Amount:
     """Return what the declaration takes beyond what the instance has."""
-    if job.spec is None:
+    desired = job.desired.record if job.desired else None
+    if job.spec is None or desired is None:
         return Amount()
-    flavor = job.spec.flavor
-    wanted = Amount(flavor.vcpus, flavor.memory_mb, flavor.disk_gb)
+    new_gb = _new_volumes_gb(host, job)
     record = job.existing.record if job.existing else None
-    return wanted.minus(Amount(record.vcpus, record.memory_mb, record.disk_gb)) if record else wanted
+    if job.existing is not None and record is None:
+        # What is adopted was counted before, with the most it can have.
+        return Amount(disk_gb=new_gb)
+    wanted = Amount(desired.vcpus, desired.memory_mb, desired.disk_gb)
+    more = wanted.minus(Amount(record.vcpus, record.memory_mb, record.disk_gb)) if record else wanted
+    return more.plus(Amount(disk_gb=new_gb))
+
+
+def _new_volumes_gb(host: Host, job: Job) -> int:
+    """Return how much the volumes of the home pool grow that are made for the instance; other pools are not counted."""
+    present = {disk.volume: disk.capacity_bytes or 0 for disk in (job.existing.disks if job.existing else ())}
+    record = job.desired.record if job.desired else None
+    made = {disk.volume for disk in record.disks if disk.pool == host.home.name} if record else set()
+    volumes = job.spec.volumes or () if job.spec else ()
+    sizes = ((volume.size_gb or 0) - present.get(volume.name, 0) // GIB for volume in volumes if volume.name in made)
+    return sum(max(0, size) for size in sizes)
 
 
 def _perform(host: Host, job: Job) -> None:

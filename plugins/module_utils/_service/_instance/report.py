@@ -11,8 +11,9 @@ from __future__ import annotations
 import typing as t
 
 from ..._errors import BatchError, ComputeError
-from ..._plan import instance as planner
+from ..._plan.machine import merged
 from ..._plan.plan import Plan
+from ..._plan.power import RUNNING, power_state_of
 from ..._spec.machine import Machine
 from .host import Host
 from .steps import Job
@@ -29,10 +30,12 @@ def report(host: Host, job: Job) -> dict[str, t.Any]:
     if job.desired is None or job.spec is None:
         return {**result, "state": "absent"}
     result["state"] = "present"
-    result["power_state"] = job.spec.power_state
-    result["restart_required"] = bool(_waiting(job))
+    result["power_state"] = job.spec.power_state or _found_state(job)
+    result["restart_required"] = bool(job.waiting)
     result.update(_describe(job.desired, job.existing.machine if job.existing else None))
     result["uuid"] = _uuid(job)
+    if job.waited is not None:
+        result.update(job.waited.as_result())
     if job.existing is None:
         result["virt_type_reason"] = _virt_reason(host, job.desired)
     return result
@@ -60,24 +63,26 @@ def warnings(host: Host, jobs: t.Sequence[Job]) -> list[str]:
     if emulated and host.lifecycle.virt_type == "auto":
         reason = _virt_reason(host, emulated[0].desired)
         found.append(f"New instances run under software emulation, which is slow. {reason}.")
+    found += [warning for job in jobs if job.waited for warning in job.waited.warnings]
     names: dict[tuple[str, ...], list[str]] = {}
     for job in jobs:
-        if paths := _waiting(job):
+        if paths := job.waiting:
             names.setdefault(paths, []).append(job.name)
     for paths, waiting in names.items():
         found.append(f"{', '.join(waiting)}: {', '.join(paths)} will be as declared after the next power cycle.")
     return found
 
 
+def _found_state(job: Job) -> str:
+    """Return the state of an instance for which none is declared: it runs, or is as it was found when adopted."""
+    record = job.existing.record if job.existing else None
+    is_found = job.existing is not None and (record is None or record.adopted)
+    return power_state_of(job.existing) if job.existing and is_found else RUNNING
+
+
 def _happened(job: Job) -> Plan:
     """Return the plan, or the part of it that was done before it failed."""
     return job.plan if job.error is None else job.plan.first(job.done)
-
-
-def _waiting(job: Job) -> tuple[str, ...]:
-    if job.desired is None or job.existing is None:
-        return ()
-    return planner.waiting_for_boot(job.desired, job.existing, job.plan)
 
 
 def _virt_reason(host: Host, machine: Machine | None) -> str:
@@ -94,26 +99,27 @@ def _uuid(job: Job) -> str | None:
 
 def _describe(machine: Machine, existing: Machine | None) -> dict[str, t.Any]:
     record = machine.record
-    sources = {disk.target: disk.source for disk in (existing.disks if existing else ())}
+    disks = {disk.target: disk for disk in (existing.disks if existing else ())}
+    disks.update({disk.target: merged(disk, disks.get(disk.target)) for disk in machine.disks})
+    nics = {nic.mac: nic for nic in (existing.nics if existing else ())}
+    nics.update({nic.mac: merged(nic, nics.get(nic.mac)) for nic in machine.nics})
+    logs = [serial.log for source in (machine, existing) if source for serial in source.serials if serial.log]
     return {
         "fleet": record.fleet if record else None,
         "flavor": record.flavor if record else None,
         "image": record.image if record else None,
-        "vcpus": machine.vcpus,
-        "memory_mb": machine.memory_kib // _KIB_PER_MIB,
+        "vcpus": machine.current_vcpus,
+        "max_vcpus": machine.vcpus,
+        "memory_mb": (machine.current_memory_kib or 0) // _KIB_PER_MIB,
+        "max_memory_mb": machine.memory_kib // _KIB_PER_MIB,
         "disk_gb": record.disk_gb if record else None,
         "virt_type": machine.type,
         "machine_type": machine.os.machine,
         "disks": [
-            {
-                "target": disk.target,
-                "bus": disk.bus,
-                "device": disk.device,
-                "source": disk.source or sources.get(disk.target),
-            }
-            for disk in machine.disks
+            {"target": disk.target, "bus": disk.bus, "device": disk.device, "source": disk.source}
+            for disk in disks.values()
         ],
-        "nics": [{"mac": nic.mac, "type": nic.type, "source": nic.source, "model": nic.model} for nic in machine.nics],
-        "console_log": next((serial.log for serial in machine.serials), None),
+        "nics": [{"mac": nic.mac, "type": nic.type, "source": nic.source, "model": nic.model} for nic in nics.values()],
+        "console_log": next(iter(logs), None),
         "created_at": record.created_at if record else None,
     }

@@ -8,25 +8,36 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
 import typing as t
 from dataclasses import dataclass, field
 
 from ..._driver import domain as driver
+from ..._driver.domain_change import Scope, set_record
 from ..._driver.guests import GuestReading
 from ..._driver.storage import Volume
-from ..._errors import ComputeError, DriverError, ExistsError, ImageError, NotFoundError, WaitTimeoutError
+from ..._errors import (
+    ComputeError,
+    DriverError,
+    ExistsError,
+    ImageError,
+    NotFoundError,
+    UnsupportedError,
+)
+from ..._plan import drift, power
 from ..._plan import instance as verbs
 from ..._plan.existing import Existing
 from ..._plan.plan import Action, Plan
+from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
-from ..._spec.record import OwnedDisk
+from ..._spec.record import InstanceRecord, OwnedDisk
+from ..._xml.record import render_record
+from .. import power as power_service
+from .._guest.wait import WaitResult
 from ..facts_guests import GIB
+from . import live
 from .host import Host
-
-_ACPI_AGAIN_SECONDS = 10.0
-_POLL_SECONDS = 0.3
 
 
 @dataclass
@@ -47,6 +58,9 @@ class Job:
     defined: bool = False
     done: int = 0
     """How many steps were taken."""
+    waiting: tuple[str, ...] = ()
+    """What of the guest is as declared after its next boot."""
+    waited: WaitResult | None = None
     error: Exception | None = None
 
 
@@ -99,6 +113,12 @@ def _desired(job: Job) -> Machine:
     return job.desired
 
 
+def _spec(job: Job) -> InstanceSpec:
+    if job.spec is None:
+        raise DriverError(f"Instance {job.name} is not declared.")
+    return job.spec
+
+
 def _own(job: Job, action: Action) -> OwnedDisk:
     """Return the record of the disk that an action is about."""
     target = action.target.rsplit("/", 1)[1]
@@ -111,97 +131,117 @@ def _own(job: Job, action: Action) -> OwnedDisk:
 
 
 def _create_disk(host: Host, job: Job, action: Action) -> None:
-    desired, spec, owned = _desired(job), job.spec, _own(job, action)
+    desired, spec, owned = _desired(job), _spec(job), _own(job, action)
     record = desired.record
-    if record is None or spec is None:
+    if record is None:
         raise DriverError(f"Instance {job.name} has no record of its disks.")
-    pool = host.place(owned.pool).pool
-    size = spec.flavor.disk_gb * GIB
-    if spec.image is None:
-        volume = pool.create(owned.volume, size, spec.disk_format)
-    else:
-        image = host.image(spec.image)
-        if record.image_digest and image.digest != record.image_digest:
-            raise ImageError(
-                f"Instance {job.name} was begun from image {spec.image} with {record.image_digest}, which is now"
-                f" {image.digest}; remove the instance and create it anew."
-            )
-        size = max(size, image.virtual_size_bytes)
-        if spec.disk_format == "raw":
-            volume = pool.clone(owned.volume, size, "raw", image.volume)
-        else:
-            volume = pool.create(owned.volume, size, spec.disk_format, backing=(image.path, image.format))
+    volume = _create_root(host, spec, record, owned) if owned == record.root else _create_volume(host, spec, owned)
     job.made.append(volume)
-    if spec.image is not None and pool.find(host.image(spec.image).volume) is None:
+    if (
+        owned == record.root
+        and record.image is not None
+        and host.home.pool.find(host.image(record.image).volume) is None
+    ):
         raise ImageError(
-            f"Image {spec.image} was removed while the disk of {job.name} was made on it; publish it anew."
+            f"Image {record.image} was removed while the disk of {job.name} was made on it; publish it anew."
         )
     planned = host.place(owned.pool).locate(owned.volume)
     if volume.path != planned:
         raise DriverError(f"Volume {owned.volume} was made at {volume.path} instead of {planned}.")
 
 
+def _create_root(host: Host, spec: InstanceSpec, record: InstanceRecord, owned: OwnedDisk) -> Volume:
+    pool = host.place(owned.pool).pool
+    size = record.disk_gb * GIB
+    disk_format = spec.disk_format or ("raw" if owned.volume.endswith(".raw") else "qcow2")
+    if record.image is None:
+        return pool.create(owned.volume, size, disk_format)
+    image = host.image(record.image)
+    if record.image_digest and image.digest != record.image_digest:
+        raise ImageError(
+            f"Instance {spec.name} was begun from image {record.image} with {record.image_digest}, which is now"
+            f" {image.digest}; remove the instance and create it anew."
+        )
+    size = max(size, image.virtual_size_bytes)
+    if disk_format == "raw":
+        return pool.clone(owned.volume, size, "raw", image.volume)
+    return pool.create(owned.volume, size, disk_format, backing=(image.path, image.format))
+
+
+def _create_volume(host: Host, spec: InstanceSpec, owned: OwnedDisk) -> Volume:
+    place = host.place(owned.pool)
+    volume = _declared_volume(spec, host, owned)
+    if volume is None or volume.size_gb is None:
+        raise DriverError(
+            f"Volume {owned.volume} of pool {owned.pool}, disk {owned.target} of instance {spec.name}, is gone, and its size"
+            " is not declared; declare it in volumes with size_gb to have an empty one made, or without it to let go of it."
+        )
+    volume_format = volume.format or ("raw" if place.is_block or volume.shareable else "qcow2")
+    return place.pool.create(owned.volume, volume.size_gb * GIB, volume_format)
+
+
+def _declared_volume(spec: InstanceSpec, host: Host, owned: OwnedDisk) -> VolumeSpec | None:
+    for volume in spec.volumes or ():
+        if (volume.pool or host.home.name, volume.name) == (owned.pool, owned.volume):
+            return volume
+    return None
+
+
 def _update(host: Host, job: Job, unused_action: Action) -> None:
     job.handle = driver.define(host.connection, job.name, job.xml)
+    domain, record = _domain(job), _desired(job).record
+    if domain.is_active and record is not None:
+        with contextlib.suppress(UnsupportedError):
+            set_record(host.connection, domain, render_record(record), Scope(live=True, persistent=False))
 
 
 def _grow_disk(host: Host, job: Job, action: Action) -> None:
-    domain, owned = _domain(job), _own(job, action)
-    if job.spec is None:
-        raise DriverError(f"Instance {job.name} is not declared.")
-    size = job.spec.flavor.disk_gb * GIB
+    domain, target = _domain(job), action.target.rsplit("/", 1)[1]
+    disk = next(disk for disk in job.existing.disks if disk.target == target) if job.existing else None
+    size = int(action.changes[0].after) * GIB
     if domain.is_active:
-        driver.grow_live_disk(host.connection, domain, owned.target, size)
+        driver.grow_live_disk(host.connection, domain, target, size)
         return
-    volume = host.place(owned.pool).volumes.get(owned.volume)
+    volume = host.place(disk.pool).volumes.get(disk.volume) if disk and disk.pool else None
     if volume is None:
-        raise DriverError(f"Volume {owned.volume} of instance {job.name} is gone.")
+        raise DriverError(
+            f"Disk {target} of instance {job.name} is no volume of a pool, so only a running guest's can grow."
+        )
     if volume.capacity < size:
         volume.resize(size)
 
 
+def _set_autostart(host: Host, job: Job, action: Action) -> None:
+    driver.set_autostart(host.connection, named(job), bool(action.changes[0].after))
+
+
+def _live(step: t.Callable[..., None]) -> t.Callable[[Host, Job, Action], None]:
+    def perform_live(host: Host, job: Job, action: Action) -> None:
+        step(host.connection, _domain(job), _desired(job), action)
+
+    return perform_live
+
+
 def _start(host: Host, job: Job, unused_action: Action) -> None:
-    handle = job.handle or _domain(job).handle
-    try:
-        driver.start(host.connection, job.name, handle)
-    except DriverError:
-        # Somebody else was faster.
-        if not driver.is_running(host.connection, job.name, handle):
-            raise
+    power_service.start(host.connection, named(job))
 
 
-def _resume(host: Host, job: Job, unused_action: Action) -> None:
-    driver.resume(host.connection, job.name, _domain(job).handle)
+def _pause(host: Host, job: Job, unused_action: Action) -> None:
+    power_service.pause(host.connection, named(job))
+
+
+def _suspend(host: Host, job: Job, unused_action: Action) -> None:
+    power_service.suspend(host.connection, named(job))
 
 
 def _stop(host: Host, job: Job, unused_action: Action) -> None:
-    domain, timeout = _domain(job), host.lifecycle.shutdown_timeout
-    if _shut_down(host, domain, timeout):
-        return
-    if not host.lifecycle.force:
-        raise WaitTimeoutError(
-            f"Instance {job.name} is still {driver.state_of(host.connection, domain)} {timeout} s"
-            " after it was asked to power off; raise shutdown_timeout, or allow pulling the plug with force: true."
-        )
-    driver.power_off(host.connection, domain)
+    lifecycle = host.lifecycle
+    power_service.stop(host.connection, named(job), lifecycle.shutdown_timeout, lifecycle.force)
 
 
-def _shut_down(host: Host, domain: GuestReading, timeout: int) -> bool:
-    """Ask again every ten seconds, as a guest that is still booting misses the first request."""
-    if driver.state_of(host.connection, domain) == "paused":
-        # A guest whose CPUs stand still hears nothing.
-        driver.resume(host.connection, domain.name, domain.handle)
-    deadline = time.monotonic() + timeout
-    asked = float("-inf")
-    while True:
-        if time.monotonic() - asked >= _ACPI_AGAIN_SECONDS:
-            driver.request_shutdown(host.connection, domain)
-            asked = time.monotonic()
-        if not driver.is_active(host.connection, domain):
-            return True
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
+def named(job: Job) -> driver.NamedHandle:
+    """Return the job's domain, be it new or found."""
+    return driver.NamedHandle(job.name, job.handle or _domain(job).handle)
 
 
 def _delete_disk(host: Host, job: Job, action: Action) -> None:
@@ -235,9 +275,20 @@ _STEPS: dict[str, t.Callable[[Host, Job, Action], None]] = {
     verbs.CREATE_DISK: _create_disk,
     verbs.UPDATE: _update,
     verbs.GROW_DISK: _grow_disk,
-    verbs.START: _start,
-    verbs.RESUME: _resume,
-    verbs.STOP: _stop,
+    verbs.SET_AUTOSTART: _set_autostart,
+    drift.SET_MEMORY: _live(lambda connection, domain, desired, _action: live.set_memory(connection, domain, desired)),
+    drift.SET_VCPUS: _live(lambda connection, domain, desired, _action: live.set_vcpus(connection, domain, desired)),
+    drift.ATTACH: _live(live.attach),
+    drift.DETACH: _live(live.detach),
+    drift.UPDATE_DEVICE: _live(live.update),
+    drift.EJECT: _live(live.eject),
+    power.START: _start,
+    power.START_PAUSED: _pause,
+    power.RESUME: _start,
+    power.PAUSE: _pause,
+    power.WAKE: _start,
+    power.SUSPEND: _suspend,
+    power.STOP: _stop,
     verbs.DELETE_DISK: _delete_disk,
     verbs.DELETE_LOG: _delete_log,
     verbs.UNDEFINE: _undefine,

@@ -33,11 +33,12 @@ DOMAIN = "<domain type='test'><name>{}</name><memory>2048</memory><os><type>hvm<
 
 @pytest.fixture
 def connection(tmp_path: Path) -> t.Iterator[Connection]:
-    """Return a connection with events, to a node of its own: a connection that ends while watched is never let go."""
+    """Return a connection with events to a host of its own: it may live on as long as somebody listens."""
     enable_events()
     enable_events()
-    (tmp_path / "node.xml").write_text("<node/>")
-    with Connection(f"test://{tmp_path}/node.xml") as opened:
+    node = tmp_path / "node.xml"
+    node.write_text("<node/>")
+    with Connection(f"test://{node}") as opened:
         yield opened
 
 

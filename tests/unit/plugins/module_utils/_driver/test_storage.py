@@ -16,6 +16,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage i
     Pool,
     _while_busy,
     find_pool,
+    pool_of_path,
     running_pools,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import DriverError, NotFoundError
@@ -60,6 +61,29 @@ def test_stopped_pool_is_told(connection: Connection) -> None:
     assert running_pools(connection) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/default-pool/a.log", True),
+        ("/default-pool//a.log", True),
+        ("/other/../default-pool/a.log", True),
+        ("/default-pool/deeper/a.log", False),
+        ("/default-pool2/a.log", False),
+        ("/a.log", False),
+    ],
+)
+def test_the_pool_that_a_file_lies_in(connection: Connection, path: str, found: bool) -> None:
+    """The file itself need not be known to the pool."""
+    pool = pool_of_path(connection, path)
+    assert (pool.name if pool else None) == ("default-pool" if found else None)
+
+
+def test_a_stopped_pool_holds_nothing(connection: Connection) -> None:
+    """Nothing can be read through it."""
+    connection.raw.storagePoolLookupByName("default-pool").destroy()
+    assert pool_of_path(connection, "/default-pool/a.log") is None
+
+
 def test_volumes_come_and_go(connection: Connection, pool: Pool) -> None:
     """A volume is created, found, listed with one call, deleted, and deleting it again is fine."""
     assert pool.find("a") is None
@@ -96,6 +120,11 @@ def test_data_needs_a_real_daemon(pool: Pool) -> None:
     """A hypervisor that keeps no data says so, by the volume's name."""
     with pytest.raises(DriverError, match="Cannot upload volume a of storage pool default-pool: "):
         pool.create("a", 3, "raw").upload(io.BytesIO(b"abc"), 3)
+
+
+def test_the_tail_of_nothing(pool: Pool) -> None:
+    """An empty file is not downloaded: to libvirt no length means all of it."""
+    assert pool.create("a", 0, "raw").read_tail(10) == (b"", 0)
 
 
 def _refusal(code_name: str) -> DriverError:

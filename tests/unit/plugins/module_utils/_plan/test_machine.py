@@ -40,7 +40,7 @@ def test_what_is_not_set_is_not_compared() -> None:
 
 def test_memory_is_shown_in_mib() -> None:
     """The paths and figures are the user's."""
-    assert shown(replace(BASE, memory_kib=262144)) == [("memory_mb", 128, 256)]
+    assert shown(replace(BASE, memory_kib=262144)) == [("max_memory_mb", 128, 256)]
 
 
 def test_nested_fields_have_dotted_paths() -> None:

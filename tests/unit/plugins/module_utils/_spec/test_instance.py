@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.instance import stable_mac
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.nic import stable_mac
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import FLAVOR, instance_spec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +29,18 @@ from hypothesis import strategies as st
         ({"flavor": {**FLAVOR, "extra_specs": {"hw:numa_nodes": 2}}}, ["hw:numa_nodes", "not supported"]),
         ({"flavor": {**FLAVOR, "extra_specs": {"hw:cpu_sockets": 3}}}, ["3", "1 vCPUs"]),
         ({"flavor": {**FLAVOR, "extra_specs": {"hw:cpu_cores": "x"}}}, ["hw:cpu_cores", "whole number"]),
-        ({"image": None, "flavor": {**FLAVOR, "disk_gb": 0}}, ["image", "nothing to boot from"]),
+        ({"max_vcpus": 0}, ["max_vcpus", "at least 1"]),
+        ({"max_memory_mb": 100}, ["max_memory_mb", "at least 128"]),
+        ({"max_vcpus": 2, "flavor": {**FLAVOR, "extra_specs": {"hw:cpu_sockets": 1}}}, ["max_vcpus", "topology"]),
+        ({"volumes": [{"name": "a/b"}]}, ["volumes[0].name", "a/b"]),
+        ({"volumes": [{"name": "a", "size_gb": 0}]}, ["volumes[0].size_gb", "at least 1"]),
+        ({"volumes": [{"name": "a"}, {"name": "a", "serial": "b"}]}, ["volumes", "name a twice"]),
+        ({"volumes": [{"name": "a"}, {"name": "b", "serial": "a"}]}, ["volumes", "serial a twice"]),
+        ({"volumes": [{"name": "a", "serial": "x" * 21}]}, ["volumes[0].serial", "1 to 20"]),
+        (
+            {"volumes": [{"name": "a", "size_gb": 1, "format": "qcow2", "shareable": True}]},
+            ["volumes[0].format", "format: raw"],
+        ),
         ({"networks": [{}]}, ["networks[0]", "exactly one"]),
         ({"networks": [{"network": "a", "bridge": "b"}]}, ["networks[0]", "network and bridge", "exactly one"]),
         ({"networks": [{"user": True, "portgroup": "p"}]}, ["portgroup", "network"]),
@@ -53,12 +64,41 @@ def test_bad_input_names_the_option(changes: dict[str, t.Any], words: list[str])
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"flavor": None}, ["flavor", "missing"]),
+        ({"image": None, "flavor": {**FLAVOR, "disk_gb": 0}}, ["image", "nothing to boot from"]),
+        ({"power_state": "suspended"}, ["power_state", "declare running first"]),
+    ],
+)
+def test_what_cannot_be_new_is_refused(changes: dict[str, t.Any], words: list[str]) -> None:
+    """What an instance that is there may leave out, a new one needs."""
+    with pytest.raises(SpecError) as caught:
+        instance_spec(**changes).completed()
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_what_is_not_declared_has_a_default_only_when_it_is_new() -> None:
+    """Of an instance that is there nothing is touched that is not declared."""
+    spec = instance_spec()
+    assert (spec.power_state, spec.nics, spec.metadata, spec.hardware.rng, spec.graphics.type) == (None,) * 5
+    new = spec.completed()
+    assert (new.power_state, new.nics, new.metadata, new.hardware.rng) == ("running", (), (), True)
+    assert (new.graphics.type, new.graphics.listen) == ("vnc", "127.0.0.1")
+    assert new.completed() == new
+
+
 def test_macs_are_stable_and_differ_by_place() -> None:
     """The same declaration has the same addresses; another NIC, name or fleet has others."""
     first = instance_spec(networks=[{"user": True}, {"user": True}])
     again = instance_spec(networks=[{"user": True}, {"user": True}])
-    assert [nic.mac for nic in first.nics] == [nic.mac for nic in again.nics]
-    others = {instance_spec(fleet="x", networks=[{"user": True}]).nics[0].mac, *(nic.mac for nic in first.nics)}
+    assert first.nics is not None
+    assert first.nics == again.nics
+    elsewhere = instance_spec(fleet="x", networks=[{"user": True}]).nics
+    assert elsewhere is not None
+    others = {elsewhere[0].mac, *(nic.mac for nic in first.nics)}
     assert len(others) == 3
 
 
@@ -72,7 +112,8 @@ def test_generated_macs_are_unicast_and_local(fleet: str | None, name: str, inde
 
 def test_a_mac_is_taken_in_any_case() -> None:
     """Upper case is the same address."""
-    assert instance_spec(networks=[{"user": True, "mac": "52:54:00:AB:CD:EF"}]).nics[0].mac == "52:54:00:ab:cd:ef"
+    nics = instance_spec(networks=[{"user": True, "mac": "52:54:00:AB:CD:EF"}]).nics
+    assert [nic.mac for nic in nics or ()] == ["52:54:00:ab:cd:ef"]
 
 
 def test_digest_ignores_the_power_state_and_nothing_else() -> None:

@@ -13,17 +13,34 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine imp
     Cpu,
     Disk,
     Features,
+    Filesystem,
     Graphics,
+    Hostdev,
     Machine,
     Nic,
     OsBoot,
     Serial,
+    Sev,
+    Tpm,
+    Vsock,
+    Watchdog,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
     Begun,
     InstanceRecord,
     OwnedDisk,
     Rescue,
+)
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import (
+    CpuPin,
+    CpuTune,
+    IoTune,
+    MemoryBacking,
+    MemoryNode,
+    NumaCell,
+    NumaTune,
+    Pages,
+    Rate,
 )
 
 UUID = "a6c7e0b6-1f8d-4a52-8c3d-0c8c19cf8c01"
@@ -44,6 +61,10 @@ RECORD = InstanceRecord(
     created_at="2026-11-23T05:00:00Z",
     labels=(("owner", 'Zoë "Q" <q@example.org>'), ("tier", "front\tend\n")),
     disks=(OwnedDisk("vda", "default", "root.qcow2"), OwnedDisk("vdb", "fast", "data.raw")),
+    attached=(OwnedDisk("vdc", "fast", "shared.raw"),),
+    nics=("52:54:00:00:00:01", "52:54:00:00:00:02"),
+    adopted=True,
+    patches=("2" * 64,),
     schema=2,
 )
 IN_ACTION = InstanceRecord(
@@ -118,14 +139,75 @@ EXAMPLES = {
         disks=(Disk("vda", "virtio", source="/vda", format="raw", boot_order=2),),
         nics=(Nic("52:54:00:00:00:01", "user", boot_order=1),),
     ),
-    "firmware": _small(os=OsBoot(firmware="efi", secure_boot=True), features=Features(acpi=True, smm=True)),
+    "firmware": _small(
+        os=OsBoot(firmware="efi", secure_boot=True, enrolled_keys=True), features=Features(acpi=True, smm=True)
+    ),
     "firmware-bios": _small(os=OsBoot(firmware="bios", secure_boot=False), features=Features(pae=True, smm=False)),
     "lxc": _small(type="lxc", os=OsBoot(type="exe", arch="x86_64", init="/sbin/init")),
     "xen": _small(type="xen", os=OsBoot(machine="xenfv"), features=Features(pae=True, acpi=True, apic=True)),
     "cpu-custom": _small(cpu=Cpu(mode="custom", model="Skylake-Server")),
     "cpu-topology": _small(vcpus=8, cpu=Cpu(sockets=2, cores=2, threads=2)),
+    "cpu-details": _small(
+        vcpus=8,
+        cpu=Cpu(
+            mode="custom",
+            model="Nehalem",
+            vendor="Intel",
+            sockets=2,
+            dies=2,
+            cores=1,
+            threads=2,
+            features=(("aes", "require"), ("vmx", "disable")),
+            check="none",
+        ),
+        features=Features(acpi=True, pmu=False),
+    ),
+    "cpu-migratable": _small(cpu=Cpu(mode="host-passthrough", migratable=False)),
     "cpu-passthrough": _small(cpu=Cpu(mode="host-passthrough")),
     "clock-utc": _small(clock_offset="utc", on_poweroff="preserve", on_reboot="destroy", on_crash="coredump-destroy"),
+    "numa": _small(
+        memory_kib=65536,
+        vcpus=4,
+        max_memory_kib=1048576,
+        memory_slots=4,
+        cpu=Cpu(
+            cells=(
+                NumaCell(0, 32768, cpus=(0, 2), access="shared"),
+                NumaCell(1, 32768, cpus=(1, 3), access="private"),
+            )
+        ),
+        cpu_tune=CpuTune(
+            shares=2048,
+            period=100000,
+            quota=50000,
+            vcpu_pins=(CpuPin(0, (0,)), CpuPin(1, (1, 2, 3, 5))),
+            emulator_cpus=(0, 1),
+            iothread_pins=(CpuPin(1, (0,)),),
+        ),
+        numa_tune=NumaTune(
+            mode="strict",
+            host_cells=(0,),
+            nodes=(MemoryNode(0, (0,)), MemoryNode(1, (0,), mode="preferred")),
+        ),
+        iothreads=2,
+    ),
+    "memory-backing": _small(
+        memory_backing=MemoryBacking(
+            hugepages=(Pages(2048),),
+            nosharepages=True,
+            locked=True,
+            source="memfd",
+            access="shared",
+            allocation="immediate",
+        ),
+    ),
+    "hugepages-per-cell": _small(
+        memory_kib=4194304,
+        vcpus=2,
+        cpu=Cpu(cells=(NumaCell(0, 2097152, cpus=(0,)), NumaCell(1, 2097152, cpus=(1,)))),
+        memory_backing=MemoryBacking(hugepages=(Pages(2048, (0,)), Pages(1048576, (1,)))),
+    ),
+    "suspend": _small(suspend_to_memory=True, suspend_to_disk=False),
     "emulator": _small(emulator="/opt/qemu 7/bin/qemu-system-x86_64"),
     "disks-file": _small(
         disks=(
@@ -136,6 +218,44 @@ EXAMPLES = {
             Disk("fda", "fdc", device="floppy", source="/floppy.img", format="raw"),
         ),
     ),
+    "disks-tuned": _small(
+        iothreads=1,
+        disks=(
+            Disk(
+                "vda",
+                "virtio",
+                source="/vda",
+                format="raw",
+                detect_zeroes="unmap",
+                discard="unmap",
+                iothread=1,
+                queues=4,
+                iotune=IoTune(
+                    total_bytes_sec=1048576,
+                    total_bytes_sec_max=2097152,
+                    total_iops_sec=500,
+                    total_iops_sec_max=1000,
+                ),
+            ),
+            Disk(
+                "sda",
+                "sata",
+                source="/sda",
+                format="raw",
+                rotation_rate=1,
+                iotune=IoTune(
+                    read_bytes_sec=1048576,
+                    write_bytes_sec=2097152,
+                    read_iops_sec=100,
+                    write_iops_sec=200,
+                    read_bytes_sec_max=4194304,
+                    write_bytes_sec_max=8388608,
+                    read_iops_sec_max=300,
+                    write_iops_sec_max=400,
+                ),
+            ),
+        ),
+    ),
     "disks-block": _small(disks=(Disk("vda", "virtio", source="/dev/vg/root", format="raw", type="block"),)),
     "cdroms": _small(
         disks=(
@@ -144,6 +264,26 @@ EXAMPLES = {
         ),
     ),
     "scsi": _small(scsi_model="virtio-scsi", disks=(Disk("sda", "scsi", source="/sda.qcow2", format="qcow2"),)),
+    "scsi-tuned": _small(iothreads=1, scsi_model="virtio-scsi", scsi_queues=2, scsi_iothread=1),
+    "pcie-ports": _small(os=OsBoot(machine="q35"), pcie_ports=3),
+    "nics-tuned": _small(
+        nics=(
+            Nic(
+                "52:54:00:00:00:01",
+                "bridge",
+                "br0",
+                model="virtio",
+                queues=4,
+                vlan=42,
+                filter="clean-traffic",
+                virtualport="openvswitch",
+                inbound=Rate(average=1000, peak=2000, burst=512),
+                outbound=Rate(average=500),
+            ),
+            Nic("52:54:00:00:00:02", "direct", "eth0", model="virtio", mode="bridge"),
+            Nic("52:54:00:00:00:03", "bridge", "br0", model="virtio", isolated=True),
+        ),
+    ),
     "nics": _small(
         nics=(
             Nic("52:54:00:00:00:01", "network", "lan", portgroup="blue", model="virtio", mtu=1400, link_state="up"),
@@ -157,6 +297,10 @@ EXAMPLES = {
             Graphics("spice", autoport=True),
         ),
     ),
+    "spice": _small(
+        graphics=(Graphics("spice", listen="127.0.0.1", port=5902, tls_port=5903, autoport=False),),
+        channels=(Channel("com.redhat.spice.0", "spicevmc"),),
+    ),
     "serials": _small(
         serials=(
             Serial("pty", log="/var/log/a & b.log", log_append=False),
@@ -166,7 +310,32 @@ EXAMPLES = {
     "serial-file": _small(serials=(Serial("file", path="/var/log/serial.txt"),)),
     "channels": _small(channels=(Channel("org.qemu.guest_agent.0"), Channel("com.example.other"))),
     "video": _small(video="none"),
+    "video-card": _small(video="vga", video_vram_kib=16384, video_heads=1),
     "rng": _small(rng="/dev/random"),
+    "rng-rate": _small(rng="/dev/urandom", rng_rate_bytes=1024, rng_rate_period_ms=1000),
     "balloon": _small(balloon="virtio", balloon_stats_seconds=30),
     "balloon-none": _small(balloon="none"),
+    "small-devices": _small(
+        watchdogs=(Watchdog("i6300esb", "poweroff"),),
+        sound="ich9",
+        tablet="virtio",
+        vsock=Vsock(auto=False, cid=4711),
+    ),
+    "watchdog": _small(watchdogs=(Watchdog("ib700"),)),
+    "vsock-auto": _small(vsock=Vsock(auto=True)),
+    "tpm": _small(tpm=Tpm("tpm-crb", "2.0")),
+    "hostdevs": _small(
+        hostdevs=(
+            Hostdev("0000:3b:1f.7", managed=True),
+            Hostdev("4b20d080-1b54-4048-85b3-a6a62d165c01", "mdev", model="vfio-pci"),
+        ),
+    ),
+    "filesystems": _small(
+        memory_backing=MemoryBacking(source="memfd", access="shared"),
+        filesystems=(
+            Filesystem("share", "/srv/a & b", driver="virtiofs"),
+            Filesystem("docs", "/usr/share/doc", driver="path", readonly=True),
+        ),
+    ),
+    "sev": _small(launch_security=Sev(policy=3, cbitpos=47, reduced_phys_bits=1, kernel_hashes=True)),
 }

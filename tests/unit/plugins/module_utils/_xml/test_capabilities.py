@@ -98,6 +98,13 @@ def test_domain_capabilities() -> None:
     assert "virtio" in known.rng_models
     assert "random" in known.rng_backends
     assert known.tpm_models == ("tpm-tis", "tpm-crb")
+    assert known.tpm_backends == ("passthrough",)
+    assert "phenom" in known.blocked_cpu_models
+    assert "virtiofs" in known.filesystem_drivers
+    assert known.memory_sources == ("file", "anonymous", "memfd")
+    assert "spicevmc" in known.channel_types
+    assert not known.has_sev
+    assert {"os", "cpu", "disk", "tpm", "sev", "memoryBacking"} <= set(known.sections)
 
 
 def test_what_is_not_supported_has_no_values() -> None:
@@ -110,6 +117,7 @@ def test_what_is_not_supported_has_no_values() -> None:
     assert known.video_models == known.firmwares == known.cpu_modes == ()
     assert (known.machine, known.max_vcpus) == (None, None)
     assert not known.has_secure_boot
+    assert known.sections == ("path", "devices", "video")
 
 
 @pytest.mark.parametrize("read", [read_host, read_domain_capabilities, read_cpu_features])

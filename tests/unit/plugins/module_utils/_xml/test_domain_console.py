@@ -93,12 +93,13 @@ def test_finds_a_serial_port_by_its_number() -> None:
 
 
 def test_a_channel_that_is_there_is_not_added_again() -> None:
-    """Its name is what counts."""
+    """Its name is what counts; another type has another source."""
     devices = (
-        "<channel type='pty'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+        "<channel type='pty'><source path='/dev/pts/3'/><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
         "<channel type='pty'><target type='guestfwd' address='10.0.2.1' port='4600'/></channel>"
     )
     agent, other = Channel("org.qemu.guest_agent.0"), Channel("com.example.other")
     edited = edit(_domain(devices), Machine("qemu", "m", channels=(agent, other)))
     assert read(edited).channels == (agent, other)
     assert len(etree.fromstring(edited).findall("devices/channel")) == 3
+    assert "pts" not in edited

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import IoTune
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._xml.strategies import read_disk
 
 DISK = (
     "<domain type='kvm'><name>m</name><devices><disk type='file' device='disk' snapshot='no'>"
@@ -28,7 +30,7 @@ def test_another_source_takes_the_old_chain_away() -> None:
     """The backing files of the old source are not those of the new one; everything else stays."""
     edited = _edited(Disk("vda", source="/new.raw", format="raw"))
     assert read(edited).disks == (
-        Disk("vda", "virtio", source="/new.raw", format="raw", readonly=True, shareable=False),
+        read_disk(Disk("vda", "virtio", source="/new.raw", format="raw", readonly=True, queues=4, rotation_rate=1)),
     )
     assert "/base.qcow2" not in edited
     for kept in ("snapshot=", "queues=", "startupPolicy=", "<seclabel", "rotation_rate=", "<wwn>", "<address"):
@@ -73,7 +75,7 @@ def test_a_new_disk_comes_after_those_that_are_there() -> None:
 def test_a_disk_without_a_type_is_a_file() -> None:
     """Libvirt's own default when reading."""
     text = "<domain><devices><disk><source file='/a'/><target dev='hda'/></disk></devices></domain>"
-    assert read(text).disks == (Disk("hda", source="/a", readonly=False, shareable=False),)
+    assert read(text).disks == (read_disk(Disk("hda", source="/a")),)
 
 
 def test_an_empty_drive_stays_empty_until_it_gets_a_source() -> None:
@@ -82,3 +84,29 @@ def test_an_empty_drive_stays_empty_until_it_gets_a_source() -> None:
     assert "<source" not in empty
     filled = _edited(Disk("sda", source="/install.iso", device="cdrom"), empty)
     assert (read(filled).disks[0].source, read(filled).disks[0].type) == ("/install.iso", "file")
+
+
+LIMIT = Disk("vda", iotune=IoTune(total_bytes_sec=9))
+LIMITED = DISK.replace(
+    "<readonly/>",
+    "<iotune><total_bytes_sec>1</total_bytes_sec><write_iops_sec>2</write_iops_sec><write_iops_sec_max>3</write_iops_sec_max>"
+    "<write_iops_sec_max_length>4</write_iops_sec_max_length><group_name>g</group_name></iotune>",
+)
+
+
+def test_a_limit_takes_away_what_it_excludes() -> None:
+    """Libvirt takes a total, or reads and writes apart."""
+    edited = _edited(Disk("vda", iotune=IoTune(read_bytes_sec=5, total_iops_sec=6, total_iops_sec_max=7)), LIMITED)
+    wanted = IoTune(read_bytes_sec=5, total_iops_sec=6, total_iops_sec_max=7)
+    assert read(edited).disks[0].iotune == read_disk(Disk("vda", iotune=wanted)).iotune
+    assert "max_length" not in edited
+    assert "group_name" in edited
+
+
+def test_no_limit_left_takes_the_element_away() -> None:
+    """0 is no limit, and None says nothing."""
+    freed = _edited(Disk("vda", iotune=IoTune(total_bytes_sec=0, write_iops_sec=0, write_iops_sec_max=0)), LIMITED)
+    assert read(freed).disks[0].iotune == read_disk(Disk("vda")).iotune
+    assert "group_name" in freed
+    assert "<iotune" not in _edited(Disk("vda", iotune=IoTune(total_bytes_sec=0)), _edited(LIMIT))
+    assert "<iotune" in _edited(Disk("vda", iotune=IoTune()), _edited(LIMIT))

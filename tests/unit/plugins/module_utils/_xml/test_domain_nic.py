@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Machine, Nic
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import Rate
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read, render
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._xml.strategies import read_nic
 
 MAC = "52:54:00:ab:cd:ef"
 NIC = (
@@ -17,6 +21,19 @@ NIC = (
     "<source network='default' portgroup='blue'/><bandwidth><inbound average='1000'/></bandwidth>"
     "<target dev='tap1'/><model type='virtio'/><driver queues='2'/><filterref filter='clean-traffic'/>"
     "<address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></interface></devices></domain>"
+)
+
+BEFORE = read_nic(
+    Nic(
+        MAC,
+        "network",
+        "default",
+        portgroup="blue",
+        model="virtio",
+        queues=2,
+        filter="clean-traffic",
+        inbound=Rate(average=1000),
+    )
 )
 
 
@@ -28,23 +45,25 @@ def _edited(nic: Nic) -> str:
 def test_finds_a_nic_by_its_address_in_any_case(mac: str) -> None:
     """Hexadecimal digits have no case."""
     edited = _edited(Nic(mac, "network", "other", model="e1000"))
-    assert read(edited).nics == (Nic(MAC, "network", "other", portgroup="blue", model="e1000"),)
+    assert read(edited).nics == (replace(BEFORE, source="other", model="e1000"),)
     for kept in ("<bandwidth>", "<target", "<driver", "<filterref", "<address"):
         assert kept in edited
 
 
 def test_another_type_takes_the_old_source_away() -> None:
     """A network's port group is none of a bridge."""
-    assert read(_edited(Nic(MAC, "bridge", "br0"))).nics == (Nic(MAC, "bridge", "br0", model="virtio"),)
+    assert read(_edited(Nic(MAC, "bridge", "br0"))).nics == (
+        replace(BEFORE, type="bridge", source="br0", portgroup=None),
+    )
     user = _edited(Nic(MAC, "user"))
-    assert read(user).nics == (Nic(MAC, "user", model="virtio"),)
+    assert read(user).nics == (replace(BEFORE, type="user", source=None, portgroup=None),)
     assert "<source" not in user
 
 
 def test_a_new_nic_comes_after_those_that_are_there() -> None:
     """Only the named NIC is added, its address in lower case."""
     nics = read(_edited(Nic("52:54:00:00:00:AA", "user"))).nics
-    assert nics == (*read(NIC).nics, Nic("52:54:00:00:00:aa", "user"))
+    assert nics == (BEFORE, read_nic(Nic("52:54:00:00:00:aa", "user")))
 
 
 def test_the_user_mode_stack_has_no_source() -> None:
@@ -56,4 +75,33 @@ def test_the_user_mode_stack_has_no_source() -> None:
 def test_reads_a_nic_without_an_address() -> None:
     """Libvirt gives every NIC an address, a file written by hand need not."""
     text = "<domain><devices><interface type='user'/></devices></domain>"
-    assert read(text).nics == (Nic("", "user"),)
+    assert read(text).nics == (read_nic(Nic("", "user")),)
+
+
+def test_another_filter_takes_the_parameters_of_the_old_one() -> None:
+    """They mean something to that filter only; the same filter keeps them."""
+    text = NIC.replace(
+        "<filterref filter='clean-traffic'/>", "<filterref filter='f'><parameter name='IP'/></filterref>"
+    )
+    assert "<parameter" in edit(text, Machine("kvm", "m", nics=(Nic(MAC, filter="f"),)))
+    changed = edit(text, Machine("kvm", "m", nics=(Nic(MAC, filter="g"),)))
+    assert (read(changed).nics[0].filter, "<parameter" in changed) == ("g", False)
+
+
+def test_takes_rates_away() -> None:
+    """0 is no limit; with the last one the elements go."""
+    freed = _edited(Nic(MAC, inbound=Rate(average=0)))
+    assert "<bandwidth" not in freed
+    kept = _edited(Nic(MAC, inbound=Rate(peak=0), outbound=Rate(average=5, burst=6)))
+    assert read(kept).nics[0].inbound == Rate(1000, 0, 0)
+    assert read(kept).nics[0].outbound == Rate(5, 0, 6)
+
+
+def test_one_vlan_tag_replaces_several() -> None:
+    """Several are a trunk, which is not read as one."""
+    trunk = NIC.replace("<target", "<vlan trunk='yes'><tag id='1'/><tag id='2'/></vlan><target")
+    assert read(trunk).nics[0].vlan is None
+    edited = edit(trunk, Machine("kvm", "m", nics=(Nic(MAC, vlan=3),)))
+    assert read(edited).nics[0].vlan == 3
+    assert "trunk" not in edited
+    assert "trunk" in edit(trunk, Machine("kvm", "m", nics=(Nic(MAC),)))

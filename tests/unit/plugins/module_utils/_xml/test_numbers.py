@@ -7,8 +7,16 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import parse
-from ansible_collections.kilonova.compute.plugins.module_utils._xml.numbers import kib_of, parse_id_set, pci_address
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError, parse
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.numbers import (
+    format_id_set,
+    kib_of,
+    parse_id_set,
+    pci_address,
+    pci_parts,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
@@ -60,3 +68,28 @@ def test_id_sets(text: str, ids: tuple[int, ...]) -> None:
 def test_pci_addresses(parts: tuple[str | None, str | None, str | None, str | None], address: str) -> None:
     """Devices tell decimal numbers, domains hexadecimal ones."""
     assert pci_address(*parts) == address
+
+
+@pytest.mark.parametrize(("ids", "text"), [((), ""), ((8, 0, 1, 2, 3), "0-3,8"), ((1, 2), "1-2"), ((5, 5), "5")])
+def test_writes_id_sets(ids: tuple[int, ...], text: str) -> None:
+    """As libvirt does, in order and each once."""
+    assert format_id_set(ids) == text
+
+
+@given(st.sets(st.integers(0, 60)))
+def test_any_id_set_reads_back(ids: set[int]) -> None:
+    """Nothing is lost between ranges."""
+    assert parse_id_set(format_id_set(ids)) == tuple(sorted(ids))
+
+
+@pytest.mark.parametrize("address", ["0000:3b:1f.7", "10000:00:00.0"])
+def test_a_pci_address_comes_back(address: str) -> None:
+    """Out of its parts."""
+    assert pci_address(*pci_parts(address.upper()).values()) == address
+
+
+@pytest.mark.parametrize("address", ["3b:00.1", "0000:3b:00.8", "0000:3b:00.1 ", ""])
+def test_refuses_what_is_no_pci_address(address: str) -> None:
+    """Only the whole address is one."""
+    with pytest.raises(XmlError, match=r"is not a PCI address such as 0000:3b:00\.1\.$"):
+        pci_parts(address)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import differences
-from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.design import Platform
+from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.platforms import Platform
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import (
     FLAVOR,
     NOW,
@@ -65,7 +65,7 @@ def test_kvm_gets_the_hosts_cpu_and_emulation_does_not() -> None:
 
 def test_arm_has_no_smbios_and_no_apic() -> None:
     """What only x86 has is left out elsewhere."""
-    machine = machine_of(instance_spec(), Platform("qemu", "aarch64", "virt-7.2", None, None))
+    machine = machine_of(instance_spec(), Platform("qemu", "aarch64", "virt-7.2", None, None, 8))
     assert machine.sysinfo == ()
     assert machine.features.apic is None
 
@@ -88,4 +88,4 @@ def test_what_was_recorded_stays() -> None:
         first.record.image_digest,
         first.record.disks,
     )
-    assert [change.path for change in differences(later, first)] == ["memory_mb", "current_memory_mb"]
+    assert [change.path for change in differences(later, first)] == ["max_memory_mb", "memory_mb"]

@@ -1,0 +1,185 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What differs from the declaration, in the definition and in the running guest, and the gentlest way to mend each.
+
+A guest is looked at apart from its definition, so that what an interrupted run or somebody's own command left undone in
+one of the two is found, whichever it was.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, replace
+
+from .._spec.instance import InstanceSpec
+from .._spec.machine import Machine
+from .._spec.record import InstanceRecord
+from .existing import Existing
+from .machine import differences
+from .plan import LIVE, NEXT_BOOT, Change
+from .removals import CDROM, CHANNEL, DISK, GRAPHICS, NIC, RNG, Removal, removals
+
+SET_MEMORY = "set_memory"
+SET_VCPUS = "set_vcpus"
+ATTACH = "attach"
+DETACH = "detach"
+UPDATE_DEVICE = "update_device"
+EJECT = "eject"
+
+_CHOSEN_BY_LIBVIRT = frozenset({"cpu.mode", "cpu.model", "os.firmware"})
+"""What a guest shows otherwise than its definition has it."""
+_HEADROOM = frozenset({"max_vcpus", "max_memory_mb"})
+_DEVICE = re.compile(r"(nics|disks|channels|graphics|serials)\[(.+)\](?:\.(\w+))?")
+_KINDS = {"nics": NIC, "disks": DISK, "channels": CHANNEL, "graphics": GRAPHICS, "serials": "serial"}
+_LIVE_NIC = frozenset({"source", "portgroup", "link_state", "type"})
+_PLUGGABLE_BUSES = frozenset({"virtio", "scsi"})
+_BRIDGED = frozenset({"network", "bridge"})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One way to change a running guest: a verb and the device it is about, such as "nic 52:54:00:12:34:56"."""
+
+    verb: str
+    device: str = ""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One difference and where it is."""
+
+    path: str
+    before: t.Any
+    after: t.Any
+    in_definition: bool
+    in_guest: bool
+    step: Step | None = None
+    """What mends it in the running guest; None where only the next boot does, or nothing has to."""
+    removal: Removal | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether the guest is not as declared before its next boot."""
+        return self.in_guest and self.step is None and not self._is_harmless
+
+    @property
+    def _is_harmless(self) -> bool:
+        # Less headroom than the guest has is no loss to anybody, and neither is a drive without a disc.
+        if self.path in _HEADROOM:
+            return isinstance(self.before, int) and isinstance(self.after, int) and self.before > self.after
+        return self.removal is not None and self.removal.kind == CDROM and self.before is None
+
+    def without_guest(self) -> Drift:
+        """Return the same of an instance whose guest will be gone."""
+        return replace(self, in_guest=False, step=None)
+
+    def as_change(self, keeps_hardware: bool) -> Change:
+        """Return what the plan says of it; ``keeps_hardware`` of an instance that runs or is suspended."""
+        is_later = keeps_hardware and self.step is None and (self.in_guest or self.path in _HEADROOM)
+        return Change(self.path, self.before, self.after, NEXT_BOOT if is_later else LIVE)
+
+
+def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers: bool) -> tuple[Drift, ...]:
+    """Return all differences of the definition and, where there is a guest, of the guest.
+
+    ``answers`` says whether the guest's CPUs run: one whose CPUs stand still never lets go of a device.
+    """
+    record, guest = existing.record or InstanceRecord(), existing.live
+    defined = _of(spec, desired, record, existing.machine)
+    if guest is None:
+        # What its saved memory was made with is not known: all waits until it has booted.
+        return tuple(
+            Drift(path, change.before, change.after, True, existing.saved, removal=removal)
+            for path, (change, removal) in defined.items()
+        )
+    running = _of(spec, desired, record, guest, is_running=True)
+    if "memory_mb" not in defined and (desired.current_memory_kib or 0) <= guest.memory_kib:
+        # What the guest's balloon gives back for a while is no drift.
+        running.pop("memory_mb", None)
+    ways = _Ways(desired, guest, answers)
+    found = []
+    for path in dict.fromkeys((*defined, *running)):
+        change, removal = running.get(path) or defined[path]
+        step = ways.of(change, removal) if path in running else None
+        found.append(Drift(path, change.before, change.after, path in defined, path in running, step, removal))
+    return _together(found)
+
+
+def _of(
+    spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine, is_running: bool = False
+) -> dict[str, tuple[Change, Removal | None]]:
+    found: dict[str, tuple[Change, Removal | None]] = {
+        change.path: (change, None) for change in differences(desired, machine)
+    }
+    for path in _CHOSEN_BY_LIBVIRT if is_running else ():
+        found.pop(path, None)
+    for removal in removals(spec, desired, record, machine):
+        found[removal.path] = (Change(removal.path, removal.shown, None, NEXT_BOOT), removal)
+    return found
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """What can be done to a running guest."""
+
+    desired: Machine
+    guest: Machine
+    answers: bool
+
+    def of(self, change: Change, removal: Removal | None) -> Step | None:
+        """Return the step that makes a change, or None."""
+        if removal is not None:
+            return self._unplug(removal)
+        if change.path == "memory_mb":
+            fits = (self.desired.current_memory_kib or 0) <= self.guest.memory_kib
+            return Step(SET_MEMORY) if fits and self.guest.balloon != "none" else None
+        if change.path == "vcpus":
+            present, wanted = self.guest.current_vcpus or 0, self.desired.current_vcpus or 0
+            return Step(SET_VCPUS) if present < wanted <= self.guest.vcpus else None
+        if change.path == "rng":
+            return Step(ATTACH, f"{RNG} {change.after}") if self.guest.rng is None else None
+        match = _DEVICE.fullmatch(change.path)
+        return self._for_device(_KINDS[match[1]], match[2], match[3], change) if match else None
+
+    def _for_device(self, kind: str, key: str, attribute: str | None, change: Change) -> Step | None:
+        if attribute is None:
+            return Step(ATTACH, f"{kind} {key}") if self._can_attach(kind, key) else None
+        return Step(UPDATE_DEVICE, f"{kind} {key}") if self._can_update(kind, key, attribute, change) else None
+
+    def _can_update(self, kind: str, key: str, attribute: str, change: Change) -> bool:
+        if kind == NIC and attribute == "type":
+            return {change.before, change.after} <= _BRIDGED
+        if kind == NIC:
+            return attribute in _LIVE_NIC
+        is_drive = any(disk.target == key and disk.device == "cdrom" for disk in self.guest.disks)
+        return kind == DISK and is_drive and attribute == "source"
+
+    def _can_attach(self, kind: str, key: str) -> bool:
+        if kind == DISK:
+            disk = next(disk for disk in self.desired.disks if disk.target == key)
+            if disk.device != "disk" or disk.bus not in _PLUGGABLE_BUSES:
+                return False
+            # A controller that libvirt adds by itself is a card which most guests have no driver for.
+            return disk.bus != "scsi" or self.guest.scsi_model == "virtio-scsi"
+        return kind in (NIC, CHANNEL)
+
+    def _unplug(self, removal: Removal) -> Step | None:
+        device = f"{removal.kind} {removal.key}"
+        if removal.kind == CDROM:
+            return Step(EJECT, device) if removal.shown else None
+        buses = {disk.target: disk.bus for disk in self.guest.disks}
+        if removal.kind == DISK and buses.get(removal.key) not in _PLUGGABLE_BUSES:
+            return None
+        can_go = removal.kind in (DISK, NIC, CHANNEL, RNG)
+        return Step(DETACH, device) if can_go and self.answers else None
+
+
+def _together(found: t.Sequence[Drift]) -> tuple[Drift, ...]:
+    """Let a NIC that can't become one of another kind while it runs keep what it has until it does."""
+    held = {drift.path.rpartition(".")[0] for drift in found if drift.path.endswith("].type") and drift.waits}
+    return tuple(replace(drift, step=None) if drift.path.rpartition(".")[0] in held else drift for drift in found)

@@ -1,0 +1,91 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Which devices an instance shall lose: those that were declared once and are not any more, and those declared away."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._spec.instance import GUEST_AGENT, InstanceSpec
+from .._spec.machine import Machine
+from .._spec.record import InstanceRecord
+
+NIC = "nic"
+DISK = "disk"
+CDROM = "cdrom"
+GRAPHICS = "graphics"
+CHANNEL = "channel"
+RNG = "rng"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One device: its kind, and what identifies it in a machine."""
+
+    kind: str
+    key: str
+    shown: t.Any
+    """What it is, for the change."""
+
+    @property
+    def path(self) -> str:
+        """Return the path of the change."""
+        return {
+            NIC: f"nics[{self.key}]",
+            GRAPHICS: f"graphics[{self.key}]",
+            CHANNEL: f"channels[{self.key}]",
+            RNG: "rng",
+        }.get(self.kind, f"disks[{self.key}]")
+
+
+def removals(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> tuple[Removal, ...]:
+    """Return what ``machine``, the definition or the guest, has and shall not have."""
+    return (
+        *_nics(spec, record, machine),
+        *_volumes(desired, record, machine),
+        *_drives(spec, machine),
+        *_others(spec, machine),
+    )
+
+
+def _nics(spec: InstanceSpec, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+    if spec.nics is None:
+        return
+    declared = {nic.mac for nic in spec.nics}
+    for nic in machine.nics:
+        # One that somebody plugged by hand was never declared, and stays.
+        if nic.mac in record.nics and nic.mac not in declared:
+            yield Removal(NIC, nic.mac, nic.source or nic.type)
+
+
+def _volumes(desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+    kept = desired.record or record
+    known = {disk.target for disk in (*kept.disks, *kept.attached)}
+    there = {disk.target: disk for disk in machine.disks}
+    for entry in (*record.disks, *record.attached):
+        if entry.target not in known and entry.target in there:
+            yield Removal(DISK, entry.target, entry.volume)
+
+
+def _drives(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:
+    if spec.cdroms is None:
+        return
+    drives = [disk for disk in machine.disks if disk.device == "cdrom"]
+    for drive in drives[len(spec.cdroms) :]:
+        yield Removal(CDROM, drive.target, drive.source)
+
+
+def _others(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:
+    if spec.graphics.type is not None:
+        for graphics in machine.graphics:
+            if graphics.type != spec.graphics.type:
+                yield Removal(GRAPHICS, graphics.type, graphics.listen)
+    if spec.hardware.guest_agent is False and any(channel.name == GUEST_AGENT for channel in machine.channels):
+        yield Removal(CHANNEL, GUEST_AGENT, True)
+    if spec.hardware.rng is False and machine.rng is not None:
+        yield Removal(RNG, machine.rng, machine.rng)

@@ -1,0 +1,172 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The disks and drives of a machine: which volume is on which target, and what the record says of it. Pure."""
+
+from __future__ import annotations
+
+import string
+import typing as t
+from dataclasses import dataclass, replace
+
+from ..._errors import SpecError
+from ..._spec.disk import VolumeSpec
+from ..._spec.instance import InstanceSpec
+from ..._spec.machine import Disk, Machine
+from ..._spec.record import InstanceRecord, OwnedDisk
+from .platforms import X86, Platform
+
+_TARGET_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd"}
+
+
+@dataclass(frozen=True)
+class VolumePlace:
+    """Where a declared volume lies, or will: ``path`` on the hypervisor."""
+
+    pool: str
+    path: str
+    block: bool
+    """It is a block device (LVM) rather than a file."""
+    format: str | None
+    """What it holds; None of one that is yet to be made."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where the disks are: ``path`` is the pool's directory on the hypervisor."""
+
+    pool: str
+    path: str
+    block: bool
+    """The pool's volumes are block devices (LVM) rather than files."""
+    root_volume: str | None
+    image_digest: str | None
+    volumes: tuple[VolumePlace, ...] = ()
+    """One for each of the declared volumes."""
+
+    def locate(self, volume: str) -> str:
+        """Return the path of a volume in the pool."""
+        return f"{self.path}/{volume}"
+
+
+def root_target(bus: str) -> str:
+    """Return the target device of the root disk on ``bus``."""
+    return f"{_TARGET_PREFIX[bus]}a"
+
+
+def root_volume_name(spec: InstanceSpec) -> str:
+    """Return the name of the volume made for the root disk of a new instance."""
+    return f"{spec.name}-{root_target(spec.disk_bus or 'virtio')}.{spec.disk_format or 'qcow2'}"
+
+
+def design_disks(
+    spec: InstanceSpec, platform: Platform, storage: Storage, record: InstanceRecord, existing: Machine | None
+) -> tuple[tuple[Disk, ...], InstanceRecord]:
+    """Return the disks that are declared, and the record with those that were made and those that are only attached."""
+    designer = _Designer(spec, platform, storage, record, existing.disks if existing else ())
+    root = designer.root()
+    volumes = designer.volumes()
+    return (*root, *volumes, *designer.drives()), designer.record
+
+
+class _Designer:
+    """Goes through the declared disks and hands out targets that are free."""
+
+    def __init__(
+        self,
+        spec: InstanceSpec,
+        platform: Platform,
+        storage: Storage,
+        record: InstanceRecord,
+        present: tuple[Disk, ...],
+    ) -> None:
+        self._spec = spec
+        self._platform = platform
+        self._storage = storage
+        self._present = present
+        self._taken = {disk.target for disk in present}
+        self.record = record
+
+    def root(self) -> tuple[Disk, ...]:
+        """Return the root disk, if there is one."""
+        owned, spec = self.record.root, self._spec
+        if owned is None:
+            return ()
+        self._taken.add(owned.target)
+        there = next((disk for disk in self._present if disk.target == owned.target), None)
+        declared = Disk(target=owned.target, bus=spec.disk_bus, cache=spec.disk_cache, discard=spec.disk_discard)
+        if there is not None:
+            # A disk stays where it lies: it may have been moved, or be below a snapshot, since it was made.
+            return (replace(declared, type=there.type),)
+        kind = "block" if self._storage.block else "file"
+        source = self._storage.locate(owned.volume)
+        declared = replace(declared, bus=spec.disk_bus or "virtio", format=spec.disk_format or "qcow2")
+        return (replace(declared, type=kind, source=source),)
+
+    def volumes(self) -> list[Disk]:
+        """Return the declared volumes, and bring the record up to date with them."""
+        record = self.record
+        if self._spec.volumes is None:
+            return []
+        disks: list[Disk] = []
+        made: list[OwnedDisk] = [record.root] if record.root else []
+        attached: list[OwnedDisk] = []
+        owned = {(disk.pool, disk.volume) for disk in record.disks}
+        for volume, place in zip(self._spec.volumes, self._storage.volumes):
+            disk = self._volume(volume, place)
+            disks.append(disk)
+            # One that was there before belongs to the user, whatever its declaration says by now.
+            is_ours = (place.pool, volume.name) in owned or place.format is None
+            (made if is_ours else attached).append(OwnedDisk(disk.target, place.pool, volume.name))
+        self.record = replace(record, disks=tuple(made), attached=tuple(attached))
+        return disks
+
+    def _volume(self, volume: VolumeSpec, place: VolumePlace) -> Disk:
+        known = {(disk.pool, disk.volume): disk.target for disk in (*self.record.disks, *self.record.attached)}
+        there = next((disk for disk in self._present if disk.source == place.path), None)
+        target = there.target if there else known.get((place.pool, volume.name))
+        declared = Disk(
+            target=target or self._next_target(volume.bus or "virtio"),
+            bus=volume.bus,
+            cache=volume.cache,
+            discard=volume.discard,
+            serial=volume.serial,
+            readonly=volume.readonly,
+            shareable=volume.shareable,
+            type="block" if place.block else "file",
+        )
+        if there is not None:
+            return replace(declared, type=there.type)
+        volume_format = place.format or volume.format or ("raw" if place.block or volume.shareable else "qcow2")
+        return replace(declared, bus=volume.bus or "virtio", source=place.path, format=volume_format)
+
+    def drives(self) -> t.Iterator[Disk]:
+        """Give the CD-ROM drives with their discs."""
+        present = [disk for disk in self._present if disk.device == "cdrom"]
+        machine = self._platform.machine
+        bus = "ide" if self._platform.arch in X86 and "q35" not in (machine or "q35") else "sata"
+        for index, cdrom in enumerate(self._spec.cdroms or ()):
+            source = self._storage.locate(cdrom)
+            if index < len(present):
+                # Another disc in the drive that is there.
+                yield Disk(present[index].target, device="cdrom", source=source, type=present[index].type)
+            else:
+                target = self._next_target(bus)
+                yield Disk(target, bus=bus, device="cdrom", source=source, format="raw", readonly=True)
+
+    def _next_target(self, bus: str) -> str:
+        tails = (f"{first}{last}" for first in ("", *string.ascii_lowercase) for last in string.ascii_lowercase)
+        names = (f"{_TARGET_PREFIX[bus]}{tail}" for tail in tails)
+        target = next(name for name in names if name not in self._taken)
+        self._taken.add(target)
+        return target
+
+
+def check_volume_buses(spec: InstanceSpec, machine_type: str | None) -> None:
+    """Refuse a volume on a bus that the machine has not."""
+    for index, volume in enumerate(spec.volumes or ()):
+        if volume.bus == "sata" and "i440fx" in (machine_type or ""):
+            raise SpecError(f"volumes[{index}].bus", f"machine type {machine_type} has no SATA", "take virtio or scsi")

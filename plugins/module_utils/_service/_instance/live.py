@@ -1,0 +1,117 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The steps that change a running guest, without a pause of its work."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import fields, replace
+
+from ..._driver import domain_change as driver
+from ..._driver.connection import Connection
+from ..._driver.domain import live_xml
+from ..._driver.events import watch
+from ..._driver.guests import GuestReading
+from ..._errors import DriverError, WaitTimeoutError
+from ..._plan.plan import Action
+from ..._plan.removals import CDROM
+from ..._spec.machine import Channel, Disk, Machine, Nic
+from ..._xml.devices import edit_device, find_device_xml, render_device, render_rng
+
+_LIVE = driver.Scope(live=True, persistent=False)
+_DETACH_ATTEMPTS = 8
+_DETACH_SECONDS = 20.0
+"""How long the guest may take before it is asked again; both are Nova's."""
+_DEVICES: dict[str, tuple[str, str]] = {
+    "nic": ("nics", "mac"),
+    "disk": ("disks", "target"),
+    "channel": ("channels", "name"),
+}
+
+
+def set_memory(connection: Connection, domain: GuestReading, desired: Machine) -> None:
+    """Let the balloon give or take."""
+    if desired.current_memory_kib is not None:
+        driver.set_memory(connection, domain, desired.current_memory_kib, _LIVE)
+
+
+def set_vcpus(connection: Connection, domain: GuestReading, desired: Machine) -> None:
+    """Plug in vCPUs."""
+    if desired.current_vcpus is not None:
+        driver.set_vcpus(connection, domain, desired.current_vcpus, _LIVE)
+
+
+def attach(connection: Connection, domain: GuestReading, desired: Machine, action: Action) -> None:
+    """Plug in a device."""
+    kind, key = device_of(action)
+    xml = render_rng(key) if kind == "rng" else render_device(_wanted(desired, kind, key))
+    driver.attach_device(connection, domain, xml, _LIVE)
+
+
+def update(connection: Connection, domain: GuestReading, desired: Machine, action: Action) -> None:
+    """Change those fields of a device that the action's changes name; the rest of it stays as it runs."""
+    kind, key = device_of(action)
+    present = find_device_xml(live_xml(connection, domain), kind, key)
+    if present is None:
+        raise DriverError(f"Cannot change {kind} {key} of {domain.name}: it is gone.")
+    wanted = _wanted(desired, kind, key)
+    changed = {change.path.rpartition(".")[2] for change in action.changes}
+    identity = {_DEVICES[kind][1], "type", "device"} & {field.name for field in fields(wanted)}
+    blank = type(wanted)(**{name: getattr(wanted, name) for name in identity})
+    device = replace(blank, **{name: getattr(wanted, name) for name in changed})
+    driver.update_device(connection, domain, edit_device(present, device), _LIVE)
+
+
+def eject(connection: Connection, domain: GuestReading, unused_desired: Machine, action: Action) -> None:
+    """Take the disc out of a drive."""
+    _kind, key = device_of(action)
+    present = find_device_xml(live_xml(connection, domain), "disk", key)
+    if present is not None:
+        empty = edit_device(present, Disk(target=key, device="cdrom", source=""))
+        driver.update_device(connection, domain, empty, _LIVE)
+
+
+def detach(connection: Connection, domain: GuestReading, unused_desired: Machine, action: Action) -> None:
+    """Unplug a device and wait until the guest has let go of it, asking again as Nova does."""
+    kind, key = device_of(action)
+
+    def present() -> str | None:
+        return find_device_xml(live_xml(connection, domain), kind, key)
+
+    refused: DriverError | None = None
+    with watch(connection, domain.handle) as watcher:
+        for _attempt in range(_DETACH_ATTEMPTS):
+            device = present()
+            if device is None:
+                return
+            try:
+                driver.detach_device(connection, domain, device, _LIVE)
+            except DriverError as exc:
+                # Perhaps it is busy with an earlier request; what is refused twice is refused.
+                if refused is not None:
+                    raise
+                refused = exc
+            if watcher.wait_until(lambda: present() is None, _DETACH_SECONDS):
+                return
+    raise WaitTimeoutError(
+        f"Instance {domain.name} did not let go of {kind} {key} in {_DETACH_ATTEMPTS * _DETACH_SECONDS:.0f} s, though it"
+        " was asked again and again; it may be in use, or the guest still boots. It is gone after the next boot."
+    )
+
+
+def device_of(action: Action) -> tuple[str, str]:
+    """Return the kind and key of the device that an action is about."""
+    kind, _space, key = action.target.partition("/")[2].partition(" ")
+    return ("disk" if kind == CDROM else kind), key
+
+
+def _wanted(desired: Machine, kind: str, key: str) -> Disk | Nic | Channel:
+    group, identity = _DEVICES[kind]
+    for device in getattr(desired, group):
+        if getattr(device, identity) == key:
+            return t.cast("Disk | Nic | Channel", device)
+    raise DriverError(f"There is no declared {kind} {key}.")

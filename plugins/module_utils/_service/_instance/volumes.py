@@ -1,0 +1,60 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Where the declared volumes are, and whether the instance may have them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._errors import ConflictError, NotFoundError, SpecError
+from ..._spec.disk import VolumeSpec
+from ..._spec.instance import InstanceSpec
+from .design_disks import VolumePlace
+from .host import Host
+
+
+def places_of(host: Host, spec: InstanceSpec) -> t.Iterator[VolumePlace]:
+    """Give the place of each declared volume, or refuse one that is not there, or in use elsewhere."""
+    for index, volume in enumerate(spec.volumes or ()):
+        yield _place_of(host, spec, volume, f"volumes[{index}]")
+
+
+def _place_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, option: str) -> VolumePlace:
+    place = host.place(volume.pool or host.home.name)
+    path = place.locate(volume.name)
+    found = place.volumes.get(volume.name)
+    if found is None:
+        if volume.size_gb is None:
+            raise NotFoundError(
+                f"Option {option}.name: there is no volume {volume.name} in pool {place.name}; declare size_gb to have it"
+                " made for the instance."
+            )
+        if place.is_block and volume.format == "qcow2":
+            raise SpecError(
+                f"{option}.format", f"pool {place.name} has block devices, which hold no qcow2", "declare raw"
+            )
+        return VolumePlace(place.name, path, place.is_block, None)
+    _refuse_in_use(host, spec, volume, path, option)
+    _refuse_other_format(volume, found.format, option)
+    return VolumePlace(place.name, path, place.is_block, found.format)
+
+
+def _refuse_in_use(host: Host, spec: InstanceSpec, volume: VolumeSpec, path: str, option: str) -> None:
+    for name, guest in host.guests.items():
+        if name == spec.name:
+            continue
+        disk = next((disk for disk in guest.machine.disks if disk.source == path), None)
+        if disk is not None and not (volume.shareable and disk.shareable) and not (volume.readonly and disk.readonly):
+            raise ConflictError(
+                f"Option {option}.name: volume {volume.name} is a disk of {name}, and two guests that write to it destroy"
+                " its data; detach it there, or declare shareable: true in both."
+            )
+
+
+def _refuse_other_format(volume: VolumeSpec, found: str | None, option: str) -> None:
+    if volume.format is not None and found is not None and volume.format != found:
+        raise SpecError(f"{option}.format", f"volume {volume.name} holds {found}", f"declare {found}, or leave it out")

@@ -1,0 +1,79 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""NICs as a user declares them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import SpecError
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_MULTICAST_BIT = 1
+
+
+@dataclass(frozen=True)
+class NicSpec:
+    """One NIC: exactly one of ``network``, ``bridge`` and ``user``; the rest None where it is not declared."""
+
+    mac: str
+    network: str | None
+    bridge: str | None
+    user: bool
+    portgroup: str | None
+    model: str | None
+    link_state: str | None
+
+    @property
+    def kind(self) -> str:
+        """Return libvirt's interface type."""
+        return "user" if self.user else "bridge" if self.bridge else "network"
+
+
+def read_nics(networks: list[dict[str, t.Any]], fleet: str | None, name: str) -> tuple[NicSpec, ...]:
+    """Validate option ``networks`` of the instance ``name``."""
+    nics = tuple(_nic(nic, f"networks[{index}]", stable_mac(fleet, name, index)) for index, nic in enumerate(networks))
+    macs = [nic.mac for nic in nics]
+    for mac in macs:
+        if macs.count(mac) > 1:
+            raise SpecError("networks", f"instance {name} has the MAC address {mac} twice", "each NIC needs its own")
+    return nics
+
+
+def stable_mac(fleet: str | None, name: str, index: int) -> str:
+    """Return the MAC address of an instance's ``index``-th NIC: the same at every run and on every host.
+
+    32 bits of a digest behind 52:54, QEMU's locally administered prefix.
+    """
+    seed = json.dumps([fleet, name, index])
+    octets = hashlib.sha256(seed.encode()).digest()[:4]
+    return "52:54:" + ":".join(f"{octet:02x}" for octet in octets)
+
+
+def _nic(nic: dict[str, t.Any], option: str, generated_mac: str) -> NicSpec:
+    given = [key for key in ("network", "bridge", "user") if nic[key]]
+    if len(given) != 1:
+        problem = f"{' and '.join(given)} are given together" if given else "none of network, bridge and user is given"
+        raise SpecError(option, problem, "give exactly one of network, bridge and user: true")
+    if nic["portgroup"] and not nic["network"]:
+        raise SpecError(f"{option}.portgroup", "only a network has port groups", "give it together with network")
+    mac = (nic["mac"] or generated_mac).lower()
+    if not _MAC.fullmatch(mac) or int(mac[:2], 16) & _MULTICAST_BIT:
+        raise SpecError(f"{option}.mac", f"{mac!r} is not a unicast MAC address", "write it as 52:54:00:12:34:56")
+    return NicSpec(
+        mac=mac,
+        network=nic["network"],
+        bridge=nic["bridge"],
+        user=bool(nic["user"]),
+        portgroup=nic["portgroup"],
+        model=nic["model"],
+        link_state=nic["link_state"],
+    )
