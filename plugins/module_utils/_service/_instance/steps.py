@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ..._driver import domain as driver
 from ..._driver.domain_change import Scope, set_record
-from ..._driver.guests import GuestReading
+from ..._driver.guests import GuestReading, find_guest
 from ..._driver.storage import Volume
 from ..._errors import (
     ComputeError,
@@ -78,9 +78,11 @@ def perform(host: Host, job: Job) -> None:
                 _STEPS[action.verb](host, job, action)
             job.done += 1
     except NotFoundError:
-        # Whoever removed it meanwhile did what was wanted.
         if job.spec is not None:
             take_back(host, job)
+            raise
+        # Whoever removed it meanwhile did what was wanted.
+        if find_guest(host.connection, job.name) is not None:
             raise
     except ExistsError:
         # Another machine's run makes the same instance: what is there is its work.
