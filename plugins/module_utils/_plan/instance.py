@@ -14,6 +14,7 @@ from dataclasses import replace
 from .._errors import ConflictError
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
+from .._spec.names import is_console_log
 from .._spec.record import InstanceRecord
 from .drift import SET_MEMORY, Drift, find_drift
 from .existing import Existing, OwnDisk
@@ -228,7 +229,7 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
         if disk.is_ours and not disk.missing:
             gone = Change(f"disks[{disk.target}].volume", disk.volume, None)
             actions.append(Action(DELETE_DISK, f"{name}/{disk.target}", (gone,)))
-    if any(serial.log for serial in existing.machine.serials):
+    if any(serial.log and is_console_log(name, serial.log) for serial in existing.machine.serials):
         actions.append(Action(DELETE_LOG, name))
     actions.append(Action(UNDEFINE, name, (Change("instance", name, None),)))
     return Plan(resource, tuple(actions))

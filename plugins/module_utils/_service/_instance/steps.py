@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ..._driver import domain as driver
 from ..._driver.domain_change import Scope, set_record
-from ..._driver.guests import GuestReading
+from ..._driver.guests import GuestReading, find_guest
 from ..._driver.storage import Volume
 from ..._errors import (
     ComputeError,
@@ -31,6 +31,7 @@ from ..._plan.plan import Action, Plan
 from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
+from ..._spec.names import is_console_log
 from ..._spec.record import InstanceRecord, OwnedDisk
 from ..._xml.record import render_record
 from .. import power as power_service
@@ -78,9 +79,11 @@ def perform(host: Host, job: Job) -> None:
                 _STEPS[action.verb](host, job, action)
             job.done += 1
     except NotFoundError:
-        # Whoever removed it meanwhile did what was wanted.
         if job.spec is not None:
             take_back(host, job)
+            raise
+        # Whoever removed it meanwhile did what was wanted.
+        if find_guest(host.connection, job.name) is not None:
             raise
     except ExistsError:
         # Another machine's run makes the same instance: what is there is its work.
@@ -254,10 +257,10 @@ def _delete_disk(host: Host, job: Job, action: Action) -> None:
 def _delete_log(host: Host, job: Job, unused_action: Action) -> None:
     existing = job.existing
     paths = [serial.log for serial in existing.machine.serials if serial.log] if existing else []
-    pools = {disk.pool for disk in existing.disks} if existing else set()
+    pools = {disk.pool for disk in existing.disks if disk.is_ours} if existing else set()
     for pool in sorted(pools or {host.home.name}):
         for path in paths:
-            for log in host.place(pool).logs(path):
+            for log in host.place(pool).logs(path) if is_console_log(job.name, path) else ():
                 log.delete()
 
 

@@ -17,6 +17,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance im
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Plan
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.host import platform_of
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.instance import InstanceSpec
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Serial
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import (
     FLAVOR,
     instance_spec,
@@ -210,6 +211,13 @@ def test_absent_forgets_the_record_last() -> None:
     begun = found(spec, active=False, state="shutoff", disks=(replace(VDA, missing=True),))
     assert verbs(plan_absent("web-1", "demo", begun)) == ["delete_console_log", "undefine"]
     assert not plan_absent("web-1", "demo", None).changed
+
+
+def test_absent_leaves_a_log_that_is_not_ours() -> None:
+    """The console of an adopted domain may be logged to somebody's own file."""
+    existing = found(instance_spec(), active=False, state="shutoff")
+    theirs = replace(existing.machine, serials=(Serial(log="/var/log/theirs.log"),))
+    assert verbs(plan_absent("web-1", "demo", replace(existing, machine=theirs))) == ["delete_disk", "undefine"]
 
 
 @pytest.mark.parametrize("word", ["did not create", "fleet other"])
