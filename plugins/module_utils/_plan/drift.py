@@ -99,8 +99,9 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
         )
     record = with_leftovers(record, guest.record or InstanceRecord(), guest)
     running = _of(spec, desired, record, guest, is_running=True)
-    if "memory_mb" not in defined and (desired.current_memory_kib or 0) <= guest.memory_kib:
-        # What the guest's balloon gives back for a while is no drift.
+    is_within = (desired.current_memory_kib or 0) <= guest.memory_kib
+    if is_within and existing.active and "memory_mb" not in defined:
+        # What the balloon of a guest that runs gives back for a while is no drift.
         running.pop("memory_mb", None)
     ways = _Ways(desired, guest, answers)
     found = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..._driver import domain as driver
 from ..._driver.domain_change import Scope, set_record
@@ -244,10 +244,12 @@ def _detach(host: Host, job: Job, action: Action) -> None:
 
 def _start(host: Host, job: Job, unused_action: Action) -> None:
     power_service.start(host.connection, named(job))
+    _note_state(job, "running")
 
 
 def _pause(host: Host, job: Job, unused_action: Action) -> None:
     power_service.pause(host.connection, named(job))
+    _note_state(job, "paused")
 
 
 def _suspend(host: Host, job: Job, unused_action: Action) -> None:
@@ -257,6 +259,13 @@ def _suspend(host: Host, job: Job, unused_action: Action) -> None:
 def _stop(host: Host, job: Job, unused_action: Action) -> None:
     lifecycle = host.lifecycle
     power_service.stop(host.connection, named(job), lifecycle.shutdown_timeout, lifecycle.force)
+    _note_state(job, "shutoff")
+
+
+def _note_state(job: Job, state: str) -> None:
+    """Let the steps that follow know whether there is a guest."""
+    if job.domain is not None:
+        job.domain = replace(job.domain, state=state)
 
 
 def named(job: Job) -> driver.NamedHandle:
