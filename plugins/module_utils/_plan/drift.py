@@ -22,7 +22,7 @@ from .._spec.record import InstanceRecord
 from .existing import Existing
 from .machine import differences
 from .plan import LIVE, NEXT_BOOT, Change
-from .removals import CDROM, CHANNEL, DISK, GRAPHICS, NIC, RNG, Removal, removals
+from .removals import CDROM, CHANNEL, DISK, GRAPHICS, NIC, RNG, Removal, removals, with_leftovers
 
 SET_MEMORY = "set_memory"
 SET_VCPUS = "set_vcpus"
@@ -97,9 +97,11 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
             Drift(path, change.before, change.after, True, existing.saved, removal=removal)
             for path, (change, removal) in defined.items()
         )
+    record = with_leftovers(record, guest.record or InstanceRecord(), guest)
     running = _of(spec, desired, record, guest, is_running=True)
-    if "memory_mb" not in defined and (desired.current_memory_kib or 0) <= guest.memory_kib:
-        # What the guest's balloon gives back for a while is no drift.
+    is_within = (desired.current_memory_kib or 0) <= guest.memory_kib
+    if is_within and existing.active and "memory_mb" not in defined:
+        # What the balloon of a guest that runs gives back for a while is no drift.
         running.pop("memory_mb", None)
     ways = _Ways(desired, guest, answers)
     found = []

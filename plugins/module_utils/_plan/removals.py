@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._spec.instance import GUEST_AGENT, InstanceSpec
 from .._spec.machine import Machine
@@ -43,11 +43,25 @@ class Removal:
         }.get(self.kind, f"disks[{self.key}]")
 
 
+def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machine) -> InstanceRecord:
+    """Return ``record`` with the NICs and volumes of an earlier one that the guest still has, for it to let go of.
+
+    A guest's own record, apart from its definition's, remembers them: else nobody knew that somebody declared them once.
+    """
+    macs = {nic.mac for nic in guest.nics} - set(record.nics)
+    targets = {disk.target for disk in guest.disks} - {disk.target for disk in (*record.disks, *record.attached)}
+    return replace(
+        record,
+        nics=record.nics + tuple(mac for mac in before.nics if mac in macs),
+        attached=record.attached + tuple(disk for disk in (*before.disks, *before.attached) if disk.target in targets),
+    )
+
+
 def removals(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> tuple[Removal, ...]:
     """Return what ``machine``, the definition or the guest, has and shall not have."""
     return (
         *_nics(spec, record, machine),
-        *_volumes(desired, record, machine),
+        *_volumes(spec, desired, record, machine),
         *_drives(spec, machine),
         *_others(spec, machine),
     )
@@ -63,7 +77,9 @@ def _nics(spec: InstanceSpec, record: InstanceRecord, machine: Machine) -> t.Ite
             yield Removal(NIC, nic.mac, nic.source or nic.type)
 
 
-def _volumes(desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+def _volumes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+    if spec.volumes is None:
+        return
     kept = desired.record or record
     known = {disk.target for disk in (*kept.disks, *kept.attached)}
     there = {disk.target: disk for disk in machine.disks}

@@ -92,4 +92,5 @@ class InstanceRecord:
     @property
     def root(self) -> OwnedDisk | None:
         """Return the disk that was made for the instance to boot from; None for one that was made without, or adopted."""
-        return self.disks[0] if self.disks and (self.image or self.disk_gb) else None
+        is_made = bool(self.image or self.disk_gb) and not self.adopted
+        return self.disks[0] if self.disks and is_made else None

@@ -114,15 +114,21 @@ def _cpu(spec: InstanceSpec, platform: Platform, size: Size, existing: Machine |
     mode = spec.hardware.cpu_mode
     if mode is None and platform.virt_type == "kvm" and existing is None:
         mode = "host-model"
-    flavor = spec.flavor
-    topology = (flavor.sockets, flavor.cores, flavor.threads) if flavor else (None, None, None)
-    has_topology = existing is not None and existing.cpu is not None and existing.cpu.sockets is not None
-    if topology[0] is None and has_topology and existing is not None and size.most_vcpus != existing.vcpus:
-        # A topology that is there must fit the number of vCPUs.
-        topology = (size.most_vcpus, 1, 1)
-    if mode is None and topology[0] is None:
-        return None
-    return Cpu(mode, spec.hardware.cpu_model, *topology)
+    cpu = _with_topology(Cpu(mode, spec.hardware.cpu_model), spec, size, existing.cpu if existing else None)
+    return None if cpu == Cpu() else cpu
+
+
+def _with_topology(cpu: Cpu, spec: InstanceSpec, size: Size, present: Cpu | None) -> Cpu:
+    flavor, dies = spec.flavor, None if present is None or present.dies is None else 1
+    if flavor is not None and flavor.sockets is not None:
+        return replace(cpu, sockets=flavor.sockets, cores=flavor.cores, threads=flavor.threads, dies=dies)
+    is_sized = flavor is not None or spec.max_vcpus is not None
+    if not is_sized or present is None or present.sockets is None:
+        return cpu
+    # A topology that is there must fit the number of vCPUs.
+    if present.sockets * (present.dies or 1) * (present.cores or 1) * (present.threads or 1) != size.most_vcpus:
+        return replace(cpu, sockets=size.most_vcpus, cores=1, threads=1, dies=dies)
+    return replace(cpu, sockets=present.sockets, cores=present.cores, threads=present.threads, dies=present.dies)
 
 
 def _is_pcie(machine: str | None) -> bool:

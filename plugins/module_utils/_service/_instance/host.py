@@ -14,7 +14,7 @@ from functools import cached_property
 
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
-from ..._driver.domain import live_xml
+from ..._driver.domain import live_xml, saved_xml
 from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import read_networks
 from ..._driver.probe import NAME_PREFIX
@@ -46,7 +46,7 @@ class Host:
         self.connection = connection
         self.lifecycle = lifecycle
         self._places: dict[str, Place] = {}
-        self._live: dict[str, str] = {}
+        self._live: dict[str, str | None] = {}
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
 
@@ -129,14 +129,17 @@ class Host:
         )
 
     def _running(self, guest: Guest) -> Machine | None:
-        if not guest.reading.is_active:
-            return None
-        return domain_xml.read(self.live_text(guest.reading.name))
+        text = self.live_text(guest.reading.name)
+        return None if text is None else domain_xml.read(text)
 
-    def live_text(self, name: str) -> str:
-        """Return the definition of a guest as it runs."""
+    def live_text(self, name: str) -> str | None:
+        """Return the definition of a guest as it runs, or as it was saved."""
         if name not in self._live:
-            self._live[name] = live_xml(self.connection, self.guests[name].reading)
+            reading = self.guests[name].reading
+            if reading.is_active:
+                self._live[name] = live_xml(self.connection, reading)
+            else:
+                self._live[name] = saved_xml(self.connection, reading) if reading.has_saved_memory else None
         return self._live[name]
 
     def _own_disks(self, guest: Guest, spec: InstanceSpec | None) -> t.Iterator[OwnDisk]:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from ..._errors import ConflictError, NotFoundError, SpecError
@@ -15,6 +16,7 @@ from ..._plan import instance as planner
 from ..._plan.existing import Existing
 from ..._plan.refusals import check_ours, refuse_headroom
 from ..._spec.instance import InstanceSpec
+from ..._spec.machine import Machine
 from ..facts_guests import GIB
 from .definition import Found, patch_design, write_definition
 from .design import design
@@ -38,7 +40,7 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
         _check_pool(host, spec, existing)
         needs_screen = spec.graphics.type not in (None, "none") and not existing.machine.graphics
         platform = platform_of(existing.machine, spec, host.video_for(existing.machine) if needs_screen else None)
-        storage = _storage(host, spec, None, None)
+        storage = replace(_storage(host, spec, None, None), busy_targets=_targets(existing.live))
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
@@ -55,6 +57,10 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
         host.check_offered(desired, existing.machine if existing else desired)
         job.xml = write_definition(spec, desired, found)
     return job
+
+
+def _targets(machine: Machine | None) -> frozenset[str]:
+    return frozenset(disk.target for disk in machine.disks) if machine else frozenset()
 
 
 def _found(host: Host, name: str, existing: Existing | None) -> Found | None:
