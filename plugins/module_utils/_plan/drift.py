@@ -35,6 +35,7 @@ from .removals import (
     WATCHDOG,
     Removal,
     removals,
+    with_leftovers,
 )
 
 SET_MEMORY = "set_memory"
@@ -124,9 +125,11 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
             Drift(path, change.before, change.after, True, existing.saved, removal=removal)
             for path, (change, removal) in defined.items()
         )
+    record = with_leftovers(record, guest.record or InstanceRecord(), guest)
     running = _of(spec, desired, record, guest, is_running=True)
-    if "memory_mb" not in defined and (desired.current_memory_kib or 0) <= guest.memory_kib:
-        # What the guest's balloon gives back for a while is no drift.
+    is_within = (desired.current_memory_kib or 0) <= guest.memory_kib
+    if is_within and existing.active and "memory_mb" not in defined:
+        # What the balloon of a guest that runs gives back for a while is no drift.
         running.pop("memory_mb", None)
     if _FEATURES not in defined and has_features(desired, guest):
         running.pop(_FEATURES, None)

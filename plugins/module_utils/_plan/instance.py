@@ -14,12 +14,13 @@ from dataclasses import replace
 from .._errors import ConflictError
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
+from .._spec.names import is_console_log
 from .._spec.record import InstanceRecord
 from .drift import SET_MEMORY, Drift, find_drift
 from .existing import Existing, OwnDisk
 from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
 from .power import PAUSED, RESUME, RUNNING, START, START_PAUSED, STOP, STOPPED, WAKE, power_state_of, power_verbs
-from .refusals import check_ours, refuse_changes, refuse_strays
+from .refusals import check_ours, refuse_changes, refuse_in_between, refuse_strays
 
 DEFINE = "define"
 UPDATE = "update"
@@ -61,18 +62,21 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
         return Outlook(Plan(f"instance {spec.name}", _creation(spec, desired)))
     record = check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
     refuse_changes(spec, desired, record, existing)
-    wanted = spec.power_state or (None if record.adopted else RUNNING)
+    wanted = spec.power_state or (None if record.adopted or record.shelved else RUNNING)
     verbs = power_verbs(spec.name, existing, wanted)
     drift = (*find_drift(spec, desired, existing, answers=_answers(existing, wanted)), *_patched(existing, manner))
     if wanted == STOPPED:
         drift = tuple(one.without_guest() for one in drift)
+    elif existing.saved and wanted not in _FIRST:
+        drift = tuple(replace(one, step=None) for one in drift)
     waiting = _waiting(drift)
-    cycles = bool(waiting) and manner.allow_power_cycle and existing.active and wanted == RUNNING
+    cycles = bool(waiting) and manner.allow_power_cycle and existing.keeps_hardware and wanted == RUNNING
     changes = _Changes(drift, existing.keeps_hardware and wanted != STOPPED, cycles)
-    powered = (Change("power_state", power_state_of(existing), wanted, LIVE),)
+    powers = _powers(spec.name, verbs, Change("power_state", power_state_of(existing), wanted, LIVE))
+    # A guest that sleeps or is paused could not let go of a device, and one whose memory is saved not take one.
+    waking = (*_WAKING, *_FIRST.values()) if existing.saved else _WAKING
     actions = (
-        # A guest that sleeps or is paused could not let go of a device.
-        *(Action(verb, spec.name, powered) for verb in verbs if verb in _WAKING),
+        *(action for action in powers if action.verb in waking),
         *changes.steps(spec.name, lambda verb: verb == SET_MEMORY),
         *_definition(spec, desired, record, existing, changes),
         *_missing(spec.name, desired, existing),
@@ -80,8 +84,10 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
         *changes.steps(spec.name, lambda verb: verb != SET_MEMORY),
         *_autostart(spec, existing),
         *changes.cycle(spec.name),
-        *(Action(verb, spec.name, powered) for verb in verbs if verb not in _WAKING),
+        *(action for action in powers if action.verb not in waking),
     )
+    if actions:
+        refuse_in_between(spec.name, record, wanted)
     return Outlook(Plan(f"instance {spec.name}", actions), () if cycles else waiting)
 
 
@@ -140,8 +146,12 @@ def _waiting(drift: tuple[Drift, ...]) -> tuple[str, ...]:
 
 def _answers(existing: Existing, wanted: str | None) -> bool:
     """Tell whether the guest's CPUs run while it is changed."""
-    present = power_state_of(existing)
-    return present == RUNNING or (present == PAUSED and wanted == RUNNING)
+    return power_state_of(existing) == RUNNING or wanted == RUNNING
+
+
+def _powers(name: str, verbs: tuple[str, ...], change: Change) -> tuple[Action, ...]:
+    """Return the steps from one power state to another; the last of them makes the change."""
+    return tuple(Action(verb, name, (change,) if verb == verbs[-1] else ()) for verb in verbs)
 
 
 def _definition(
@@ -226,7 +236,7 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
         if disk.is_ours and not disk.missing:
             gone = Change(f"disks[{disk.target}].volume", disk.volume, None)
             actions.append(Action(DELETE_DISK, f"{name}/{disk.target}", (gone,)))
-    if any(serial.log for serial in existing.machine.serials):
+    if any(serial.log and is_console_log(name, serial.log) for serial in existing.machine.serials):
         actions.append(Action(DELETE_LOG, name))
     actions.append(Action(UNDEFINE, name, (Change("instance", name, None),)))
     return Plan(resource, tuple(actions))

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._spec.instance import GUEST_AGENT, InstanceSpec
 from .._spec.machine import Machine
@@ -53,11 +53,27 @@ class Removal:
         return RNG if self.kind == RNG else f"{_GROUPS.get(self.kind, 'disks')}[{self.key}]"
 
 
+def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machine) -> InstanceRecord:
+    """Return ``record`` with the NICs and volumes of an earlier one that the guest still has, for it to let go of.
+
+    A guest's own record, apart from its definition's, remembers them: else nobody knew that somebody declared them once.
+    """
+    macs = {nic.mac for nic in guest.nics} - set(record.nics)
+    targets = {disk.target for disk in guest.disks} - {disk.target for disk in (*record.disks, *record.attached)}
+    return replace(
+        record,
+        nics=record.nics + tuple(mac for mac in before.nics if mac in macs),
+        attached=record.attached + tuple(disk for disk in (*before.disks, *before.attached) if disk.target in targets),
+        hostdevs=tuple(dict.fromkeys((*record.hostdevs, *before.hostdevs))),
+        shares=tuple(dict.fromkeys((*record.shares, *before.shares))),
+    )
+
+
 def removals(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> tuple[Removal, ...]:
     """Return what ``machine``, the definition or the guest, has and shall not have."""
     return (
         *_nics(spec, record, machine),
-        *_volumes(desired, record, machine),
+        *_volumes(spec, desired, record, machine),
         *_drives(spec, machine),
         *_others(spec, machine),
         *_detail(spec, machine),
@@ -75,7 +91,9 @@ def _nics(spec: InstanceSpec, record: InstanceRecord, machine: Machine) -> t.Ite
             yield Removal(NIC, nic.mac, nic.source or nic.type)
 
 
-def _volumes(desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+def _volumes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+    if spec.volumes is None:
+        return
     kept = desired.record or record
     known = {disk.target for disk in (*kept.disks, *kept.attached)}
     there = {disk.target: disk for disk in machine.disks}
@@ -117,8 +135,10 @@ def _detail(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:
 def _given(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
     """Give what of the host it had and has not any more; what somebody plugged by hand was never declared, and stays."""
     kept = desired.record.hostdevs if desired.record else record.hostdevs
+    declared_kinds = {"pci": spec.detail.pci is not None, "mdev": spec.detail.mdevs is not None}
     for device in machine.hostdevs:
-        if device.address in record.hostdevs and device.address not in kept:
+        is_gone = device.address in record.hostdevs and device.address not in kept
+        if is_gone and declared_kinds[device.type]:
             yield Removal(HOSTDEV, device.address, device.type)
     declared = None if spec.detail.shares is None else {share.target for share in spec.detail.shares}
     for filesystem in machine.filesystems if declared is not None else ():

@@ -36,6 +36,8 @@ class Begun:
     """Whether the guest ran before, so that it does again at the end."""
     image: str | None = None
     image_digest: str | None = None
+    target: str | None = None
+    """Of the disk that is made for it."""
 
 
 @dataclass(frozen=True)
@@ -96,4 +98,5 @@ class InstanceRecord:
     @property
     def root(self) -> OwnedDisk | None:
         """Return the disk that was made for the instance to boot from; None for one that was made without, or adopted."""
-        return self.disks[0] if self.disks and (self.image or self.disk_gb) else None
+        is_made = bool(self.image or self.disk_gb) and not self.adopted
+        return self.disks[0] if self.disks and is_made else None

@@ -131,7 +131,13 @@ def _written_disks(disks: t.Iterable[OwnedDisk]) -> list[dict[str, str]]:
 def _read_begun(begun: Element) -> Begun | None:
     if begun is None or not begun.get("action"):
         return None
-    return Begun(begun.get("action"), begun.get("running") == "yes", begun.get("image"), begun.get("digest"))
+    return Begun(
+        action=begun.get("action"),
+        running=begun.get("running") == "yes",
+        image=begun.get("image"),
+        image_digest=begun.get("digest"),
+        target=begun.get("target"),
+    )
 
 
 def _read_rescue(rescue: Element) -> Rescue | None:
@@ -184,6 +190,7 @@ def _write_begun(root: Element, begun: Begun | None, space: str) -> None:
         running=begun.running if begun else None,
         image=begun.image if begun else None,
         digest=begun.image_digest if begun else None,
+        target=begun.target if begun else None,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from ..._errors import SpecError
 from ..._spec.instance import GUEST_AGENT, InstanceSpec
 from ..._spec.machine import Channel, Cpu, Features, Graphics, Machine, Nic, OsBoot, Serial
+from ..._spec.names import console_log_name
 from ..._spec.record import InstanceRecord, OwnedDisk
 from .design_disks import Storage, design_disks, root_target
 from .design_hardware import design_hardware, tuned
@@ -23,11 +24,6 @@ _PCIE_MACHINES = ("q35", "virt")
 _PCIE_ROOT_PORTS = 12
 """On a PCI Express machine every plugged device needs a port of its own, and ports can't be plugged."""
 _BALLOON_STATS_SECONDS = 10
-
-
-def console_log_name(name: str) -> str:
-    """Return the name of the console log in the pool."""
-    return f"{name}.console.log"
 
 
 def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: Machine | None, now: str) -> Machine:
@@ -129,15 +125,23 @@ def _cpu(spec: InstanceSpec, platform: Platform, size: Size, existing: Machine |
     mode = spec.hardware.cpu_mode
     if mode is None and platform.virt_type == "kvm" and existing is None:
         mode = "host-model"
-    detail = spec.detail
-    topology = (detail.sockets, detail.cores, detail.threads)
-    has_topology = existing is not None and existing.cpu is not None and existing.cpu.sockets is not None
-    if topology[0] is None and has_topology and existing is not None and size.most_vcpus != existing.vcpus:
-        # A topology that is there must fit the number of vCPUs.
-        topology = (size.most_vcpus, 1, 1)
-    if mode is None and topology[0] is None:
-        return None
-    return Cpu(mode, spec.hardware.cpu_model, *topology)
+    cpu = _with_topology(Cpu(mode, spec.hardware.cpu_model), spec, size, existing.cpu if existing else None)
+    return None if cpu == Cpu() else cpu
+
+
+def _with_topology(cpu: Cpu, spec: InstanceSpec, size: Size, present: Cpu | None) -> Cpu:
+    detail, dies = spec.detail, None if present is None or present.dies is None else 1
+    if detail.has_topology:
+        return replace(
+            cpu, sockets=detail.sockets, dies=detail.dies or dies, cores=detail.cores, threads=detail.threads
+        )
+    is_sized = spec.flavor is not None or spec.max_vcpus is not None
+    if not is_sized or present is None or present.sockets is None:
+        return cpu
+    # A topology that is there must fit the number of vCPUs.
+    if present.sockets * (present.dies or 1) * (present.cores or 1) * (present.threads or 1) != size.most_vcpus:
+        return replace(cpu, sockets=size.most_vcpus, cores=1, threads=1, dies=dies)
+    return replace(cpu, sockets=present.sockets, cores=present.cores, threads=present.threads, dies=present.dies)
 
 
 def _is_pcie(machine: str | None) -> bool:

@@ -46,6 +46,8 @@ class Storage:
     image_digest: str | None
     volumes: tuple[VolumePlace, ...] = ()
     """One for each of the declared volumes."""
+    busy_targets: frozenset[str] = frozenset()
+    """Target devices of the guest as it runs, which may have more than its definition."""
 
     def locate(self, volume: str) -> str:
         """Return the path of a volume in the pool."""
@@ -87,7 +89,7 @@ class _Designer:
         self._platform = platform
         self._storage = storage
         self._present = present
-        self._taken = {disk.target for disk in present}
+        self._taken = {disk.target for disk in present} | storage.busy_targets
         self.record = record
 
     def root(self) -> tuple[Disk, ...]:

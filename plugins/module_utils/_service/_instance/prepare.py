@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from ..._driver.domain_change import has_scheduler
@@ -19,6 +20,7 @@ from ..._plan.existing import Existing
 from ..._plan.plan import Plan
 from ..._plan.refusals import check_ours, refuse_headroom
 from ..._spec.instance import InstanceSpec
+from ..._spec.machine import Machine
 from ..facts_guests import GIB
 from .definition import Found, patch_design, write_definition
 from .design import design
@@ -42,7 +44,7 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
         _check_pool(host, spec, existing)
         needs_screen = spec.graphics.type not in (None, "none") and not existing.machine.graphics
         platform = platform_of(existing.machine, spec, host.video_for(existing.machine) if needs_screen else None)
-        storage = _storage(host, spec, None, None)
+        storage = replace(_storage(host, spec, None, None), busy_targets=_targets(existing.live))
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
@@ -64,6 +66,10 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     return job
 
 
+def _targets(machine: Machine | None) -> frozenset[str]:
+    return frozenset(disk.target for disk in machine.disks) if machine else frozenset()
+
+
 def _found(host: Host, name: str, existing: Existing | None) -> Found | None:
     domain = host.reading(name)
     if existing is None or domain is None:
@@ -79,7 +85,7 @@ def _check_drives(host: Host, spec: InstanceSpec) -> None:
 
 def _check_cpu_limits(host: Host, domain: GuestReading | None, plan: Plan) -> None:
     """Refuse another share of the CPUs for a running guest where there is none; it might not even start again with it."""
-    if plan.has(LIMIT_CPU) and domain is not None and not has_scheduler(host.connection, domain):
+    if plan.has(LIMIT_CPU) and domain and domain.is_active and not has_scheduler(host.connection, domain):
         raise SpecError(
             "cpu_limits",
             "this hypervisor has no control group for CPUs, so what a running guest gets of them can't be changed",
