@@ -40,6 +40,8 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
     size = design_size(spec, platform.host_cpus, existing)
     record = _record(spec, size, storage, existing, now)
     hardware = spec.hardware
+    # cloud-init reads its host name from here when no seed is attached.
+    names_itself = x86 and existing is None and storage.seed is None
     disks, record = design_disks(spec, platform, storage, record, existing)
     return Machine(
         type=platform.virt_type,
@@ -50,8 +52,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         current_memory_kib=size.memory_kib,
         vcpus=size.most_vcpus,
         current_vcpus=size.vcpus,
-        # cloud-init reads its host name from here when no seed is attached.
-        sysinfo=(("serial", f"ds=nocloud;h={spec.name}"),) if x86 and existing is None else (),
+        sysinfo=(("serial", f"ds=nocloud;h={spec.name}"),) if names_itself else (),
         os=OsBoot(
             type="hvm",
             arch=platform.arch,
@@ -59,7 +60,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
             boot_devices=spec.boot.devices or (),
             boot_menu=spec.boot.menu,
             firmware="efi" if spec.boot.firmware == "efi" and existing is None else None,
-            smbios_sysinfo=True if x86 and existing is None else None,
+            smbios_sysinfo=True if names_itself else None,
         ),
         features=Features(acpi=hardware.acpi, apic=hardware.apic if x86 else None, pae=hardware.pae),
         cpu=_cpu(spec, platform, size, existing),

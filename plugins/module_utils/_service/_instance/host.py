@@ -112,15 +112,29 @@ class Host:
             return None
         reading = guest.reading
         is_adopted = guest.record.adopted if guest.record else spec is not None and spec.adopt
+        live = self._running(guest) if is_adopted or guest.record else None
         return Existing(
             machine=guest.machine,
             state=reading.state,
             active=reading.is_active,
             saved=reading.has_saved_memory,
             disks=tuple(self._adopted_disks(guest) if is_adopted else ()) + tuple(self._own_disks(guest)),
-            live=self._running(guest) if is_adopted or guest.record else None,
+            live=live,
+            seed_missing=spec is not None and spec.first_boot is not None and self._lacks_seed(guest),
+            stale_seeds=self._stale_seeds(guest, live) if guest.record else (),
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
         )
+
+    def _lacks_seed(self, guest: Guest) -> bool:
+        seed = guest.record.seed if guest.record else None
+        return seed is not None and seed.volume not in self.place(seed.pool).volumes
+
+    def _stale_seeds(self, guest: Guest, live: Machine | None) -> tuple[str, ...]:
+        seed = guest.record.seed if guest.record else None
+        machines = (guest.machine, live) if live else (guest.machine,)
+        used = {(disk.source or "").rpartition("/")[2] for machine in machines for disk in machine.disks}
+        place = self.place(seed.pool) if seed else self.home
+        return tuple(sorted(place.seeds.get(guest.reading.name, set()) - used))
 
     def _running(self, guest: Guest) -> Machine | None:
         if not guest.reading.is_active:

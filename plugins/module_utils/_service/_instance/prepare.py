@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
+from uuid import uuid4
 
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._plan import instance as planner
@@ -19,6 +21,7 @@ from ..facts_guests import GIB
 from .definition import Found, patch_design, write_definition
 from .design import design
 from .design_disks import Storage, check_volume_buses, root_volume_name
+from .first_boot import plan_seed
 from .host import Host, platform_of
 from .steps import Job
 from .volumes import places_of
@@ -29,6 +32,8 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     # Volumes before domains: a volume that is older than its domain then never looks like nobody's.
     host.home.volumes  # noqa: B018  # pylint: disable=pointless-statement  # asked for its effect
     existing = host.existing(spec.name, spec)
+    uuid = (existing.machine.uuid if existing else None) or str(uuid4())
+    seed = plan_seed(host, spec, existing, uuid)
     if existing is None:
         spec = spec.completed()
         platform = host.platform(spec)
@@ -39,9 +44,15 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
         needs_screen = spec.graphics.type not in (None, "none") and not existing.machine.graphics
         platform = platform_of(existing.machine, spec, host.video_for(existing.machine) if needs_screen else None)
         storage = _storage(host, spec, None, None)
+    if seed is not None:
+        path = host.place(seed.record.pool).locate(seed.record.volume)
+        storage = replace(storage, seed=seed.record, seed_path=path, seed_bus=seed.bus)
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
+    if seed is not None:
+        # What the seed says goes by it.
+        desired = replace(desired, uuid=uuid)
     present = existing.machine.balloon if existing else None
     refuse_headroom(spec, desired, desired.balloon or present, host.total)
     found = _found(host, spec.name, existing)
@@ -50,7 +61,7 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     plan, waiting = planner.plan_present(spec, desired, existing, manner)
     if existing is None or any(change.path.startswith("nics[") and change.after for change in plan.changes):
         host.check_networks(spec)
-    job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting)
+    job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting, seed=seed)
     if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
         host.check_offered(desired, existing.machine if existing else desired)
         job.xml = write_definition(spec, desired, found)
