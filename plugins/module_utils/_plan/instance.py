@@ -19,7 +19,7 @@ from .drift import FIRST_BOOT, SET_MEMORY, Drift, find_drift
 from .existing import Existing, OwnDisk
 from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
 from .power import PAUSED, RESUME, RUNNING, START, START_PAUSED, STOP, STOPPED, WAKE, power_state_of, power_verbs
-from .refusals import check_ours, refuse_changes, refuse_strays
+from .refusals import check_ours, refuse_changes, refuse_in_between, refuse_strays
 
 DEFINE = "define"
 UPDATE = "update"
@@ -63,7 +63,7 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
         return Outlook(Plan(f"instance {spec.name}", _creation(spec, desired)))
     record = check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
     refuse_changes(spec, desired, record, existing)
-    wanted = spec.power_state or (None if record.adopted else RUNNING)
+    wanted = spec.power_state or (None if record.adopted or record.shelved else RUNNING)
     verbs = power_verbs(spec.name, existing, wanted)
     drift = (*find_drift(spec, desired, existing, answers=_answers(existing, wanted)), *_patched(existing, manner))
     if wanted == STOPPED:
@@ -86,6 +86,8 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
         *_old_seeds(spec.name, existing, drift, stays=existing.active and not cycles),
         *(Action(verb, spec.name, powered) for verb in verbs if verb not in _WAKING),
     )
+    if actions:
+        refuse_in_between(spec.name, record, wanted)
     return Outlook(Plan(f"instance {spec.name}", actions), () if cycles else waiting)
 
 

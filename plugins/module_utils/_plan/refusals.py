@@ -47,6 +47,16 @@ def refuse_strays(name: str, existing: Existing) -> None:
             )
 
 
+def refuse_in_between(name: str, record: InstanceRecord, wanted: str | None) -> None:
+    """Refuse changes of an instance that an action has brought into a state which another one ends."""
+    if record.begun is not None and record.begun.action == "rebuild":
+        raise ConflictError(f"A rebuild of instance {name} was interrupted; run that action again, which finishes it.")
+    if record.rescue is not None or (record.begun is not None and "rescue" in record.begun.action):
+        raise ConflictError(f"Instance {name} is rescued and is not changed; run action unrescue before.")
+    if record.shelved and wanted not in (None, "stopped"):
+        raise ConflictError(f"Instance {name} is shelved and can't be {wanted}; run action unshelve before.")
+
+
 def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing) -> None:
     """Refuse a declaration that can't be brought about in place."""
     _refuse_lost_disks(spec, existing)

@@ -36,6 +36,8 @@ class Begun:
     """Whether the guest ran before, so that it does again at the end."""
     image: str | None = None
     image_digest: str | None = None
+    target: str | None = None
+    """Of the disk that is made for it."""
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,13 @@ def _write_seed(root: Element, seed: SeedRecord | None, space: str) -> None:
 def _read_begun(begun: Element) -> Begun | None:
     if begun is None or not begun.get("action"):
         return None
-    return Begun(begun.get("action"), begun.get("running") == "yes", begun.get("image"), begun.get("digest"))
+    return Begun(
+        action=begun.get("action"),
+        running=begun.get("running") == "yes",
+        image=begun.get("image"),
+        image_digest=begun.get("digest"),
+        target=begun.get("target"),
+    )
 
 
 def _read_rescue(rescue: Element) -> Rescue | None:
@@ -204,6 +210,7 @@ def _write_begun(root: Element, begun: Begun | None, space: str) -> None:
         running=begun.running if begun else None,
         image=begun.image if begun else None,
         digest=begun.image_digest if begun else None,
+        target=begun.target if begun else None,
     )
 
 

@@ -19,7 +19,7 @@ from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import read_networks
 from ..._driver.probe import NAME_PREFIX
 from ..._driver.storage import find_volume
-from ..._errors import DriverError, NotFoundError, SpecError
+from ..._errors import ConflictError, DriverError, NotFoundError, SpecError
 from ..._plan.claims import Amount
 from ..._plan.existing import Existing, OwnDisk
 from ..._plan.offers import refuse_unoffered
@@ -66,7 +66,8 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        self.__dict__.pop("guests", None)
+        for known in ("guests", "macs"):
+            self.__dict__.pop(known, None)
         self._live.clear()
         for place in self._places.values():
             place.read_again()
@@ -195,7 +196,7 @@ class Host:
         place = PoolPlace(self.home.name, self.home.path)
         amount = Amount()
         for guest in self.guests.values():
-            amount = amount.plus(Amount(guest.vcpus, guest.memory_mb, guest.disk_gb_in(place)))
+            amount = amount.plus(Amount(guest.claimed_vcpus, guest.claimed_memory_mb, guest.disk_gb_in(place)))
         return amount
 
     @cached_property
@@ -243,9 +244,19 @@ class Host:
         os = machine.os
         refuse_unoffered(desired, host_driver.domain_capabilities(self.connection, machine.type, os.arch, os.machine))
 
+    @cached_property
+    def macs(self) -> dict[str, str]:
+        """Return which domain has a MAC address."""
+        return {nic.mac: name for name, guest in self.guests.items() for nic in guest.machine.nics}
+
     def check_networks(self, spec: InstanceSpec) -> None:
-        """Refuse networks that are not there or not active."""
-        for nic in spec.nics or ():
+        """Refuse networks that are not there or not active, and MAC addresses of others."""
+        for index, nic in enumerate(spec.nics or ()):
+            if self.macs.get(nic.mac, spec.name) != spec.name:
+                raise ConflictError(
+                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self.macs[nic.mac]}; take another,"
+                    " or leave it out to have one generated."
+                )
             if nic.network is None:
                 continue
             if nic.network not in self.networks:

@@ -289,7 +289,7 @@ records = st.builds(
     adopted=st.booleans(),
     patches=st.lists(words, max_size=3, unique=True).map(tuple),
     shelved=st.booleans(),
-    begun=maybe(st.builds(Begun, words, st.booleans(), maybe(texts), maybe(words))),
+    begun=maybe(st.builds(Begun, words, st.booleans(), maybe(texts), maybe(words), maybe(words))),
     rescue=maybe(st.builds(Rescue, words, texts, words, st.lists(words).map(tuple), st.lists(words).map(tuple))),
     schema=st.integers(1, 3),
 )
