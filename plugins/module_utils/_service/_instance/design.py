@@ -22,6 +22,7 @@ _PCIE_MACHINES = ("q35", "virt")
 _PCIE_ROOT_PORTS = 12
 """On a PCI Express machine every plugged device needs a port of its own, and ports can't be plugged."""
 _BALLOON_STATS_SECONDS = 10
+_NAMING = "ds=nocloud;h="
 
 
 def console_log_name(name: str) -> str:
@@ -52,7 +53,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         current_memory_kib=size.memory_kib,
         vcpus=size.most_vcpus,
         current_vcpus=size.vcpus,
-        sysinfo=(("serial", f"ds=nocloud;h={spec.name}"),) if names_itself else (),
+        sysinfo=(("serial", f"{_NAMING}{spec.name}"),) if names_itself else _without_name(storage, existing),
         os=OsBoot(
             type="hvm",
             arch=platform.arch,
@@ -82,6 +83,17 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         balloon=None if hardware.balloon is None else "virtio" if hardware.balloon else "none",
         balloon_stats_seconds=_BALLOON_STATS_SECONDS if hardware.balloon else None,
     )
+
+
+def _without_name(storage: Storage, existing: Machine | None) -> tuple[tuple[str, str], ...]:
+    """Return the table without the host name, which would win over the seed's; nothing where it has none."""
+    if (
+        storage.seed is None
+        or existing is None
+        or not any(value.startswith(_NAMING) for _key, value in existing.sysinfo)
+    ):
+        return ()
+    return tuple((key, "ds=nocloud" if value.startswith(_NAMING) else value) for key, value in existing.sysinfo)
 
 
 def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine | None, now: str) -> InstanceRecord:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
 from ..._plan.existing import Existing
@@ -62,4 +61,4 @@ def _bus(spec: InstanceSpec, existing: Existing | None) -> str:
     """Return the root disk's bus: for that the guest certainly has a driver when it looks for the seed."""
     root = existing.root.target if existing and existing.root else None
     buses = {disk.target: disk.bus for disk in existing.machine.disks} if existing else {}
-    return t.cast(str, buses.get(root or "") or spec.disk_bus or "virtio")
+    return buses.get(root or "") or spec.disk_bus or "virtio"

@@ -66,7 +66,7 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        for known in ("guests", "macs"):
+        for known in ("guests", "_macs"):
             self.__dict__.pop(known, None)
         self._live.clear()
         for place in self._places.values():
@@ -245,16 +245,16 @@ class Host:
         refuse_unoffered(desired, host_driver.domain_capabilities(self.connection, machine.type, os.arch, os.machine))
 
     @cached_property
-    def macs(self) -> dict[str, str]:
+    def _macs(self) -> dict[str, str]:
         """Return which domain has a MAC address."""
         return {nic.mac: name for name, guest in self.guests.items() for nic in guest.machine.nics}
 
     def check_networks(self, spec: InstanceSpec) -> None:
         """Refuse networks that are not there or not active, and MAC addresses of others."""
         for index, nic in enumerate(spec.nics or ()):
-            if self.macs.get(nic.mac, spec.name) != spec.name:
+            if self._macs.get(nic.mac, spec.name) != spec.name:
                 raise ConflictError(
-                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self.macs[nic.mac]}; take another,"
+                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self._macs[nic.mac]}; take another,"
                     " or leave it out to have one generated."
                 )
             if nic.network is None:

@@ -35,8 +35,8 @@ from ..._spec.record import InstanceRecord, OwnedDisk
 from ..._xml.record import render_record
 from .. import power as power_service
 from .._guest.wait import WaitResult
-from ..seed import publish_seed, retire_seeds
 from ..facts_guests import GIB
+from ..seed import publish_seed, retire_seeds
 from . import live
 from .first_boot import Seed
 from .host import Host
