@@ -30,6 +30,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.record impo
     InstanceRecord,
     OwnedDisk,
     Rescue,
+    SeedRecord,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import (
     CpuPin,
@@ -65,6 +66,7 @@ RECORD = InstanceRecord(
     nics=("52:54:00:00:00:01", "52:54:00:00:00:02"),
     adopted=True,
     patches=("2" * 64,),
+    seed=SeedRecord("vdz", "default", "classic-seed-0123456789ab.iso", "3" * 64, 1),
     schema=2,
 )
 IN_ACTION = InstanceRecord(
