@@ -21,6 +21,21 @@ CDROM = "cdrom"
 GRAPHICS = "graphics"
 CHANNEL = "channel"
 RNG = "rng"
+SERIAL = "serial"
+WATCHDOG = "watchdog"
+HOSTDEV = "hostdev"
+FILESYSTEM = "filesystem"
+_GROUPS = {
+    NIC: "nics",
+    GRAPHICS: "graphics",
+    CHANNEL: "channels",
+    SERIAL: "serials",
+    WATCHDOG: "watchdogs",
+    HOSTDEV: "hostdevs",
+    FILESYSTEM: "filesystems",
+}
+"""Kinds with the fields of a machine that hold them."""
+_OF_THE_CHIPSET = "itco"
 
 
 @dataclass(frozen=True)
@@ -35,12 +50,7 @@ class Removal:
     @property
     def path(self) -> str:
         """Return the path of the change."""
-        return {
-            NIC: f"nics[{self.key}]",
-            GRAPHICS: f"graphics[{self.key}]",
-            CHANNEL: f"channels[{self.key}]",
-            RNG: "rng",
-        }.get(self.kind, f"disks[{self.key}]")
+        return RNG if self.kind == RNG else f"{_GROUPS.get(self.kind, 'disks')}[{self.key}]"
 
 
 def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machine) -> InstanceRecord:
@@ -64,6 +74,8 @@ def removals(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machi
         *_volumes(spec, desired, record, machine),
         *_drives(spec, record, machine),
         *_others(spec, machine),
+        *_detail(spec, machine),
+        *_given(spec, desired, record, machine),
     )
 
 
@@ -106,3 +118,26 @@ def _others(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:
         yield Removal(CHANNEL, GUEST_AGENT, True)
     if spec.hardware.rng is False and machine.rng is not None:
         yield Removal(RNG, machine.rng, machine.rng)
+
+
+def _detail(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:
+    if spec.detail.watchdog == "disabled":
+        for watchdog in machine.watchdogs:
+            if watchdog.model != _OF_THE_CHIPSET:
+                yield Removal(WATCHDOG, watchdog.model, watchdog.action)
+    ports = spec.detail.serial_ports
+    for serial in machine.serials if ports is not None else ():
+        if serial.port >= (ports or 0):
+            yield Removal(SERIAL, str(serial.port), serial.type)
+
+
+def _given(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+    """Give what of the host it had and has not any more; what somebody plugged by hand was never declared, and stays."""
+    kept = desired.record.hostdevs if desired.record else record.hostdevs
+    for device in machine.hostdevs:
+        if device.address in record.hostdevs and device.address not in kept:
+            yield Removal(HOSTDEV, device.address, device.type)
+    declared = None if spec.detail.shares is None else {share.target for share in spec.detail.shares}
+    for filesystem in machine.filesystems if declared is not None else ():
+        if filesystem.target in record.shares and filesystem.target not in (declared or ()):
+            yield Removal(FILESYSTEM, filesystem.target, filesystem.source)

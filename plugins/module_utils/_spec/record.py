@@ -92,6 +92,12 @@ class InstanceRecord:
     """Volumes that were there before and stay when the instance goes."""
     nics: tuple[str, ...] = ()
     """MAC addresses of the NICs that were declared; others were plugged by somebody else."""
+    hostdevs: tuple[str, ...] = ()
+    """Addresses of the host's devices that it was given; others were plugged by somebody else."""
+    shares: tuple[str, ...] = ()
+    """Tags of the shared directories that were declared."""
+    isolated: bool = False
+    """The other threads of the cores that it is pinned to are left idle."""
     adopted: bool = False
     """The domain was there before the collection."""
     patches: tuple[str, ...] = ()

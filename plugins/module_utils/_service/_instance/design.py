@@ -16,6 +16,7 @@ from ..._spec.machine import Channel, Cpu, Features, Graphics, Machine, Nic, OsB
 from ..._spec.names import console_log_name
 from ..._spec.record import InstanceRecord, OwnedDisk
 from .design_disks import Storage, design_disks, root_target
+from .design_hardware import design_hardware, tuned
 from .design_size import Size, design_size
 from .platforms import X86, Platform
 
@@ -40,7 +41,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
     # cloud-init reads its host name from here when no seed is attached.
     names_itself = x86 and existing is None and storage.seed is None
     disks, record = design_disks(spec, platform, storage, record, existing)
-    return Machine(
+    machine = Machine(
         type=platform.virt_type,
         name=spec.name,
         uuid=existing.uuid if existing else None,
@@ -70,7 +71,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         # Without a model libvirt picks an old SCSI card, which most guests have no driver for.
         scsi_model="virtio-scsi" if any(disk.bus == "scsi" for disk in disks) else None,
         pcie_ports=_PCIE_ROOT_PORTS if existing is None and _is_pcie(platform.machine) else None,
-        nics=_nics(spec, existing),
+        nics=_nics(spec, size, existing),
         graphics=_graphics(spec, existing),
         serials=_serials(spec, storage),
         channels=(Channel(GUEST_AGENT),) if hardware.guest_agent else (),
@@ -79,6 +80,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         balloon=None if hardware.balloon is None else "virtio" if hardware.balloon else "none",
         balloon_stats_seconds=_BALLOON_STATS_SECONDS if hardware.balloon else None,
     )
+    return design_hardware(machine, spec, platform, existing)
 
 
 def _without_name(storage: Storage, existing: Machine | None) -> tuple[tuple[str, str], ...]:
@@ -120,7 +122,16 @@ def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine 
         protected=kept.protected if spec.protected is None else spec.protected,
         labels=kept.labels if spec.metadata is None else spec.metadata,
         nics=kept.nics if spec.nics is None else tuple(nic.mac for nic in spec.nics),
+        shares=kept.shares if spec.detail.shares is None else tuple(share.target for share in spec.detail.shares),
+        isolated=_isolates(spec, kept.isolated),
     )
+
+
+def _isolates(spec: InstanceSpec, kept: bool) -> bool:
+    placement = spec.detail.placement
+    if not placement.cells and not placement.is_shared:
+        return kept
+    return placement.dedicated and placement.thread_policy == "isolate"
 
 
 def _cpu(spec: InstanceSpec, platform: Platform, size: Size, existing: Machine | None) -> Cpu | None:
@@ -132,10 +143,12 @@ def _cpu(spec: InstanceSpec, platform: Platform, size: Size, existing: Machine |
 
 
 def _with_topology(cpu: Cpu, spec: InstanceSpec, size: Size, present: Cpu | None) -> Cpu:
-    flavor, dies = spec.flavor, None if present is None or present.dies is None else 1
-    if flavor is not None and flavor.sockets is not None:
-        return replace(cpu, sockets=flavor.sockets, cores=flavor.cores, threads=flavor.threads, dies=dies)
-    is_sized = flavor is not None or spec.max_vcpus is not None
+    detail, dies = spec.detail, None if present is None or present.dies is None else 1
+    if detail.sockets is not None:
+        return replace(
+            cpu, sockets=detail.sockets, cores=detail.cores, threads=detail.threads, dies=detail.dies or dies
+        )
+    is_sized = spec.flavor is not None or spec.max_vcpus is not None
     if not is_sized or present is None or present.sockets is None:
         return cpu
     # A topology that is there must fit the number of vCPUs.
@@ -148,10 +161,11 @@ def _is_pcie(machine: str | None) -> bool:
     return any(word in (machine or "") for word in _PCIE_MACHINES)
 
 
-def _nics(spec: InstanceSpec, existing: Machine | None) -> tuple[Nic, ...]:
+def _nics(spec: InstanceSpec, size: Size, existing: Machine | None) -> tuple[Nic, ...]:
     present = {nic.mac for nic in existing.nics} if existing else set()
-    return tuple(
-        Nic(
+    nics = []
+    for nic in spec.nics or ():
+        plain = Nic(
             mac=nic.mac,
             type=nic.kind,
             source=nic.network or nic.bridge,
@@ -159,8 +173,8 @@ def _nics(spec: InstanceSpec, existing: Machine | None) -> tuple[Nic, ...]:
             model=nic.model or (None if nic.mac in present else "virtio"),
             link_state=nic.link_state,
         )
-        for nic in spec.nics or ()
-    )
+        nics.append(tuned(plain, nic, spec.detail, size.vcpus))
+    return tuple(nics)
 
 
 def _graphics(spec: InstanceSpec, existing: Machine | None) -> tuple[Graphics, ...]:

@@ -33,6 +33,7 @@ from ..image_catalog import PublishedImage, find_image
 from ..virt_type import VirtChoice, pick_virt_type
 from .places import Place
 from .platforms import Platform
+from .resources import Ledger
 
 _PREFERRED_MACHINE = {"x86_64": "q35", "i686": "q35", "aarch64": "virt", "riscv64": "virt"}
 _PREFERRED_VIDEO = ("virtio", "vga", "qxl", "cirrus")
@@ -47,6 +48,7 @@ class Host:
         self.lifecycle = lifecycle
         self._places: dict[str, Place] = {}
         self._live: dict[str, str | None] = {}
+        self.ledger = Ledger(connection, lambda: self.guests)
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
 
@@ -70,6 +72,7 @@ class Host:
         for known in ("guests", "_macs"):
             self.__dict__.pop(known, None)
         self._live.clear()
+        self.ledger.forget()
         for place in self._places.values():
             place.read_again()
 

@@ -12,9 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from uuid import uuid4
 
+from ..._driver.domain_change import has_scheduler
+from ..._driver.guests import GuestReading
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._plan import instance as planner
+from ..._plan.drift import LIMIT_CPU
 from ..._plan.existing import Existing
+from ..._plan.plan import Plan
 from ..._plan.refusals import check_ours, refuse_headroom
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
@@ -40,12 +44,14 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     desired, *patches = patch_design(spec, desired, found)
     manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)
     plan, waiting = planner.plan_present(spec, desired, existing, manner)
+    _check_cpu_limits(host, host.reading(spec.name), plan)
     if existing is None or any(change.path.startswith("nics[") and change.after for change in plan.changes):
         host.check_networks(spec)
     job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting, seed=seed)
     if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
         host.check_offered(desired, existing.machine if existing else desired)
         job.xml = write_definition(spec, desired, found)
+    host.ledger.claim(spec.name, desired)
     return job
 
 
@@ -68,6 +74,7 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
+    desired = host.ledger.place(spec, desired, existing.machine if existing else None)
     balloon = desired.balloon or (existing.machine.balloon if existing else None)
     refuse_headroom(spec, desired, balloon, host.total)
     # What the seed says goes by the UUID.
@@ -89,6 +96,16 @@ def _check_drives(host: Host, spec: InstanceSpec) -> None:
     for cdrom in spec.cdroms or ():
         if cdrom not in host.home.volumes:
             raise NotFoundError(f"Option cdroms: there is no volume {cdrom} in pool {host.home.name}.")
+
+
+def _check_cpu_limits(host: Host, domain: GuestReading | None, plan: Plan) -> None:
+    """Refuse another share of the CPUs for a running guest where there is none; it might not even start again with it."""
+    if plan.has(LIMIT_CPU) and domain is not None and not has_scheduler(host.connection, domain):
+        raise SpecError(
+            "cpu_limits",
+            "this hypervisor has no control group for CPUs, so what a running guest gets of them can't be changed",
+            "leave them out",
+        )
 
 
 def _check_pool(host: Host, spec: InstanceSpec, existing: Existing) -> None:

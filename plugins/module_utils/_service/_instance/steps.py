@@ -340,6 +340,8 @@ _STEPS: dict[str, t.Callable[[Host, Job, Action], None]] = {
     drift.DETACH: _detach,
     drift.UPDATE_DEVICE: _live(live.update),
     drift.EJECT: _live(live.eject),
+    drift.LIMIT_DISK: _live(live.limit_disk),
+    drift.LIMIT_CPU: _live(live.limit_cpu),
     power.START: _start,
     power.START_PAUSED: _pause,
     power.RESUME: _start,
