@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import textwrap
 
+from ansible_collections.kilonova.compute.plugins.doc_fragments._first_boot import ModuleDocFragment as FirstBoot
 from ansible_collections.kilonova.compute.plugins.doc_fragments._hardware import ModuleDocFragment as Hardware
 
 
@@ -465,6 +466,17 @@ options:
         description:
           - An element, such as C(<driver iommu='on'/>).
         type: str
+  first_boot_change:
+    description:
+      - What another declaration of the first boot does to an instance that is there; O(user_data), O(meta_data),
+        O(network_config), O(ssh_keys), O(password) and O(hostname). In both ways it waits for the next boot, and what a guest
+        made of the old declaration is not undone.
+      - With V(next_boot), the next boot finds the new declaration but is no first boot; of cloud-init only what it does at
+        every boot is done anew. With V(first_boot), the guest gets a new instance-id and cloud-init takes the next boot for the
+        first, which for example makes new SSH host keys.
+    type: str
+    choices: [next_boot, first_boot]
+    default: next_boot
   adopt:
     description:
       - Whether a domain of that name which the collection did not create is taken over. Nothing of it changes that is not
@@ -558,4 +570,4 @@ options:
     elements: dict
     default: []
     suboptions:
-""" + _in_a_list(DOCUMENTATION) + _in_a_list(Hardware.DOCUMENTATION)
+""" + "".join(_in_a_list(text) for text in (DOCUMENTATION, Hardware.DOCUMENTATION, FirstBoot.DOCUMENTATION))

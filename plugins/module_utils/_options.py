@@ -12,8 +12,10 @@ import typing as t
 
 from ansible.module_utils.basic import env_fallback
 
+from ._options_first_boot import first_boot_options
 from ._options_hardware import hardware_cpu_options, hardware_nic_options, hardware_options
 from ._options_wait import wait_options
+from ._spec.instance import FIRST_BOOT_CHANGES
 
 DEFAULT_URI = "qemu:///system"
 _CACHE_MODES = ("none", "writeback", "writethrough", "directsync", "unsafe")
@@ -187,5 +189,7 @@ def instance_options() -> dict[str, dict[str, t.Any]]:
                 "xml": {"type": "str"},
             },
         },
+        **first_boot_options(),
+        "first_boot_change": _choice("next_boot", *FIRST_BOOT_CHANGES),
         "adopt": {"type": "bool", "default": False},
     }

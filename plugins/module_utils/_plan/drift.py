@@ -46,6 +46,9 @@ UPDATE_DEVICE = "update_device"
 EJECT = "eject"
 LIMIT_DISK = "limit_disk"
 LIMIT_CPU = "limit_cpu"
+FIRST_BOOT = "first_boot"
+"""Path of a change of what the guest is told of its first boot."""
+_SHOWN_DIGITS = 12
 
 _CHOSEN_BY_LIBVIRT = frozenset({"cpu.mode", "cpu.model", "os.firmware"})
 """What a guest shows otherwise than its definition has it."""
@@ -148,11 +151,26 @@ def _of(
     found: dict[str, tuple[Change, Removal | None]] = {
         change.path: (change, None) for change in differences(desired, machine)
     }
+    found = _told_of_first_boot(found, desired, record)
     for path in _CHOSEN_BY_LIBVIRT if is_running else ():
         found.pop(path, None)
     for removal in removals(spec, desired, record, machine):
         found[removal.path] = (Change(removal.path, removal.shown, None, NEXT_BOOT), removal)
     return found
+
+
+def _told_of_first_boot(
+    found: dict[str, tuple[Change, Removal | None]], desired: Machine, record: InstanceRecord
+) -> dict[str, tuple[Change, Removal | None]]:
+    """Return the changes with that of the seed in the user's terms; its disk is none of the declared ones."""
+    seed = desired.record.seed if desired.record else None
+    prefix = f"disks[{seed.target}]" if seed else ""
+    kept = {path: change for path, change in found.items() if not (seed and path.startswith(prefix))}
+    if seed is not None and len(kept) < len(found):
+        before = record.seed.digest if record.seed and record.seed.digest != seed.digest else None
+        shown = None if before is None else before[:_SHOWN_DIGITS]
+        kept[FIRST_BOOT] = (Change(FIRST_BOOT, shown, seed.digest[:_SHOWN_DIGITS], NEXT_BOOT), None)
+    return kept
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.names import is_console_log
 from .._spec.record import InstanceRecord
-from .drift import SET_MEMORY, Drift, find_drift
+from .drift import FIRST_BOOT, SET_MEMORY, Drift, find_drift
 from .existing import Existing, OwnDisk
 from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
 from .power import PAUSED, RESUME, RUNNING, START, START_PAUSED, STOP, STOPPED, WAKE, power_state_of, power_verbs
@@ -26,6 +26,8 @@ DEFINE = "define"
 UPDATE = "update"
 CREATE_DISK = "create_disk"
 GROW_DISK = "grow_disk"
+WRITE_SEED = "write_seed"
+RETIRE_SEED = "retire_seed"
 SET_AUTOSTART = "set_autostart"
 DELETE_DISK = "delete_disk"
 DELETE_LOG = "delete_console_log"
@@ -78,12 +80,14 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
     actions = (
         *(action for action in powers if action.verb in waking),
         *changes.steps(spec.name, lambda verb: verb == SET_MEMORY),
+        *_seed(spec.name, existing, drift),
         *_definition(spec, desired, record, existing, changes),
         *_missing(spec.name, desired, existing),
         *_growth(spec, record, existing),
         *changes.steps(spec.name, lambda verb: verb != SET_MEMORY),
         *_autostart(spec, existing),
         *changes.cycle(spec.name),
+        *_old_seeds(spec.name, existing, drift, stays=existing.active and not cycles),
         *(action for action in powers if action.verb not in waking),
     )
     if actions:
@@ -180,6 +184,18 @@ def _record_changes(
     return tuple(Change(path, before, after, LIVE) for path, before, after in pairs if before != after)
 
 
+def _seed(name: str, existing: Existing, drift: tuple[Drift, ...]) -> tuple[Action, ...]:
+    """Have the new seed before the definition points to it."""
+    is_new = any(one.path == FIRST_BOOT and one.in_definition for one in drift)
+    return (Action(WRITE_SEED, name),) if is_new or existing.seed_missing else ()
+
+
+def _old_seeds(name: str, existing: Existing, drift: tuple[Drift, ...], stays: bool) -> tuple[Action, ...]:
+    """Remove seeds that no guest has any more; one that ``stays`` running keeps that of its boot."""
+    is_replaced = any(one.path == FIRST_BOOT and one.in_definition and one.before is not None for one in drift)
+    return (Action(RETIRE_SEED, name),) if existing.stale_seeds or (is_replaced and not stays) else ()
+
+
 def _missing(name: str, desired: Machine, existing: Existing) -> t.Iterator[Action]:
     """Give the disks that an interrupted run left to be made, and those of newly declared volumes."""
     known = {(disk.pool, disk.volume): disk for disk in existing.disks}
@@ -236,6 +252,8 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
         if disk.is_ours and not disk.missing:
             gone = Change(f"disks[{disk.target}].volume", disk.volume, None)
             actions.append(Action(DELETE_DISK, f"{name}/{disk.target}", (gone,)))
+    if record.seed is not None or existing.stale_seeds:
+        actions.append(Action(RETIRE_SEED, name))
     if any(serial.log and is_console_log(name, serial.log) for serial in existing.machine.serials):
         actions.append(Action(DELETE_LOG, name))
     actions.append(Action(UNDEFINE, name, (Change("instance", name, None),)))
@@ -258,6 +276,8 @@ def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
     actions = [Action(DEFINE, spec.name, (Change("instance", None, spec.name), *changes))]
     for disk in desired.record.disks if desired.record else ():
         actions.append(Action(CREATE_DISK, f"{spec.name}/{disk.target}", (_made(disk.target, disk.volume),)))
+    if desired.record and desired.record.seed:
+        actions.append(Action(WRITE_SEED, spec.name, (Change(FIRST_BOOT, None, "declared"),)))
     if spec.autostart:
         actions.append(Action(SET_AUTOSTART, spec.name, (Change("autostart", None, True),)))
     if spec.power_state in _FIRST:

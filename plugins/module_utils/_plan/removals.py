@@ -74,7 +74,7 @@ def removals(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machi
     return (
         *_nics(spec, record, machine),
         *_volumes(spec, desired, record, machine),
-        *_drives(spec, machine),
+        *_drives(spec, record, machine),
         *_others(spec, machine),
         *_detail(spec, machine),
         *_given(spec, desired, record, machine),
@@ -102,10 +102,11 @@ def _volumes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machi
             yield Removal(DISK, entry.target, entry.volume)
 
 
-def _drives(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:
+def _drives(spec: InstanceSpec, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
     if spec.cdroms is None:
         return
-    drives = [disk for disk in machine.disks if disk.device == "cdrom"]
+    seed = record.seed.target if record.seed else None
+    drives = [disk for disk in machine.disks if disk.device == "cdrom" and disk.target != seed]
     for drive in drives[len(spec.cdroms) :]:
         yield Removal(CDROM, drive.target, drive.source)
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 
 from .._errors import SpecError
 from .disk import VolumeSpec, read_volumes
+from .first_boot import FirstBootSpec
 from .flavor import Flavor
 from .hardware import PLAIN, Hardware
 from .names import check_name
@@ -25,6 +26,8 @@ from .nic import NicSpec, read_nics
 from .patch import PatchSpec, patches_from_params
 
 _MOST_CDROMS = 20
+NEXT_BOOT, FIRST_AGAIN = FIRST_BOOT_CHANGES = ("next_boot", "first_boot")
+"""What becomes of another declaration of the first boot: the next boot finds it, or takes itself for the first."""
 GUEST_AGENT = "org.qemu.guest_agent.0"
 """The channel that QEMU's guest agent listens on."""
 
@@ -111,6 +114,8 @@ class InstanceSpec:
     metadata: tuple[tuple[str, str], ...] | None = None
     protected: bool | None = None
     patches: tuple[PatchSpec, ...] | None = None
+    first_boot: FirstBootSpec | None = None
+    first_boot_change: str = NEXT_BOOT
     adopt: bool = False
 
     @classmethod
@@ -150,6 +155,8 @@ class InstanceSpec:
             metadata=None if metadata is None else tuple(sorted((str(key), str(metadata[key])) for key in metadata)),
             protected=params["protected"],
             patches=None if params["xml_patch"] is None else patches_from_params(params["xml_patch"]),
+            first_boot=FirstBootSpec.from_params(params),
+            first_boot_change=params["first_boot_change"],
             adopt=params["adopt"],
         )
         _check_headroom(spec)
@@ -192,8 +199,9 @@ class InstanceSpec:
         )
 
     def digest(self) -> str:
-        """Return a stable digest of the whole declaration, power state aside."""
-        declared = {key: value for key, value in asdict(self).items() if key != "power_state"}
+        """Return a stable digest of the whole declaration, but for the power state and what may hold secrets."""
+        left_out = ("power_state", "first_boot")
+        declared = {key: value for key, value in asdict(self).items() if key not in left_out}
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
 
 

@@ -55,6 +55,19 @@ class Rescue:
 
 
 @dataclass(frozen=True)
+class SeedRecord:
+    """The volume that tells the guest what was declared of its first boot."""
+
+    target: str
+    pool: str
+    volume: str
+    digest: str
+    """Of what it says, see ``FirstBootSpec.digest``."""
+    generation: int = 0
+    """How often the guest was told to take the next boot for its first again."""
+
+
+@dataclass(frozen=True)
 class InstanceRecord:
     """The ``<kilonova:instance>`` element."""
 
@@ -89,6 +102,7 @@ class InstanceRecord:
     """The domain was there before the collection."""
     patches: tuple[str, ...] = ()
     """Digests of the patches that the definition was changed by."""
+    seed: SeedRecord | None = None
     shelved: bool = False
     """It is off, and the host's vCPUs and memory are promised to others."""
     begun: Begun | None = None

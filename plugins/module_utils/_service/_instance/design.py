@@ -24,6 +24,7 @@ _PCIE_MACHINES = ("q35", "virt")
 _PCIE_ROOT_PORTS = 12
 """On a PCI Express machine every plugged device needs a port of its own, and ports can't be plugged."""
 _BALLOON_STATS_SECONDS = 10
+_NAMING = "ds=nocloud;h="
 
 
 def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: Machine | None, now: str) -> Machine:
@@ -37,6 +38,8 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
     size = design_size(spec, platform.host_cpus, existing)
     record = _record(spec, size, storage, existing, now)
     hardware = spec.hardware
+    # cloud-init reads its host name from here when no seed is attached.
+    names_itself = x86 and existing is None and storage.seed is None
     disks, record = design_disks(spec, platform, storage, record, existing)
     machine = Machine(
         type=platform.virt_type,
@@ -47,8 +50,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         current_memory_kib=size.memory_kib,
         vcpus=size.most_vcpus,
         current_vcpus=size.vcpus,
-        # cloud-init reads its host name from here when no seed is attached.
-        sysinfo=(("serial", f"ds=nocloud;h={spec.name}"),) if x86 and existing is None else (),
+        sysinfo=(("serial", f"{_NAMING}{spec.name}"),) if names_itself else _without_name(storage, existing),
         os=OsBoot(
             type="hvm",
             arch=platform.arch,
@@ -56,7 +58,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
             boot_devices=spec.boot.devices or (),
             boot_menu=spec.boot.menu,
             firmware="efi" if spec.boot.firmware == "efi" and existing is None else None,
-            smbios_sysinfo=True if x86 and existing is None else None,
+            smbios_sysinfo=True if names_itself else None,
         ),
         features=Features(acpi=hardware.acpi, apic=hardware.apic if x86 else None, pae=hardware.pae),
         cpu=_cpu(spec, platform, size, existing),
@@ -79,6 +81,17 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         balloon_stats_seconds=_BALLOON_STATS_SECONDS if hardware.balloon else None,
     )
     return design_hardware(machine, spec, platform, existing)
+
+
+def _without_name(storage: Storage, existing: Machine | None) -> tuple[tuple[str, str], ...]:
+    """Return the table without the host name, which would win over the seed's; nothing where it has none."""
+    if (
+        storage.seed is None
+        or existing is None
+        or not any(value.startswith(_NAMING) for _key, value in existing.sysinfo)
+    ):
+        return ()
+    return tuple((key, "ds=nocloud" if value.startswith(_NAMING) else value) for key, value in existing.sysinfo)
 
 
 def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine | None, now: str) -> InstanceRecord:
@@ -131,9 +144,9 @@ def _cpu(spec: InstanceSpec, platform: Platform, size: Size, existing: Machine |
 
 def _with_topology(cpu: Cpu, spec: InstanceSpec, size: Size, present: Cpu | None) -> Cpu:
     detail, dies = spec.detail, None if present is None or present.dies is None else 1
-    if detail.has_topology:
+    if detail.sockets is not None:
         return replace(
-            cpu, sockets=detail.sockets, dies=detail.dies or dies, cores=detail.cores, threads=detail.threads
+            cpu, sockets=detail.sockets, cores=detail.cores, threads=detail.threads, dies=detail.dies or dies
         )
     is_sized = spec.flavor is not None or spec.max_vcpus is not None
     if not is_sized or present is None or present.sockets is None:

@@ -69,7 +69,7 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        for known in ("guests", "macs"):
+        for known in ("guests", "_macs"):
             self.__dict__.pop(known, None)
         self._live.clear()
         self.ledger.forget()
@@ -117,6 +117,7 @@ class Host:
             return None
         reading = guest.reading
         is_adopted = guest.record.adopted if guest.record else spec is not None and spec.adopt
+        live = self._running(guest) if is_adopted or guest.record else None
         return Existing(
             machine=guest.machine,
             state=reading.state,
@@ -127,9 +128,24 @@ class Host:
                 *self._own_disks(guest, spec),
                 *(self._attached_disks(guest, spec) if spec else ()),
             ),
-            live=self._running(guest) if is_adopted or guest.record else None,
+            live=live,
+            seed_missing=spec is not None and spec.first_boot is not None and self._lacks_seed(guest),
+            stale_seeds=self._stale_seeds(guest, live, spec is not None) if guest.record else (),
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
         )
+
+    def _lacks_seed(self, guest: Guest) -> bool:
+        seed = guest.record.seed if guest.record else None
+        return seed is not None and seed.volume not in self.place(seed.pool).volumes
+
+    def _stale_seeds(self, guest: Guest, live: Machine | None, is_declared: bool) -> tuple[str, ...]:
+        seed = guest.record.seed if guest.record else None
+        machines = (guest.machine, live) if live else (guest.machine,)
+        used = {(disk.source or "").rpartition("/")[2] for machine in machines for disk in machine.disks}
+        place = self.place(seed.pool) if seed else self.home
+        if not is_declared and not place.is_running:
+            return ()
+        return tuple(sorted(place.seeds.get(guest.reading.name, set()) - used))
 
     def _running(self, guest: Guest) -> Machine | None:
         text = self.live_text(guest.reading.name)
@@ -256,16 +272,16 @@ class Host:
         refuse_unoffered(desired, host_driver.domain_capabilities(self.connection, machine.type, os.arch, os.machine))
 
     @cached_property
-    def macs(self) -> dict[str, str]:
+    def _macs(self) -> dict[str, str]:
         """Return which domain has a MAC address."""
         return {nic.mac: name for name, guest in self.guests.items() for nic in guest.machine.nics}
 
     def check_networks(self, spec: InstanceSpec) -> None:
         """Refuse networks that are not there or not active, and MAC addresses of others."""
         for index, nic in enumerate(spec.nics or ()):
-            if self.macs.get(nic.mac, spec.name) != spec.name:
+            if self._macs.get(nic.mac, spec.name) != spec.name:
                 raise ConflictError(
-                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self.macs[nic.mac]}; take another,"
+                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self._macs[nic.mac]}; take another,"
                     " or leave it out to have one generated."
                 )
             if nic.network is None:

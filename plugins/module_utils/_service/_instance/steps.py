@@ -39,7 +39,9 @@ from ..._xml.record import render_record
 from .. import power as power_service
 from .._guest.wait import WaitResult
 from ..facts_guests import GIB
+from ..seed import publish_seed, retire_seeds
 from . import live
+from .first_boot import Seed
 from .host import Host
 
 
@@ -64,6 +66,7 @@ class Job:
     waiting: tuple[str, ...] = ()
     """What of the guest is as declared after its next boot."""
     waited: WaitResult | None = None
+    seed: Seed | None = None
     error: Exception | None = None
 
 
@@ -229,6 +232,27 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
         volume.resize(size)
 
 
+def _write_seed(host: Host, job: Job, unused_action: Action) -> None:
+    if job.seed is None:
+        raise DriverError(f"Nothing is declared of the first boot of instance {job.name}.")
+    volume = publish_seed(host.place(job.seed.record.pool).pool, job.name, job.seed.content)
+    if job.defined:
+        job.made.append(volume)
+
+
+def _retire_seed(host: Host, job: Job, unused_action: Action) -> None:
+    keep: set[str] = set()
+    if job.spec is not None and job.existing is not None:
+        record = _desired(job).record
+        keep |= {record.seed.volume} if record and record.seed else set()
+        if job.existing.live and not job.plan.has(power.STOP):
+            keep |= {(disk.source or "").rpartition("/")[2] for disk in job.existing.live.disks}
+    machines = (job.desired, job.existing.machine if job.existing else None)
+    seeds = [machine.record.seed for machine in machines if machine and machine.record]
+    for pool in sorted({host.home.name, *(seed.pool for seed in seeds if seed)}):
+        retire_seeds(host.place(pool).pool, job.name, keep)
+
+
 def _set_autostart(host: Host, job: Job, action: Action) -> None:
     driver.set_autostart(host.connection, named(job), bool(action.changes[0].after))
 
@@ -307,6 +331,8 @@ _STEPS: dict[str, t.Callable[[Host, Job, Action], None]] = {
     verbs.CREATE_DISK: _create_disk,
     verbs.UPDATE: _update,
     verbs.GROW_DISK: _grow_disk,
+    verbs.WRITE_SEED: _write_seed,
+    verbs.RETIRE_SEED: _retire_seed,
     verbs.SET_AUTOSTART: _set_autostart,
     drift.SET_MEMORY: _live(lambda connection, domain, desired, _action: live.set_memory(connection, domain, desired)),
     drift.SET_VCPUS: _live(lambda connection, domain, desired, _action: live.set_vcpus(connection, domain, desired)),

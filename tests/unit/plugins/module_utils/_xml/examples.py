@@ -30,6 +30,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.record impo
     InstanceRecord,
     OwnedDisk,
     Rescue,
+    SeedRecord,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import (
     CpuPin,
@@ -68,6 +69,7 @@ RECORD = InstanceRecord(
     isolated=True,
     adopted=True,
     patches=("2" * 64,),
+    seed=SeedRecord("vdz", "default", "classic-seed-0123456789ab.iso", "3" * 64, 1),
     schema=2,
 )
 IN_ACTION = InstanceRecord(
