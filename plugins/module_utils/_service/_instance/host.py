@@ -26,6 +26,7 @@ from ..._plan.offers import refuse_unoffered
 from ..._spec.instance import InstanceSpec
 from ..._spec.lifecycle import Lifecycle
 from ..._spec.machine import Machine
+from ..._spec.record import OwnedDisk
 from ..._xml import domain as domain_xml
 from ..facts_guests import GIB, Guest, PoolPlace, understand
 from ..image_catalog import PublishedImage, find_image
@@ -75,7 +76,8 @@ class Host:
     def refresh_logs(self) -> None:
         """Make libvirt see the console logs in the pools that are used, which were written behind their back."""
         for place in list(self._places.values()):
-            place.refresh()
+            if place.is_running:
+                place.refresh()
 
     @cached_property
     def networks(self) -> dict[str, bool]:
@@ -118,7 +120,7 @@ class Host:
             state=reading.state,
             active=reading.is_active,
             saved=reading.has_saved_memory,
-            disks=tuple(self._adopted_disks(guest) if is_adopted else ()) + tuple(self._own_disks(guest)),
+            disks=tuple(self._adopted_disks(guest) if is_adopted else ()) + tuple(self._own_disks(guest, spec)),
             live=self._running(guest) if is_adopted or guest.record else None,
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
         )
@@ -134,28 +136,35 @@ class Host:
             self._live[name] = live_xml(self.connection, self.guests[name].reading)
         return self._live[name]
 
-    def _own_disks(self, guest: Guest) -> t.Iterator[OwnDisk]:
+    def _own_disks(self, guest: Guest, spec: InstanceSpec | None) -> t.Iterator[OwnDisk]:
         record = guest.record
-        if record is None:
-            return
+        for owned in record.disks if record else ():
+            if spec is not None or self.place(owned.pool).is_running:
+                yield self._recorded_disk(guest, owned)
+            elif not self.lifecycle.keep_disks:
+                raise ConflictError(
+                    f"Disk {owned.target} of instance {guest.reading.name} is in storage pool {owned.pool}, which is not"
+                    " there or does not run; start it. With keep_disks: true an instance is removed without its disks."
+                )
+
+    def _recorded_disk(self, guest: Guest, owned: OwnedDisk) -> OwnDisk:
+        place = self.place(owned.pool)
+        disk = next((disk for disk in guest.machine.disks if disk.target == owned.target), None)
+        there = owned.volume in place.volumes
+        if not there and guest.reading.is_active:
+            # The list may be older than the guest.
+            there = place.pool.find(owned.volume) is not None
         capacities = {block.target: block.capacity_bytes for block in guest.reading.blocks}
-        for owned in record.disks:
-            place = self.place(owned.pool)
-            disk = next((disk for disk in guest.machine.disks if disk.target == owned.target), None)
-            there = owned.volume in place.volumes
-            if not there and guest.reading.is_active:
-                # The list may be older than the guest.
-                there = place.pool.find(owned.volume) is not None
-            yield OwnDisk(
-                target=owned.target,
-                pool=owned.pool,
-                volume=owned.volume,
-                source=disk.source if disk else None,
-                strayed=disk is not None and disk.source != place.locate(owned.volume),
-                missing=not there,
-                capacity_bytes=capacities.get(owned.target),
-                is_root=owned == record.root,
-            )
+        return OwnDisk(
+            target=owned.target,
+            pool=owned.pool,
+            volume=owned.volume,
+            source=disk.source if disk else None,
+            strayed=disk is not None and disk.source != place.locate(owned.volume),
+            missing=not there,
+            capacity_bytes=capacities.get(owned.target),
+            is_root=guest.record is not None and owned == guest.record.root,
+        )
 
     def _adopted_disks(self, guest: Guest) -> t.Iterator[OwnDisk]:
         """Give the disk that a domain which we did not make boots from: it may grow, and is never deleted."""

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from ..._driver.connection import Connection
 from ..._driver.storage import Pool, Volume, find_pool
-from ..._errors import SpecError
+from ..._errors import DriverError, SpecError
 from ..._xml.volume import PoolDescription
 
 _BLOCK_POOLS = frozenset({"logical", "disk", "iscsi", "scsi", "mpath", "zfs"})
@@ -32,6 +32,14 @@ class Place:
     def pool(self) -> Pool:
         """Return the pool itself."""
         return find_pool(self._connection, self.name)
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether there is such a pool, and libvirt can look into it."""
+        try:
+            return self.pool is not None
+        except DriverError:
+            return False
 
     @cached_property
     def info(self) -> PoolDescription:
