@@ -142,8 +142,9 @@ options:
         type: str
       size_gb:
         description:
-          - If there is no such volume, an empty one of so many GiB is made for the instance, and removed with it. A larger
-            value makes it grow at once.
+          - If there is no such volume, an empty one of so many GiB is made for the instance, and removed with it. One that is
+            there must have that size when it is attached. Later a larger value makes it grow at once, and a smaller one is
+            refused.
         type: int
       format:
         description:

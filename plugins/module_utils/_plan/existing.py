@@ -16,7 +16,7 @@ from .._spec.record import InstanceRecord
 
 @dataclass(frozen=True)
 class OwnDisk:
-    """A disk that was made for the instance, or the first of one that was adopted, as it is found."""
+    """A disk that was made for the instance or attached to it, or the first of one that was adopted, as it is found."""
 
     target: str
     pool: str

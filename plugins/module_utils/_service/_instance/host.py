@@ -120,7 +120,11 @@ class Host:
             state=reading.state,
             active=reading.is_active,
             saved=reading.has_saved_memory,
-            disks=tuple(self._adopted_disks(guest) if is_adopted else ()) + tuple(self._own_disks(guest, spec)),
+            disks=(
+                *(self._adopted_disks(guest) if is_adopted else ()),
+                *self._own_disks(guest, spec),
+                *(self._attached_disks(guest, spec) if spec else ()),
+            ),
             live=self._running(guest) if is_adopted or guest.record else None,
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
         )
@@ -146,6 +150,13 @@ class Host:
                     f"Disk {owned.target} of instance {guest.reading.name} is in storage pool {owned.pool}, which is not"
                     " there or does not run; start it. With keep_disks: true an instance is removed without its disks."
                 )
+
+    def _attached_disks(self, guest: Guest, spec: InstanceSpec) -> t.Iterator[OwnDisk]:
+        """Give those of the volumes that were there before which are still declared: they may grow, and are never deleted."""
+        declared = {(volume.pool or self.home.name, volume.name) for volume in spec.volumes or ()}
+        for attached in guest.record.attached if guest.record else ():
+            if (attached.pool, attached.volume) in declared:
+                yield replace(self._recorded_disk(guest, attached), is_ours=False)
 
     def _recorded_disk(self, guest: Guest, owned: OwnedDisk) -> OwnDisk:
         place = self.place(owned.pool)
