@@ -79,7 +79,8 @@ class Host:
     def refresh_logs(self) -> None:
         """Make libvirt see the console logs in the pools that are used, which were written behind their back."""
         for place in list(self._places.values()):
-            place.refresh()
+            if place.is_running:
+                place.refresh()
 
     @cached_property
     def networks(self) -> dict[str, bool]:
