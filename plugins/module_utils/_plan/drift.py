@@ -20,7 +20,7 @@ from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
 from .existing import Existing
-from .machine import differences
+from .machine import differences, whole
 from .plan import LIVE, NEXT_BOOT, Change
 from .removals import CDROM, CHANNEL, DISK, GRAPHICS, NIC, RNG, Removal, removals, with_leftovers
 
@@ -103,7 +103,7 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
     if is_within and existing.active and "memory_mb" not in defined:
         # What the balloon of a guest that runs gives back for a while is no drift.
         running.pop("memory_mb", None)
-    ways = _Ways(desired, guest, answers)
+    ways = _Ways(whole(desired, existing.machine), guest, answers)
     found = []
     for path in dict.fromkeys((*defined, *running)):
         change, removal = running.get(path) or defined[path]
