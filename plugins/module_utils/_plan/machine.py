@@ -82,6 +82,15 @@ def _taken(wanted: t.Any, patched: t.Any) -> t.Any:
     return patched
 
 
+def whole(desired: Machine, definition: Machine) -> Machine:
+    """Return ``desired`` with all that its devices are by ``definition``, as they are to be plugged in."""
+    found: dict[str, t.Any] = {}
+    for name, key in DEVICE_KEYS.items():
+        there = {getattr(device, key): device for device in getattr(definition, name)}
+        found[name] = tuple(merged(device, there.get(getattr(device, key))) for device in getattr(desired, name))
+    return replace(desired, **found)
+
+
 def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -> list[Change]:
     key = DEVICE_KEYS[name]
     there = {getattr(device, key): device for device in present}

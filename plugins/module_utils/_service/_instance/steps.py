@@ -27,6 +27,7 @@ from ..._errors import (
 from ..._plan import drift, power
 from ..._plan import instance as verbs
 from ..._plan.existing import Existing
+from ..._plan.machine import whole
 from ..._plan.plan import Action, Plan
 from ..._plan.removals import with_leftovers
 from ..._spec.disk import VolumeSpec
@@ -259,7 +260,10 @@ def _set_autostart(host: Host, job: Job, action: Action) -> None:
 
 def _live(step: t.Callable[..., None]) -> t.Callable[[Host, Job, Action], None]:
     def perform_live(host: Host, job: Job, action: Action) -> None:
-        step(host.connection, _domain(job), _desired(job), action)
+        desired = _desired(job)
+        # What an interrupted run left in the definition alone is declared in part only.
+        desired = whole(desired, job.existing.machine) if job.existing else desired
+        step(host.connection, _domain(job), desired, action)
 
     return perform_live
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import differences
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import differences, whole
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Cpu, Disk, Machine, Nic, OsBoot
 
 BASE = Machine(
@@ -64,3 +64,12 @@ def test_devices_are_matched_by_identity() -> None:
 def test_a_part_that_is_not_there_is_shown_whole() -> None:
     """A CPU on a machine that has none."""
     assert shown(BASE, replace(BASE, cpu=None)) == [("cpu", None, {"mode": "custom", "model": "qemu64"})]
+
+
+def test_a_device_is_plugged_in_as_it_is_defined() -> None:
+    """What is declared of one that is in the definition already may be next to nothing."""
+    declared = Machine("qemu", "a", disks=(Disk("vda"),), nics=(Nic(BASE.nics[0].mac, type="bridge", source="br0"),))
+    found = whole(declared, BASE)
+    assert found.disks == BASE.disks
+    assert found.nics == (replace(BASE.nics[0], type="bridge", source="br0"),)
+    assert whole(declared, Machine("qemu", "a")) == declared
