@@ -221,7 +221,8 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
     domain, target = _domain(job), action.target.rsplit("/", 1)[1]
     disk = next(disk for disk in job.existing.disks if disk.target == target) if job.existing else None
     size = int(action.changes[0].after) * GIB
-    if domain.is_active:
+    live_disks = job.existing.live.disks if job.existing and job.existing.live else ()
+    if domain.is_active and disk and any((one.target, one.source) == (target, disk.source) for one in live_disks):
         driver.grow_live_disk(host.connection, domain, target, size)
         return
     volume = host.place(disk.pool).volumes.get(disk.volume) if disk and disk.pool else None
