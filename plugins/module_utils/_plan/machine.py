@@ -74,7 +74,7 @@ def overlaid(desired: Machine, patched: Machine) -> Machine:
 
 def _taken(wanted: t.Any, patched: t.Any) -> t.Any:
     """Return what ``patched`` has of that which ``wanted`` sets."""
-    if wanted in (None, ()):
+    if wanted in (None, ()) or (wanted == "" and patched is None):
         return wanted
     if is_dataclass(wanted) and not isinstance(wanted, type) and type(patched) is type(wanted):
         pairs = ((field.name, getattr(wanted, field.name), getattr(patched, field.name)) for field in fields(wanted))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import differences, whole
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Cpu, Disk, Machine, Nic, OsBoot
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import differences, overlaid, whole
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Cpu, Disk, Machine, Nic, OsBoot, Serial
 
 BASE = Machine(
     type="qemu",
@@ -73,3 +73,11 @@ def test_a_device_is_plugged_in_as_it_is_defined() -> None:
     assert found.disks == BASE.disks
     assert found.nics == (replace(BASE.nics[0], type="bridge", source="br0"),)
     assert whole(declared, Machine("qemu", "a")) == declared
+
+
+def test_patches_take_nothing_back_that_is_declared_away() -> None:
+    """A console log that shall go is not there when the definition is read back, and shall still go."""
+    declared = replace(BASE, serials=(Serial(log=""),))
+    assert overlaid(declared, replace(BASE, serials=(Serial(),))).serials == (Serial(log=""),)
+    patched = replace(BASE, serials=(Serial(log="/var/log/a"),))
+    assert overlaid(declared, patched).serials == (Serial(log="/var/log/a"),)
