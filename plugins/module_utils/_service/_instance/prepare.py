@@ -100,7 +100,7 @@ def _check_drives(host: Host, spec: InstanceSpec) -> None:
 
 def _check_cpu_limits(host: Host, domain: GuestReading | None, plan: Plan) -> None:
     """Refuse another share of the CPUs for a running guest where there is none; it might not even start again with it."""
-    if plan.has(LIMIT_CPU) and domain is not None and not has_scheduler(host.connection, domain):
+    if plan.has(LIMIT_CPU) and domain and domain.is_active and not has_scheduler(host.connection, domain):
         raise SpecError(
             "cpu_limits",
             "this hypervisor has no control group for CPUs, so what a running guest gets of them can't be changed",
