@@ -20,7 +20,7 @@ from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
 from .existing import Existing
-from .machine import differences
+from .machine import differences, whole
 from .plan import LIVE, NEXT_BOOT, Change
 from .removals import (
     CDROM,
@@ -136,7 +136,7 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
         running.pop("memory_mb", None)
     if _FEATURES not in defined and has_features(desired, guest):
         running.pop(_FEATURES, None)
-    ways = _Ways(desired, guest, answers)
+    ways = _Ways(whole(desired, existing.machine), guest, answers)
     found = []
     for path in dict.fromkeys((*defined, *running)):
         change, removal = running.get(path) or defined[path]
