@@ -76,7 +76,7 @@ def spliced(text: str) -> str:
     for name, option in documented().items():
         if name not in THE_ROLES_OWN:
             options[name] = {**for_role(option), **({"no_log": True} if name in SECRET else {})}
-    written = yaml.dump(options, Dumper=_Dumper, sort_keys=False, width=150, allow_unicode=True)
+    written = yaml.dump(options, Dumper=_Dumper, sort_keys=False, width=130, allow_unicode=True)
     return text[:begin] + "".join(f"{_INDENT}{line}\n" for line in written.splitlines()) + text[end:]
 
 
