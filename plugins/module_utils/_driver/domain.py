@@ -67,6 +67,17 @@ def has_snapshots(connection: Connection, domain: Domain) -> bool:
     return bool(supported(connection, f"count the snapshots of {domain.name}", domain.handle.snapshotNum, 0))
 
 
+def saved_xml(connection: Connection, domain: Domain) -> str | None:
+    """Return the definition of the guest whose memory is saved; None where it can't be read."""
+    doing = f"read the saved memory of {domain.name}"
+    try:
+        found = supported(connection, doing, domain.handle.managedSaveGetXMLDesc, 0)
+    except DriverError:
+        # It was thrown away meanwhile, or is damaged.
+        return None
+    return None if found is None else str(found)
+
+
 def define(connection: Connection, name: str, xml: str) -> t.Any:
     """Make or replace the persistent definition; libvirt checks it against its schema."""
     return connection.call(

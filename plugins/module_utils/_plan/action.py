@@ -17,8 +17,8 @@ from .._spec.action import ActionSpec
 from .._spec.record import Begun, InstanceRecord
 from . import intent as steps
 from .existing import Existing
-from .intent import Findings, Intent, done, make_plan, power_of, start, stop
-from .plan import LIVE, POWER_CYCLE, Action, Change
+from .intent import Findings, Intent, booted, done, halted, make_plan, power_of, start, stop
+from .plan import LIVE, Action, Change
 from .rebuild import plan_rebuild
 from .refusals import check_ours
 from .rescue import plan_rescue, plan_unrescue
@@ -60,11 +60,11 @@ def _plan_reboot(spec: ActionSpec, record: InstanceRecord, existing: Existing, u
 
 def _soft(spec: ActionSpec, record: InstanceRecord, existing: Existing) -> tuple[Action, ...]:
     if existing.active:
-        return (*stop(spec, existing), *start(spec))
+        return (*stop(spec, existing), *start(spec, existing))
     if existing.saved:
         raise ConflictError(f"Instance {spec.name} is suspended and can't be rebooted softly; resume it first.")
     if record.begun is not None and record.begun.action == actions.REBOOT:
-        return start(spec)
+        return start(spec, existing)
     raise ConflictError(
         f"Instance {spec.name} is stopped and can't be rebooted softly; declare power_state: running, or take"
         " reboot_type: hard, which starts it."
@@ -74,10 +74,10 @@ def _soft(spec: ActionSpec, record: InstanceRecord, existing: Existing) -> tuple
 def _hard(spec: ActionSpec, existing: Existing) -> tuple[Action, ...]:
     before = power_of(existing)
     if before == "stopped":
-        return start(spec)
+        return start(spec, existing)
     _want_force(spec, f"a hard reboot of {spec.name}, which is {before},")
     verb = steps.POWER_OFF if existing.active else steps.DISCARD_MEMORY
-    return (Action(verb, spec.name, (Change("power_state", before, "stopped", POWER_CYCLE),)), *start(spec))
+    return (Action(verb, spec.name), *start(spec, existing))
 
 
 def _plan_reset(spec: ActionSpec, record: InstanceRecord, existing: Existing, unused_findings: Findings) -> Intent:
@@ -85,14 +85,12 @@ def _plan_reset(spec: ActionSpec, record: InstanceRecord, existing: Existing, un
     if not existing.active or before == "crashed":
         raise ConflictError(f"Instance {spec.name} is {before} and can't be reset; take reboot_type: hard.")
     _want_force(spec, f"a reset of {spec.name}")
-    change = Change("power_state", before, "running", POWER_CYCLE)
-    return Intent(
-        make_plan(spec, (Action(steps.RESET, spec.name, (change,)),), record), runs=True, finished=done(record)
-    )
+    todo = (Action(steps.RESET, spec.name, (booted(existing),)),)
+    return Intent(make_plan(spec, todo, record), runs=True, finished=done(record))
 
 
 def _plan_shelve(spec: ActionSpec, record: InstanceRecord, existing: Existing, unused_findings: Findings) -> Intent:
-    todo = stop(spec, existing)
+    todo = stop(spec, existing, halted(existing))
     if not record.shelved:
         todo += (Action(steps.SHELVE, spec.name, (Change("shelved", False, True, LIVE),)),)
     switched = replace(record, shelved=True, begun=None)
@@ -105,7 +103,7 @@ def _plan_unshelve(spec: ActionSpec, record: InstanceRecord, existing: Existing,
     if record.shelved:
         todo += (Action(steps.UNSHELVE, spec.name, (Change("shelved", True, False, LIVE),)),)
     if (record.shelved or is_begun) and not existing.active:
-        todo += start(spec, power_of(existing))
+        todo += start(spec, existing)
     clean = replace(record, shelved=False, begun=None)
     begun = replace(clean, begun=Begun(actions.UNSHELVE, running=True))
     plan = make_plan(spec, todo, record)

@@ -101,8 +101,8 @@ def power_of(existing: Existing) -> str:
     return {"paused": "paused", "pmsuspended": "suspended", "crashed": "crashed"}.get(existing.state, "running")
 
 
-def stop(spec: ActionSpec, existing: Existing) -> tuple[Action, ...]:
-    """Return the step that ends the guest, if there is one."""
+def stop(spec: ActionSpec, existing: Existing, *changes: Change) -> tuple[Action, ...]:
+    """Return the step that ends the guest, if there is one; ``changes`` are for where it stays off."""
     if not existing.active:
         return ()
     if existing.state == "crashed" and not spec.force:
@@ -110,16 +110,29 @@ def stop(spec: ActionSpec, existing: Existing) -> tuple[Action, ...]:
             f"Instance {spec.name} has crashed and is kept for inspection (on_crash: preserve); give force: true to"
             f" {spec.action} it nevertheless."
         )
-    return (Action(STOP, spec.name, (Change("power_state", power_of(existing), "stopped", POWER_CYCLE),)),)
+    return (Action(STOP, spec.name, changes),)
 
 
-def start(spec: ActionSpec, before: str = "stopped") -> tuple[Action, ...]:
-    """Return the step that starts the guest."""
-    return (Action(START, spec.name, (Change("power_state", before, "running", POWER_CYCLE),)),)
+def start(spec: ActionSpec, existing: Existing) -> tuple[Action, ...]:
+    """Return the step that starts the guest, again or anew."""
+    return (Action(START, spec.name, (booted(existing),)),)
+
+
+def booted(existing: Existing) -> Change:
+    """Return what a boot changes in the user's terms."""
+    before = power_of(existing)
+    if before == "running":
+        return Change("boot", "present", "new", POWER_CYCLE)
+    return Change("power_state", before, "running", POWER_CYCLE)
+
+
+def halted(existing: Existing) -> Change:
+    """Return what being off changes in the user's terms."""
+    return Change("power_state", power_of(existing), "stopped", POWER_CYCLE)
 
 
 def delete(spec: ActionSpec, key: str, volume: OwnedDisk, existing: Existing) -> tuple[Action, ...]:
-    """Return the step that deletes a volume of ours, unless it is gone."""
+    """Return the step that deletes a volume of ours that was made for ``key``, unless it is gone."""
     found = next((disk for disk in existing.disks if disk.target == volume.target), None)
     if found is not None and found.missing:
         return ()

@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import Field, fields, is_dataclass, replace
 
-from .._spec.machine import DEVICE_KEYS, Machine
+from .._spec.machine import DEVICE_KEYS, Machine, Nic
 from .plan import NEXT_BOOT, Change
 
 _KIB_PER_MIB = 1024
@@ -19,6 +19,8 @@ _NOT_COMPARED = frozenset({"name", "uuid", "record"})
 _IN_MIB = {"memory_kib": "max_memory_mb", "current_memory_kib": "memory_mb"}
 _WORDS = {"vcpus": "max_vcpus", "current_vcpus": "vcpus"}
 """What a user calls a field of the machine."""
+_BY_SILENCE = frozenset({(Nic, "queues", 1)})
+"""What libvirt leaves out of a definition when it is told."""
 
 
 def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
@@ -34,7 +36,7 @@ def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
             if wanted is not None and wanted != present:
                 found.append(Change(_IN_MIB[field.name], _mib(present), _mib(wanted), NEXT_BOOT))
         else:
-            found += _values(_WORDS.get(field.name, field.name), wanted, present)
+            found += _field(_WORDS.get(field.name, field.name), field, desired, actual)
     return tuple(found)
 
 
@@ -72,12 +74,21 @@ def overlaid(desired: Machine, patched: Machine) -> Machine:
 
 def _taken(wanted: t.Any, patched: t.Any) -> t.Any:
     """Return what ``patched`` has of that which ``wanted`` sets."""
-    if wanted in (None, ()):
+    if wanted in (None, ()) or (wanted == "" and patched is None):
         return wanted
     if is_dataclass(wanted) and not isinstance(wanted, type) and type(patched) is type(wanted):
         pairs = ((field.name, getattr(wanted, field.name), getattr(patched, field.name)) for field in fields(wanted))
         return replace(wanted, **{name: _taken(value, other) for name, value, other in pairs})
     return patched
+
+
+def whole(desired: Machine, definition: Machine) -> Machine:
+    """Return ``desired`` with all that its devices are by ``definition``, as they are to be plugged in."""
+    found: dict[str, t.Any] = {}
+    for name, key in DEVICE_KEYS.items():
+        there = {getattr(device, key): device for device in getattr(definition, name)}
+        found[name] = tuple(merged(device, there.get(getattr(device, key))) for device in getattr(desired, name))
+    return replace(desired, **found)
 
 
 def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -> list[Change]:
@@ -95,17 +106,28 @@ def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -
 
 
 def _values(path: str, wanted: t.Any, present: t.Any) -> list[Change]:
-    if wanted in (None, (), present) or (wanted == "" and present is None):
+    if wanted in (None, present) or (present is None and _is_nothing(wanted)):
         return []
     if is_dataclass(wanted) and not isinstance(wanted, type):
         if present is None:
-            return [Change(path, None, _plain(wanted), NEXT_BOOT)]
-        return [
-            change
-            for field in fields(wanted)
-            for change in _values(f"{path}.{field.name}", getattr(wanted, field.name), getattr(present, field.name))
-        ]
+            plain = _plain(wanted)
+            return [Change(path, None, plain, NEXT_BOOT)] if plain else []
+        return [change for field in fields(wanted) for change in _field(f"{path}.{field.name}", field, wanted, present)]
     return [Change(path, _plain(present), _plain(wanted), NEXT_BOOT)]
+
+
+def _field(path: str, field: Field[t.Any], wanted: t.Any, present: t.Any) -> list[Change]:
+    value = getattr(wanted, field.name)
+    there = getattr(present, field.name)
+    # Empty is "not set" where it is the default, and "none of them" where that is None.
+    if value == () == field.default or (there is None and (type(wanted), field.name, value) in _BY_SILENCE):
+        return []
+    return _values(path, value, there)
+
+
+def _is_nothing(wanted: t.Any) -> bool:
+    """Tell whether what is wanted is that nothing is there: an empty drive, or a disk without an I/O thread."""
+    return wanted in ("", ()) or (wanted == 0 and not isinstance(wanted, bool))
 
 
 def _plain(value: t.Any) -> t.Any:

@@ -22,7 +22,7 @@ from .._spec.machine import Disk
 from .._spec.record import Begun, InstanceRecord, OwnedDisk
 from . import intent as steps
 from .existing import Existing
-from .intent import Base, Findings, Intent, NewDisk, delete, make_plan, power_of, refuse_saved_memory, start, stop
+from .intent import Base, Findings, Intent, NewDisk, delete, make_plan, refuse_saved_memory, start, stop
 from .plan import RECREATE, Action, Change
 from .refusals import refuse_strays
 
@@ -85,14 +85,15 @@ def _key(record: InstanceRecord, part: str) -> str:
 
 
 def _root(spec: ActionSpec, record: InstanceRecord, existing: Existing, findings: Findings) -> Disk:
-    target = record.disks[0].target if record.disks else None
-    root = next((disk for disk in existing.machine.disks if disk.target == target), None)
-    if root is None:
+    own = record.root
+    root = next((disk for disk in existing.machine.disks if own is not None and disk.target == own.target), None)
+    if own is None or root is None:
         raise ConflictError(f"Instance {spec.name} has no root disk that was made for it; there is nothing to rebuild.")
-    pool = record.disks[0].pool
-    if findings.pool != pool:
-        raise SpecError("pool", f"the root disk of {spec.name} is in pool {pool}", f"give pool: {pool}, or none")
-    refuse_strays(spec.name, replace(existing, disks=existing.disks[:1]))
+    if findings.pool != own.pool:
+        raise SpecError(
+            "pool", f"the root disk of {spec.name} is in pool {own.pool}", f"give pool: {own.pool}, or none"
+        )
+    refuse_strays(spec.name, replace(existing, disks=tuple(d for d in existing.disks if d.target == own.target)))
     if findings.has_snapshots:
         raise ConflictError(f"Instance {spec.name} has snapshots, which a rebuild would lose; delete them first.")
     return root
@@ -126,15 +127,11 @@ def _swap(spec: ActionSpec, record: InstanceRecord, existing: Existing, new: New
     retired = replace(old, target=_key(record, _OLD))
     built = replace(record, image=image.name, image_digest=image.digest, begun=None, disks=(root, *others))
     todo = (
-        Action(
-            steps.CREATE_DISK,
-            f"{spec.name}/{new.own.target}",
-            (Change(f"disks[{new.own.target}].volume", None, new.own.volume, RECREATE),),
-        ),
+        Action(steps.CREATE_DISK, f"{spec.name}/{new.own.target}"),
         *stop(spec, existing),
         Action(steps.REPLACE_DISK, f"{spec.name}/{old.target}", _swap_changes(record, new)),
-        *delete(spec, retired.target, old, existing),
-        *(start(spec) if running else ()),
+        *(replace(step, changes=()) for step in delete(spec, retired.target, old, existing)),
+        *(start(spec, existing) if running else ()),
     )
     return Intent(
         make_plan(spec, todo, record),
@@ -168,7 +165,7 @@ def _finish(spec: ActionSpec, record: InstanceRecord, existing: Existing) -> Int
     running = record.begun is not None and record.begun.running
     todo = delete(spec, old.target, old, existing) if old else ()
     if running and not existing.active:
-        todo += start(spec, power_of(existing))
+        todo += start(spec, existing)
     others = tuple(disk for disk in record.disks if disk is not old)
     return Intent(
         make_plan(spec, todo, record),

@@ -59,6 +59,7 @@ def refuse_in_between(name: str, record: InstanceRecord, wanted: str | None) -> 
 
 def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing) -> None:
     """Refuse a declaration that can't be brought about in place."""
+    _refuse_loose_ends(spec, desired, existing)
     _refuse_lost_disks(spec, existing)
     _refuse_smaller_disks(spec, record, existing)
     _refuse_other_machine(spec, desired, record, existing)
@@ -117,6 +118,9 @@ def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: Instance
         pairs += [("disk_bus", spec.disk_bus, root.bus), ("disk_format", spec.disk_format, root.format)]
     if spec.boot.firmware is not None:
         pairs.append(("boot.firmware", spec.boot.firmware, boot.firmware or "bios"))
+    if spec.detail.secure_boot is not None:
+        words = {True: "secure boot", False: "no secure boot"}
+        pairs.append(("secure_boot", words[spec.detail.secure_boot], words[bool(boot.secure_boot)]))
     for option, declared, present in pairs:
         if None not in (declared, present) and declared != present:
             remedy = (
@@ -127,6 +131,19 @@ def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: Instance
                 f"instance {spec.name} was made with {present} and can't become {declared} in place",
                 f"declare {present}, or {remedy}",
             )
+
+
+def _refuse_loose_ends(spec: InstanceSpec, desired: Machine, existing: Existing) -> None:
+    """Refuse another size of what lies in cells of the host, unless it is said how that shall lie there."""
+    machine = existing.machine
+    if spec.detail.placement.cells or not machine.numa_tune.nodes:
+        return
+    if (desired.vcpus, desired.memory_kib) != (machine.vcpus, machine.memory_kib):
+        raise SpecError(
+            "flavor",
+            f"instance {spec.name} has {machine.vcpus} vCPUs and {machine.memory_kib // 1024} MiB in NUMA cells of its own",
+            "declare numa, cpu_policy or hugepages with another size",
+        )
 
 
 def refuse_headroom(spec: InstanceSpec, desired: Machine, balloon: str | None, host: Amount) -> None:

@@ -23,7 +23,7 @@ from .._spec.machine import Disk, Machine
 from .._spec.record import Begun, InstanceRecord, OwnedDisk, Rescue
 from . import intent as steps
 from .existing import Existing
-from .intent import Findings, Intent, NewDisk, delete, done, make_plan, power_of, refuse_saved_memory, start, stop
+from .intent import Findings, Intent, NewDisk, delete, done, make_plan, refuse_saved_memory, start, stop
 from .plan import POWER_CYCLE, Action, Change
 from .refusals import refuse_strays
 
@@ -63,7 +63,7 @@ def plan_rescue(spec: ActionSpec, record: InstanceRecord, existing: Existing, fi
         Action(steps.CREATE_DISK, f"{spec.name}/{own.target}", (made,)),
         *stop(spec, existing),
         Action(steps.RESCUE, spec.name, (Change("rescue.image", None, image.name, POWER_CYCLE),)),
-        *start(spec),
+        *start(spec, existing),
     )
     return Intent(
         make_plan(spec, todo, record),
@@ -96,7 +96,7 @@ def plan_unrescue(spec: ActionSpec, record: InstanceRecord, existing: Existing, 
         todo += delete(spec, own.target, own, existing)
     runs = rescue is not None or (record.begun is not None and record.begun.running)
     if runs and (halt or not existing.active):
-        todo += start(spec)
+        todo += start(spec, existing)
     others = tuple(disk for disk in record.disks if disk.target != target)
     return Intent(
         make_plan(spec, todo, record),
@@ -120,9 +120,9 @@ def _continue_rescue(spec: ActionSpec, record: InstanceRecord, existing: Existin
         )
     todo: tuple[Action, ...] = ()
     if existing.active and rescue is not None and not _live_has(existing, rescue.target):
-        todo += (*stop(spec, existing), *start(spec))
+        todo += (*stop(spec, existing), *start(spec, existing))
     elif not existing.active:
-        todo += start(spec, power_of(existing))
+        todo += start(spec, existing)
     plan = make_plan(spec, todo, record)
     return Intent(plan, runs=True, finished=done(record))
 
@@ -131,8 +131,7 @@ def _rescue_disk(spec: ActionSpec, record: InstanceRecord, existing: Existing, f
     image = findings.image
     if image is None:
         raise SpecError("image", "none was found", "name an image that is published")
-    root_target = record.disks[0].target if record.disks else None
-    root = next((disk for disk in existing.machine.disks if disk.target == root_target), Disk("", "virtio"))
+    root = _boot_disk(record, existing.machine)
     leftover = _leftover(record)
     form = "raw" if findings.is_block else "qcow2"
     name = f"{spec.name}-rescue.{form}"
@@ -157,8 +156,16 @@ def _rescue_disk(spec: ActionSpec, record: InstanceRecord, existing: Existing, f
     return NewDisk(own, disk, image, image.size_bytes)
 
 
+def _boot_disk(record: InstanceRecord, machine: Machine) -> Disk:
+    """Return the disk that the guest has its drivers for: its root disk, or else the first of any."""
+    target = record.root.target if record.root else None
+    disks = [disk for disk in machine.disks if disk.device == "disk"]
+    first = disks[0] if disks else Disk("", "virtio")
+    return next((disk for disk in disks if disk.target == target), first)
+
+
 def _free_target(bus: str, machine: Machine, record: InstanceRecord) -> str:
-    taken = {disk.target for disk in machine.disks} | {disk.target for disk in record.disks}
+    taken = {disk.target for disk in machine.disks} | {own.target for own in (*record.disks, *record.attached)}
     names = (f"{_PREFIXES.get(bus, 'vd')}{letter}" for letter in string.ascii_lowercase)
     free = next((name for name in names if name not in taken), None)
     if free is None:

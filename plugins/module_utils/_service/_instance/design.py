@@ -16,6 +16,7 @@ from ..._spec.machine import Channel, Cpu, Features, Graphics, Machine, Nic, OsB
 from ..._spec.names import console_log_name
 from ..._spec.record import InstanceRecord, OwnedDisk
 from .design_disks import Storage, design_disks, root_target
+from .design_hardware import design_hardware, tuned
 from .design_size import Size, design_size
 from .platforms import X86, Platform
 
@@ -23,6 +24,7 @@ _PCIE_MACHINES = ("q35", "virt")
 _PCIE_ROOT_PORTS = 12
 """On a PCI Express machine every plugged device needs a port of its own, and ports can't be plugged."""
 _BALLOON_STATS_SECONDS = 10
+_NO_CLOUD = "ds=nocloud"
 
 
 def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: Machine | None, now: str) -> Machine:
@@ -37,7 +39,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
     record = _record(spec, size, storage, existing, now)
     hardware = spec.hardware
     disks, record = design_disks(spec, platform, storage, record, existing)
-    return Machine(
+    machine = Machine(
         type=platform.virt_type,
         name=spec.name,
         uuid=existing.uuid if existing else None,
@@ -46,8 +48,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         current_memory_kib=size.memory_kib,
         vcpus=size.most_vcpus,
         current_vcpus=size.vcpus,
-        # cloud-init reads its host name from here when no seed is attached.
-        sysinfo=(("serial", f"ds=nocloud;h={spec.name}"),) if x86 and existing is None else (),
+        sysinfo=_sysinfo(spec, storage, existing) if x86 else (),
         os=OsBoot(
             type="hvm",
             arch=platform.arch,
@@ -68,7 +69,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         # Without a model libvirt picks an old SCSI card, which most guests have no driver for.
         scsi_model="virtio-scsi" if any(disk.bus == "scsi" for disk in disks) else None,
         pcie_ports=_PCIE_ROOT_PORTS if existing is None and _is_pcie(platform.machine) else None,
-        nics=_nics(spec, existing),
+        nics=_nics(spec, size, existing),
         graphics=_graphics(spec, existing),
         serials=_serials(spec, storage),
         channels=(Channel(GUEST_AGENT),) if hardware.guest_agent else (),
@@ -77,6 +78,18 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         balloon=None if hardware.balloon is None else "virtio" if hardware.balloon else "none",
         balloon_stats_seconds=_BALLOON_STATS_SECONDS if hardware.balloon else None,
     )
+    return design_hardware(machine, spec, platform, existing)
+
+
+def _sysinfo(spec: InstanceSpec, storage: Storage, existing: Machine | None) -> tuple[tuple[str, str], ...]:
+    """Return where cloud-init looks for its host name; with a seed it must not, since this name would win."""
+    serial = _NO_CLOUD if storage.seed else f"{_NO_CLOUD};h={spec.name}"
+    if existing is None:
+        return (("serial", serial),)
+    named = any(value.startswith(f"{_NO_CLOUD};") for _key, value in existing.sysinfo)
+    if storage.seed is None or not named:
+        return ()
+    return tuple((key, serial if value.startswith(f"{_NO_CLOUD};") else value) for key, value in existing.sysinfo)
 
 
 def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine | None, now: str) -> InstanceRecord:
@@ -107,32 +120,50 @@ def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine 
         protected=kept.protected if spec.protected is None else spec.protected,
         labels=kept.labels if spec.metadata is None else spec.metadata,
         nics=kept.nics if spec.nics is None else tuple(nic.mac for nic in spec.nics),
+        shares=kept.shares if spec.detail.shares is None else tuple(share.target for share in spec.detail.shares),
+        isolated=_isolates(spec, kept.isolated),
     )
+
+
+def _isolates(spec: InstanceSpec, kept: bool) -> bool:
+    placement = spec.detail.placement
+    if not placement.cells and not placement.is_shared:
+        return kept
+    return placement.dedicated and placement.thread_policy == "isolate"
 
 
 def _cpu(spec: InstanceSpec, platform: Platform, size: Size, existing: Machine | None) -> Cpu | None:
     mode = spec.hardware.cpu_mode
     if mode is None and platform.virt_type == "kvm" and existing is None:
         mode = "host-model"
-    flavor = spec.flavor
-    topology = (flavor.sockets, flavor.cores, flavor.threads) if flavor else (None, None, None)
-    has_topology = existing is not None and existing.cpu is not None and existing.cpu.sockets is not None
-    if topology[0] is None and has_topology and existing is not None and size.most_vcpus != existing.vcpus:
-        # A topology that is there must fit the number of vCPUs.
-        topology = (size.most_vcpus, 1, 1)
-    if mode is None and topology[0] is None:
-        return None
-    return Cpu(mode, spec.hardware.cpu_model, *topology)
+    cpu = _with_topology(Cpu(mode, spec.hardware.cpu_model), spec, size, existing.cpu if existing else None)
+    return None if cpu == Cpu() else cpu
+
+
+def _with_topology(cpu: Cpu, spec: InstanceSpec, size: Size, present: Cpu | None) -> Cpu:
+    detail, dies = spec.detail, None if present is None or present.dies is None else 1
+    if detail.sockets is not None:
+        return replace(
+            cpu, sockets=detail.sockets, cores=detail.cores, threads=detail.threads, dies=detail.dies or dies
+        )
+    is_sized = spec.flavor is not None or spec.max_vcpus is not None
+    if not is_sized or present is None or present.sockets is None:
+        return cpu
+    # A topology that is there must fit the number of vCPUs.
+    if present.sockets * (present.dies or 1) * (present.cores or 1) * (present.threads or 1) != size.most_vcpus:
+        return replace(cpu, sockets=size.most_vcpus, cores=1, threads=1, dies=dies)
+    return replace(cpu, sockets=present.sockets, cores=present.cores, threads=present.threads, dies=present.dies)
 
 
 def _is_pcie(machine: str | None) -> bool:
     return any(word in (machine or "") for word in _PCIE_MACHINES)
 
 
-def _nics(spec: InstanceSpec, existing: Machine | None) -> tuple[Nic, ...]:
+def _nics(spec: InstanceSpec, size: Size, existing: Machine | None) -> tuple[Nic, ...]:
     present = {nic.mac for nic in existing.nics} if existing else set()
-    return tuple(
-        Nic(
+    nics = []
+    for nic in spec.nics or ():
+        plain = Nic(
             mac=nic.mac,
             type=nic.kind,
             source=nic.network or nic.bridge,
@@ -140,8 +171,8 @@ def _nics(spec: InstanceSpec, existing: Machine | None) -> tuple[Nic, ...]:
             model=nic.model or (None if nic.mac in present else "virtio"),
             link_state=nic.link_state,
         )
-        for nic in spec.nics or ()
-    )
+        nics.append(tuned(plain, nic, spec.detail, size.vcpus))
+    return tuple(nics)
 
 
 def _graphics(spec: InstanceSpec, existing: Machine | None) -> tuple[Graphics, ...]:

@@ -52,7 +52,7 @@ def design_size(spec: InstanceSpec, host_cpus: int, existing: Machine | None) ->
 def _most_vcpus_of_new(spec: InstanceSpec, vcpus: int, host_cpus: int) -> int:
     if spec.max_vcpus is not None:
         return spec.max_vcpus
-    if spec.flavor is not None and spec.flavor.sockets is not None:
+    if spec.detail.has_topology or spec.detail.placement.cells:
         return vcpus
     return min(_VCPU_HEADROOM * vcpus, host_cpus)
 
@@ -61,9 +61,9 @@ def _kept_headroom(spec: InstanceSpec, existing: Machine, vcpus: int, memory: in
     """Return the most vCPUs and KiB: what was written at creation, as it is no limit that the user declared."""
     if spec.max_vcpus is not None:
         most_vcpus = spec.max_vcpus
-    elif spec.flavor is not None and spec.flavor.sockets is not None:
+    elif spec.detail.has_topology or spec.detail.placement.cells:
         most_vcpus = vcpus
     else:
         most_vcpus = existing.vcpus
     has_headroom = (existing.current_memory_kib or existing.memory_kib) < existing.memory_kib
-    return most_vcpus, existing.memory_kib if has_headroom else memory
+    return most_vcpus, existing.memory_kib if has_headroom and not spec.detail.placement.cells else memory

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
-from ..._driver.domain import live_xml
+from ..._driver.domain import live_xml, saved_xml
 from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import read_networks
 from ..._driver.probe import NAME_PREFIX
@@ -25,7 +25,7 @@ from ..._plan.existing import Existing, OwnDisk
 from ..._plan.offers import refuse_unoffered
 from ..._spec.instance import InstanceSpec
 from ..._spec.lifecycle import Lifecycle
-from ..._spec.machine import Machine
+from ..._spec.machine import Disk, Machine
 from ..._spec.record import OwnedDisk
 from ..._xml import domain as domain_xml
 from ..facts_guests import GIB, Guest, PoolPlace, understand
@@ -33,6 +33,7 @@ from ..image_catalog import PublishedImage, find_image
 from ..virt_type import VirtChoice, pick_virt_type
 from .places import Place
 from .platforms import Platform
+from .resources import Ledger
 
 _PREFERRED_MACHINE = {"x86_64": "q35", "i686": "q35", "aarch64": "virt", "riscv64": "virt"}
 _PREFERRED_VIDEO = ("virtio", "vga", "qxl", "cirrus")
@@ -46,7 +47,8 @@ class Host:
         self.connection = connection
         self.lifecycle = lifecycle
         self._places: dict[str, Place] = {}
-        self._live: dict[str, str] = {}
+        self._live: dict[str, str | None] = {}
+        self.ledger = Ledger(connection, lambda: self.guests)
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
 
@@ -67,9 +69,10 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        for known in ("guests", "macs"):
+        for known in ("guests", "_macs"):
             self.__dict__.pop(known, None)
         self._live.clear()
+        self.ledger.forget()
         for place in self._places.values():
             place.read_again()
 
@@ -115,6 +118,7 @@ class Host:
             return None
         reading = guest.reading
         is_adopted = guest.record.adopted if guest.record else spec is not None and spec.adopt
+        live = self._running(guest) if is_adopted or guest.record else None
         return Existing(
             machine=guest.machine,
             state=reading.state,
@@ -125,19 +129,37 @@ class Host:
                 *self._own_disks(guest, spec),
                 *(self._attached_disks(guest, spec) if spec else ()),
             ),
-            live=self._running(guest) if is_adopted or guest.record else None,
+            live=live,
+            seed_missing=spec is not None and spec.first_boot is not None and self._lacks_seed(guest),
+            stale_seeds=self._stale_seeds(guest, live, spec is not None) if guest.record else (),
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
         )
 
-    def _running(self, guest: Guest) -> Machine | None:
-        if not guest.reading.is_active:
-            return None
-        return domain_xml.read(self.live_text(guest.reading.name))
+    def _lacks_seed(self, guest: Guest) -> bool:
+        seed = guest.record.seed if guest.record else None
+        return seed is not None and seed.volume not in self.place(seed.pool).volumes
 
-    def live_text(self, name: str) -> str:
-        """Return the definition of a guest as it runs."""
+    def _stale_seeds(self, guest: Guest, live: Machine | None, is_declared: bool) -> tuple[str, ...]:
+        seed = guest.record.seed if guest.record else None
+        machines = (guest.machine, live) if live else (guest.machine,)
+        used = {(disk.source or "").rpartition("/")[2] for machine in machines for disk in machine.disks}
+        place = self.place(seed.pool) if seed else self.home
+        if not is_declared and not place.is_running:
+            return ()
+        return tuple(sorted(place.seeds.get(guest.reading.name, set()) - used))
+
+    def _running(self, guest: Guest) -> Machine | None:
+        text = self.live_text(guest.reading.name)
+        return None if text is None else domain_xml.read(text)
+
+    def live_text(self, name: str) -> str | None:
+        """Return the definition of a guest as it runs, or as it was saved."""
         if name not in self._live:
-            self._live[name] = live_xml(self.connection, self.guests[name].reading)
+            reading = self.guests[name].reading
+            if reading.is_active:
+                self._live[name] = live_xml(self.connection, reading)
+            else:
+                self._live[name] = saved_xml(self.connection, reading) if reading.has_saved_memory else None
         return self._live[name]
 
     def _own_disks(self, guest: Guest, spec: InstanceSpec | None) -> t.Iterator[OwnDisk]:
@@ -165,15 +187,20 @@ class Host:
         if not there and guest.reading.is_active:
             # The list may be older than the guest.
             there = place.pool.find(owned.volume) is not None
-        capacities = {block.target: block.capacity_bytes for block in guest.reading.blocks}
+        strayed = disk is not None and disk.source != place.locate(owned.volume)
+        capacity = _capacity(guest.reading, disk) if disk else None
+        if capacity is None and there and not strayed:
+            # The guest that runs has it not yet, or the hypervisor has no statistics.
+            volume = place.volumes.get(owned.volume)
+            capacity = volume.capacity if volume else None
         return OwnDisk(
             target=owned.target,
             pool=owned.pool,
             volume=owned.volume,
             source=disk.source if disk else None,
-            strayed=disk is not None and disk.source != place.locate(owned.volume),
+            strayed=strayed,
             missing=not there,
-            capacity_bytes=capacities.get(owned.target),
+            capacity_bytes=capacity,
             is_root=guest.record is not None and owned == guest.record.root,
         )
 
@@ -251,16 +278,16 @@ class Host:
         refuse_unoffered(desired, host_driver.domain_capabilities(self.connection, machine.type, os.arch, os.machine))
 
     @cached_property
-    def macs(self) -> dict[str, str]:
+    def _macs(self) -> dict[str, str]:
         """Return which domain has a MAC address."""
         return {nic.mac: name for name, guest in self.guests.items() for nic in guest.machine.nics}
 
     def check_networks(self, spec: InstanceSpec) -> None:
         """Refuse networks that are not there or not active, and MAC addresses of others."""
         for index, nic in enumerate(spec.nics or ()):
-            if self.macs.get(nic.mac, spec.name) != spec.name:
+            if self._macs.get(nic.mac, spec.name) != spec.name:
                 raise ConflictError(
-                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self.macs[nic.mac]}; take another,"
+                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self._macs[nic.mac]}; take another,"
                     " or leave it out to have one generated."
                 )
             if nic.network is None:
@@ -272,6 +299,12 @@ class Host:
                 raise DriverError(
                     f"Option networks: network {nic.network} is not active; start it (virsh net-start {nic.network})."
                 )
+
+
+def _capacity(reading: GuestReading, disk: Disk) -> int | None:
+    """Return what the guest sees of a disk; one of the same name that lies elsewhere is another."""
+    found = (one for one in reading.blocks if one.target == disk.target and one.path in (None, disk.source))
+    return next((one.capacity_bytes for one in found), None)
 
 
 def platform_of(machine: Machine, spec: InstanceSpec, video: str | None = None) -> Platform:

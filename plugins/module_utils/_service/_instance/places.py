@@ -16,6 +16,7 @@ from ..._driver.connection import Connection
 from ..._driver.storage import Pool, Volume, find_pool
 from ..._errors import DriverError, SpecError
 from ..._xml.volume import PoolDescription
+from ..seed import seeds_by_instance
 
 _BLOCK_POOLS = frozenset({"logical", "disk", "iscsi", "scsi", "mpath", "zfs"})
 
@@ -65,9 +66,15 @@ class Place:
         """Return the volumes by name."""
         return self.pool.volumes()
 
+    @cached_property
+    def seeds(self) -> dict[str, set[str]]:
+        """Return the volumes that tell of a first boot, by the instance's name."""
+        return seeds_by_instance(self.volumes)
+
     def read_again(self) -> None:
         """Forget the volumes, because another run may have changed them."""
         self.__dict__.pop("volumes", None)
+        self.__dict__.pop("seeds", None)
 
     def refresh(self) -> None:
         """Make libvirt see what was written behind the pool's back, such as console logs."""

@@ -56,6 +56,11 @@ def test_memory_is_saved_and_forgotten(connection: Connection, web: NamedHandle)
     assert not driver.has_saved_memory(connection, web)
 
 
+def test_saved_memory_that_cannot_be_read_tells_nothing(connection: Connection, web: NamedHandle) -> None:
+    """Be it that the hypervisor can't, or that there is none."""
+    assert driver.saved_xml(connection, web) is None
+
+
 def test_runs_of_a_guest_have_numbers(connection: Connection, web: NamedHandle) -> None:
     """The number is asked anew, since a handle keeps the one it was made with."""
     assert driver.guest_number(connection, web) is None

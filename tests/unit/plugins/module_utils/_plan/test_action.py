@@ -14,6 +14,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._errors import Co
 from ansible_collections.kilonova.compute.plugins.module_utils._plan import intent as steps
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.action import plan_action
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing import Existing, OwnDisk
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import plan_absent
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.intent import Base, Findings, Intent
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Action
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.rebuild import next_volume_name, rebuild_image
@@ -212,6 +213,16 @@ def test_a_rescue_that_ends_anywhere_can_go_either_way(name: str, other: str) ->
         assert not end.plan(spec_of(other)).plan.changed
 
 
+@pytest.mark.parametrize("name", ["rescue", "unrescue", "rebuild"])
+def test_an_instance_can_be_removed_at_any_turn(name: str) -> None:
+    """All volumes that were made for it go with it."""
+    world, spec = case(name)
+    for turn in world.turns(spec):
+        removal = plan_absent("web", None, turn.existing())
+        gone = {change.before for change in removal.changes if change.path.endswith(".volume")}
+        assert gone == turn.volumes
+
+
 @pytest.mark.parametrize("name", ["rescue", "rebuild", "reboot"])
 def test_what_failed_before_the_switch_is_taken_back(name: str) -> None:
     """The record is then what it was before."""
@@ -242,11 +253,19 @@ def test_each_action_says_what_it_does() -> None:
         "unshelve": ["unshelve web", "start web"],
     }
     world, spec = case("rebuild")
-    assert [change.as_result() for change in world.plan(spec).plan.actions[2].changes] == [
+    assert [change.as_result() for change in world.plan(spec).plan.changes] == [
         {"path": "disks[vda].volume", "before": ROOT.volume, "after": "web-vda.2.qcow2", "effect": "recreate"},
         {"path": "image", "before": "old", "after": "new", "effect": "recreate"},
         {"path": "image_digest", "before": "sha256:old", "after": "sha256:new", "effect": "recreate"},
+        {"path": "boot", "before": "present", "after": "new", "effect": "power_cycle"},
     ]
+    shelved = ON.plan(spec_of("shelve")).plan.as_diff()
+    assert (shelved["before"], shelved["after"]) == (
+        "power_state: running\nshelved: False\n",
+        "power_state: stopped\nshelved: True\n",
+    )
+    paused = replace(ON, state="paused").plan(spec_of("reboot")).plan.as_diff()
+    assert (paused["before"], paused["after"]) == ("power_state: paused\n", "power_state: running\n")
 
 
 def test_an_end_that_is_there_already_takes_nothing() -> None:
@@ -274,9 +293,9 @@ def interrupted(name: str, turn: int) -> World:
     return list(world.turns(spec))[turn]
 
 
-def without_image() -> World:
-    """Return an instance that has a root disk and no image."""
-    return ON.write(replace(RECORD, image=None, image_digest=None))
+def without_image(disk_gb: int = 1) -> World:
+    """Return an instance without an image, whose root disk was made for it if it is of some size."""
+    return ON.write(replace(RECORD, image=None, image_digest=None, disk_gb=disk_gb))
 
 
 @pytest.mark.parametrize(
@@ -308,6 +327,7 @@ def without_image() -> World:
         (ON, spec_of("rebuild", pool="q"), "Option pool: the root disk of web is in pool p"),
         (ON.write(replace(RECORD, protected=True)), spec_of("rebuild"), "is protected"),
         (ON.write(replace(RECORD, disks=())), spec_of("rebuild"), "has no root disk"),
+        (without_image(disk_gb=0), spec_of("rebuild", image="new"), "has no root disk"),
         (ON.write(replace(RECORD, fleet="shop")), spec_of("reboot"), "belongs to fleet shop"),
         (replace(ON, extra={"has_snapshots": True}), spec_of("rebuild"), "has snapshots"),
         (
@@ -372,6 +392,19 @@ def test_a_rescue_disk_is_on_the_bus_of_the_root_disk(bus: str, is_block: bool) 
     assert new is not None
     assert (new.disk.target, new.disk.bus, new.disk.cache, new.disk.discard) == (f"{prefix}b", bus, "none", "unmap")
     assert (new.disk.type, new.disk.format) == (("block", "raw") if is_block else ("file", "qcow2"))
+
+
+def test_an_adopted_instance_is_rescued_on_the_bus_it_has() -> None:
+    """Its disks are not ours; one without any is rescued on virtio."""
+    record = replace(RECORD, image=None, disk_gb=0, disks=())
+    disks = (Disk("hdc", "ide", device="cdrom"), Disk("sda", "sata", source="/elsewhere"))
+    spec = spec_of("rescue", image="fix")
+    adopted = replace(OFF, machine=replace(MACHINE, record=record, disks=disks)).plan(spec).new
+    bare = replace(OFF, machine=replace(MACHINE, record=record, disks=())).plan(spec).new
+    assert adopted is not None
+    assert bare is not None
+    assert (adopted.disk.target, adopted.disk.bus) == ("sdb", "sata")
+    assert (bare.disk.target, bare.disk.bus) == ("vda", "virtio")
 
 
 def test_a_full_bus_takes_no_rescue_disk() -> None:
