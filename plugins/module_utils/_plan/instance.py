@@ -20,8 +20,8 @@ from .drift import FIRST_BOOT, SET_MEMORY, Drift, find_drift
 from .existing import Existing, OwnDisk
 from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
 from .power import PAUSED, RESUME, RUNNING, START, START_PAUSED, STOP, STOPPED, WAKE, power_state_of, power_verbs
-from .removals import is_behind
 from .refusals import check_ours, refuse_changes, refuse_in_between, refuse_strays
+from .removals import is_behind
 
 DEFINE = "define"
 UPDATE = "update"
@@ -82,7 +82,7 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
         *(action for action in powers if action.verb in waking),
         *changes.steps(spec.name, lambda verb: verb == SET_MEMORY),
         *_seed(spec.name, existing, drift),
-        *_definition(spec, desired, record, existing, changes, tells=_tells(existing, wanted)),
+        *_definition(spec, desired, record, _with_listener(existing, wanted), changes),
         *_missing(spec.name, desired, existing),
         *_growth(spec, record, existing),
         *changes.steps(spec.name, lambda verb: verb != SET_MEMORY),
@@ -160,16 +160,17 @@ def _powers(name: str, verbs: tuple[str, ...], change: Change) -> tuple[Action, 
     return tuple(Action(verb, name, (change,) if verb == verbs[-1] else ()) for verb in verbs)
 
 
-def _tells(existing: Existing, wanted: str | None) -> bool:
-    """Tell whether there is a guest whose own record can be written, and will be there afterwards."""
-    return (existing.active and wanted != STOPPED) or (existing.saved and wanted in _FIRST)
+def _with_listener(existing: Existing, wanted: str | None) -> Existing:
+    """Return the instance without its guest where that can't be told of a new record, or will not be there afterwards."""
+    listens = (existing.active and wanted != STOPPED) or (existing.saved and wanted in _FIRST)
+    return existing if listens else replace(existing, live=None)
 
 
 def _definition(
-    spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing, changes: _Changes, *, tells: bool
+    spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing, changes: _Changes
 ) -> tuple[Action, ...]:
     new = desired.record or record
-    guest = existing.live.record if existing.live and tells else None
+    guest = existing.live.record if existing.live else None
     told = (*changes.of_definition(), *_record_changes(spec, new, record, existing))
     # The digest alone is no reason to write: it also changes with what makes no difference here.
     is_old = replace(record, spec_digest=new.spec_digest) != new or (guest is not None and is_behind(guest, new))
