@@ -144,8 +144,9 @@ options:
       name:
         description:
           - Name of the volume in its pool. One that is there is attached, and stays when the instance is removed.
+          - If not set, it is the instance's name, a hyphen and the O(volumes[].serial). So instances that are declared at once
+            by a C(count) have a volume each.
         type: str
-        required: true
       pool:
         description:
           - The volume's pool. If not set, that of the root disk.
