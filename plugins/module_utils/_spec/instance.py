@@ -198,6 +198,13 @@ class InstanceSpec:
             protected=bool(self.protected),
         )
 
+    @property
+    def static_addresses(self) -> tuple[tuple[str, NicSpec], ...]:
+        """Return the addresses that the guest is told to take, each with the NIC that has it."""
+        nics = self.nics or ()
+        found = self.first_boot.addresses([nic.mac for nic in nics]) if self.first_boot else ()
+        return tuple((one.address, nics[one.nic]) for one in found if one.nic is not None and one.nic < len(nics))
+
     def digest(self) -> str:
         """Return a stable digest of the whole declaration, but for the power state and what may hold secrets."""
         left_out = ("power_state", "first_boot")

@@ -158,6 +158,13 @@ def test_a_mac_is_one_guests_alone(hypervisor: Hypervisor, name: str) -> None:
     refused = run_module("compute_fleet", uri=host.uri, fleet="t", instances=members)
     assert refused.failed
     assert "instances[1].networks[0].mac" in refused.message
+    config = {"version": 2, "ethernets": {"nic0": {"addresses": ["192.0.2.10/24"]}}}
+    bridged: dict[str, t.Any] = {"flavor": FLAVOR, "networks": [{"bridge": "br0"}], "network_config": config}
+    members = [{"name": f"{name}-{number}", **bridged} for number in (3, 4)]
+    refused = run_module("compute_fleet", uri=host.uri, fleet="t", instances=members)
+    assert refused.failed
+    assert "instances[1].network_config: 192.0.2.10 is the address of" in refused.message
+    assert f"{name}-3 in bridge br0 already" in refused.message
     assert host.domains() == {one}
 
 

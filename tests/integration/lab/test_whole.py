@@ -123,5 +123,19 @@ def test_a_guest_is_waited_for_from_elsewhere(whole_lab: str, guest_image: Path)
         assert outside != leased
         with pytest.raises(WaitTimeoutError, match=f"port: {outside} port 81: Connection refused"):
             address("port", port=81, timeout=1, nic=1)
+    refuses_what_is_taken(whole_lab, uri, steps[1][1], leased)
     result = run_module("compute_instance", uri=uri, name=name, state="absent", force=True, shutdown_timeout=0)
     assert not result.failed, result.message
+
+
+def refuses_what_is_taken(lab: str, uri: str, declared: dict[str, t.Any], leased: str) -> None:
+    """Assert that a static address is refused which a guest, the host or a reservation has."""
+    reserved, mac = "192.168.122.77", "52:54:00:00:00:77"
+    xml = f"<host mac='{mac}' ip='{reserved}'/>"
+    on(lab, "host2", "virsh", "net-update", "default", "add", "ip-dhcp-host", xml, "--live", "--config")
+    for taken, owner in ((leased, declared["name"]), ("192.168.122.1", "the host"), (reserved, mac)):
+        config = {"version": 2, "ethernets": {"nic0": {"addresses": [f"{taken}/24"]}}}
+        other = {**declared, "name": "other", "network_config": config}
+        refused = run_module("compute_instance", uri=uri, check=True, **other)
+        assert refused.failed
+        assert f"network_config: {taken} is the address of {owner} in network default" in refused.message

@@ -16,10 +16,10 @@ from ..._driver import host as host_driver
 from ..._driver.connection import Connection
 from ..._driver.domain import live_xml, saved_xml
 from ..._driver.guests import GuestReading, autostarted, read_guests
-from ..._driver.inventory import read_networks
+from ..._driver.inventory import NetworkReading, read_networks
 from ..._driver.probe import NAME_PREFIX
 from ..._driver.storage import find_volume
-from ..._errors import ConflictError, DriverError, NotFoundError, SpecError
+from ..._errors import ConflictError, DriverError, SpecError
 from ..._plan.claims import Amount
 from ..._plan.existing import Existing, OwnDisk
 from ..._plan.offers import refuse_unoffered
@@ -69,7 +69,7 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        for known in ("guests", "_macs"):
+        for known in ("guests", "macs"):
             self.__dict__.pop(known, None)
         self._live.clear()
         self.ledger.forget()
@@ -83,10 +83,9 @@ class Host:
                 place.refresh()
 
     @cached_property
-    def networks(self) -> dict[str, bool]:
-        """Return the host's networks: name and whether it is active."""
-        networks = read_networks(self.connection)
-        return {network.description.name: network.is_active for network in networks}
+    def networks(self) -> dict[str, NetworkReading]:
+        """Return the host's networks by name."""
+        return {network.description.name: network for network in read_networks(self.connection)}
 
     @cached_property
     def uuid(self) -> str:
@@ -278,27 +277,9 @@ class Host:
         refuse_unoffered(desired, host_driver.domain_capabilities(self.connection, machine.type, os.arch, os.machine))
 
     @cached_property
-    def _macs(self) -> dict[str, str]:
+    def macs(self) -> dict[str, str]:
         """Return which domain has a MAC address."""
         return {nic.mac: name for name, guest in self.guests.items() for nic in guest.machine.nics}
-
-    def check_networks(self, spec: InstanceSpec) -> None:
-        """Refuse networks that are not there or not active, and MAC addresses of others."""
-        for index, nic in enumerate(spec.nics or ()):
-            if self._macs.get(nic.mac, spec.name) != spec.name:
-                raise ConflictError(
-                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self._macs[nic.mac]}; take another,"
-                    " or leave it out to have one generated."
-                )
-            if nic.network is None:
-                continue
-            if nic.network not in self.networks:
-                known = ", ".join(sorted(self.networks)) or "none"
-                raise NotFoundError(f"Option networks: this host has no network {nic.network}; there are: {known}.")
-            if not self.networks[nic.network]:
-                raise DriverError(
-                    f"Option networks: network {nic.network} is not active; start it (virsh net-start {nic.network})."
-                )
 
 
 def _capacity(reading: GuestReading, disk: Disk) -> int | None:

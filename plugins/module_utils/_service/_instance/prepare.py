@@ -17,9 +17,9 @@ from ..._driver.domain_change import has_scheduler
 from ..._driver.guests import GuestReading
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._plan import instance as planner
-from ..._plan.drift import LIMIT_CPU
+from ..._plan.drift import FIRST_BOOT, LIMIT_CPU
 from ..._plan.existing import Existing
-from ..._plan.plan import Plan
+from ..._plan.plan import Change, Plan
 from ..._plan.refusals import check_ours, refuse_headroom
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
@@ -29,6 +29,7 @@ from .design import design
 from .design_disks import Storage, check_volume_buses, root_volume_name
 from .first_boot import Seed, plan_seed
 from .host import Host, platform_of
+from .networks import check_networks
 from .steps import Job
 from .volumes import places_of
 
@@ -46,14 +47,18 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)
     plan, waiting = planner.plan_present(spec, desired, existing, manner)
     _check_cpu_limits(host, host.reading(spec.name), plan)
-    if existing is None or any(change.path.startswith("nics[") and change.after for change in plan.changes):
-        host.check_networks(spec)
+    if existing is None or any(_is_of_network(change) for change in plan.changes):
+        check_networks(host, spec)
     job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting, seed=seed)
     if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
         host.check_offered(desired, existing.machine if existing else desired)
         job.xml = write_definition(spec, desired, found if check else _with_secrets(host, spec.name, found))
     host.ledger.claim(spec.name, desired)
     return job
+
+
+def _is_of_network(change: Change) -> bool:
+    return change.path == FIRST_BOOT or (change.path.startswith("nics[") and bool(change.after))
 
 
 def _with_secrets(host: Host, name: str, found: Found | None) -> Found | None:

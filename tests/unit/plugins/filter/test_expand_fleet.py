@@ -93,6 +93,15 @@ def test_bad_names(name: t.Any) -> None:
             "2 instances cannot share one MAC address",
         ),
         (
+            {
+                "name": "web",
+                "flavor": "tiny",
+                "count": 2,
+                "network_config": {"version": 2, "ethernets": {"nic0": {"addresses": ["192.0.2.10/24"]}}},
+            },
+            r"\(web\): 2 instances cannot share the addresses of one network_config",
+        ),
+        (
             {"name": "web", "flavor": "tiny", "count": 2, "volumes": [{"name": "data", "size_gb": 1}]},
             r"\(web\): 2 instances cannot share volume data; give it a serial",
         ),
