@@ -21,6 +21,7 @@ from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
 from .existing import Existing
 from .machine import differences
+from .memory import module_kib
 from .plan import LIVE, NEXT_BOOT, Change
 from .removals import CDROM, CHANNEL, DISK, GRAPHICS, NIC, RNG, Removal, removals
 
@@ -39,6 +40,7 @@ _KINDS = {"nics": NIC, "disks": DISK, "channels": CHANNEL, "graphics": GRAPHICS,
 _LIVE_NIC = frozenset({"source", "portgroup", "link_state", "type"})
 _PLUGGABLE_BUSES = frozenset({"virtio", "scsi"})
 _BRIDGED = frozenset({"network", "bridge"})
+_KIB_PER_MIB = 1024
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,9 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
     if "memory_mb" not in defined and (desired.current_memory_kib or 0) <= guest.memory_kib:
         # What the guest's balloon gives back for a while is no drift.
         running.pop("memory_mb", None)
-    ways = _Ways(desired, guest, answers)
+    if existing.unused_memory_kib:
+        running.setdefault("memory_mb", (_unused(desired, existing.unused_memory_kib), None))
+    ways = _Ways(desired, guest, answers, bool(existing.unused_memory_kib))
     found = []
     for path in dict.fromkeys((*defined, *running)):
         change, removal = running.get(path) or defined[path]
@@ -123,6 +127,12 @@ def _of(
     return found
 
 
+def _unused(desired: Machine, unused_kib: int) -> Change:
+    """Return the change of a guest that lets some of its memory lie."""
+    wanted = desired.current_memory_kib or 0
+    return Change("memory_mb", (wanted - unused_kib) // _KIB_PER_MIB, wanted // _KIB_PER_MIB, NEXT_BOOT)
+
+
 @dataclass(frozen=True)
 class _Ways:
     """What can be done to a running guest."""
@@ -130,14 +140,14 @@ class _Ways:
     desired: Machine
     guest: Machine
     answers: bool
+    has_unused_memory: bool = False
 
     def of(self, change: Change, removal: Removal | None) -> Step | None:
         """Return the step that makes a change, or None."""
         if removal is not None:
             return self._unplug(removal)
         if change.path == "memory_mb":
-            fits = (self.desired.current_memory_kib or 0) <= self.guest.memory_kib
-            return Step(SET_MEMORY) if fits and self.guest.balloon != "none" else None
+            return Step(SET_MEMORY) if self._can_set_memory() else None
         if change.path == "vcpus":
             present, wanted = self.guest.current_vcpus or 0, self.desired.current_vcpus or 0
             return Step(SET_VCPUS) if present < wanted <= self.guest.vcpus else None
@@ -145,6 +155,13 @@ class _Ways:
             return Step(ATTACH, f"{RNG} {change.after}") if self.guest.rng is None else None
         match = _DEVICE.fullmatch(change.path)
         return self._for_device(_KINDS[match[1]], match[2], match[3], change) if match else None
+
+    def _can_set_memory(self) -> bool:
+        wanted = self.desired.current_memory_kib or 0
+        if wanted <= self.guest.memory_kib:
+            return self.guest.balloon != "none" or self.has_unused_memory
+        # A guest whose CPUs stand still takes nothing into use.
+        return self.answers and module_kib(self.guest, wanted) is not None
 
     def _for_device(self, kind: str, key: str, attribute: str | None, change: Change) -> Step | None:
         if attribute is None:

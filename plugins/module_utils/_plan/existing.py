@@ -48,6 +48,8 @@ class Existing:
     """The guest as it runs."""
     autostart: bool = False
     """Libvirt starts it when the host boots."""
+    unused_memory_kib: int = 0
+    """What was plugged in and the guest has not taken into use, as far as its agent tells."""
 
     @property
     def record(self) -> InstanceRecord | None:

@@ -11,31 +11,53 @@ from __future__ import annotations
 import typing as t
 from dataclasses import fields, is_dataclass, replace
 
-from .._spec.machine import DEVICE_KEYS, Machine
+from .._spec.machine import DEVICE_KEYS, Cpu, Machine
+from .memory import has_one_cell, most_memory_kib
 from .plan import NEXT_BOOT, Change
 
 _KIB_PER_MIB = 1024
-_NOT_COMPARED = frozenset({"name", "uuid", "record"})
-_IN_MIB = {"memory_kib": "max_memory_mb", "current_memory_kib": "memory_mb"}
+_NOT_COMPARED = frozenset({"name", "uuid", "record", "memory_modules_kib"})
+_MEMORY = frozenset({"memory_kib", "current_memory_kib", "max_memory_kib", "memory_slots"})
 _WORDS = {"vcpus": "max_vcpus", "current_vcpus": "vcpus"}
 """What a user calls a field of the machine."""
 
 
 def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
     """Return what would have to change in ``actual``'s persistent definition to be as ``desired``."""
-    found: list[Change] = []
+    desired = _without_implied_cell(desired, actual)
+    found: list[Change] = list(_memory(desired, actual))
     for field in fields(Machine):
         wanted, present = getattr(desired, field.name), getattr(actual, field.name)
-        if field.name in _NOT_COMPARED:
+        if field.name in _NOT_COMPARED or field.name in _MEMORY:
             continue
         if field.name in DEVICE_KEYS:
             found += _devices(field.name, wanted, present)
-        elif field.name in _IN_MIB:
-            if wanted is not None and wanted != present:
-                found.append(Change(_IN_MIB[field.name], _mib(present), _mib(wanted), NEXT_BOOT))
         else:
             found += _values(_WORDS.get(field.name, field.name), wanted, present)
     return tuple(found)
+
+
+def _memory(desired: Machine, actual: Machine) -> t.Iterator[Change]:
+    """Give what a user calls memory_mb and max_memory_mb, be there slots for modules or a balloon alone."""
+    pairs = (
+        ("max_memory_mb", most_memory_kib(desired), most_memory_kib(actual)),
+        ("memory_mb", desired.current_memory_kib, actual.current_memory_kib),
+    )
+    for path, wanted, present in pairs:
+        if wanted is not None and wanted != present:
+            yield Change(path, _mib(present), _mib(wanted), NEXT_BOOT)
+
+
+def _without_implied_cell(desired: Machine, actual: Machine) -> Machine:
+    """Return ``desired`` without the cell that slots for memory need and that says nothing of its own."""
+    cpu, present = desired.cpu, actual.cpu.cells or () if actual.cpu else ()
+    if cpu is None or not cpu.cells or not has_one_cell(desired):
+        return desired
+    is_implied = has_one_cell(actual) if present else bool(desired.max_memory_kib)
+    if not is_implied or cpu.cells[0].access not in (None, *(cell.access for cell in present)):
+        return desired
+    cpu = replace(cpu, cells=None)
+    return replace(desired, cpu=None if cpu == Cpu() else cpu)
 
 
 Item = t.TypeVar("Item")
@@ -65,6 +87,9 @@ def overlaid(desired: Machine, patched: Machine) -> Machine:
             there = {getattr(device, key): device for device in getattr(patched, field.name)}
             kept = ((device, there.get(getattr(device, key))) for device in wanted)
             found[field.name] = tuple(_taken(device, other) for device, other in kept if other is not None)
+        elif field.name == "max_memory_kib" and not wanted:
+            # 0 takes the slots away, and reads as none.
+            continue
         elif field.name not in _NOT_COMPARED:
             found[field.name] = _taken(wanted, getattr(patched, field.name))
     return replace(desired, **found)

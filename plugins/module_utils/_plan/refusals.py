@@ -14,8 +14,10 @@ from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
 from .claims import Amount
 from .existing import Existing, OwnDisk
+from .memory import has_own_cells
 
 _GIB = 1024**3
+_KIB_PER_MIB = 1024
 
 
 def check_ours(name: str, fleet: str | None, existing: Existing, adopt: bool = False) -> InstanceRecord:
@@ -52,6 +54,7 @@ def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord,
     _refuse_lost_disks(spec, existing)
     _refuse_smaller_disks(spec, record, existing)
     _refuse_other_machine(spec, desired, record, existing)
+    _refuse_other_cells(spec, desired, existing.machine)
 
 
 def _refuse_lost_disks(spec: InstanceSpec, existing: Existing) -> None:
@@ -117,6 +120,23 @@ def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: Instance
                 f"instance {spec.name} was made with {present} and can't become {declared} in place",
                 f"declare {present}, or {remedy}",
             )
+
+
+def _refuse_other_cells(spec: InstanceSpec, desired: Machine, machine: Machine) -> None:
+    """Refuse an amount of memory that the NUMA cells and modules which somebody gave a domain do not add up to."""
+    cells = desired.cpu.cells if desired.cpu else None
+    if cells:
+        fits = all(cell.memory_kib > 0 for cell in cells)
+    else:
+        fits = not has_own_cells(machine) or desired.memory_kib == machine.memory_kib
+    if not fits:
+        is_resized = desired.current_memory_kib != machine.current_memory_kib
+        present, wanted = machine.memory_kib // _KIB_PER_MIB, desired.memory_kib // _KIB_PER_MIB
+        raise SpecError(
+            "flavor.memory_mb" if is_resized else "max_memory_mb",
+            f"instance {spec.name} has {present} MiB in NUMA cells or memory modules of its own, which can't become {wanted}",
+            f"declare {present}",
+        )
 
 
 def refuse_headroom(spec: InstanceSpec, desired: Machine, balloon: str | None, host: Amount) -> None:

@@ -15,6 +15,7 @@ from ..._spec.instance import GUEST_AGENT, InstanceSpec
 from ..._spec.machine import Channel, Cpu, Features, Graphics, Machine, Nic, OsBoot, Serial
 from ..._spec.record import InstanceRecord, OwnedDisk
 from .design_disks import Storage, design_disks, root_target
+from .design_memory import with_memory
 from .design_size import Size, design_size
 from .platforms import X86, Platform
 
@@ -41,12 +42,11 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
     record = _record(spec, size, storage, existing, now)
     hardware = spec.hardware
     disks, record = design_disks(spec, platform, storage, record, existing)
-    return Machine(
+    machine = Machine(
         type=platform.virt_type,
         name=spec.name,
         uuid=existing.uuid if existing else None,
         record=record,
-        memory_kib=size.most_memory_kib,
         current_memory_kib=size.memory_kib,
         vcpus=size.most_vcpus,
         current_vcpus=size.vcpus,
@@ -81,6 +81,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         balloon=None if hardware.balloon is None else "virtio" if hardware.balloon else "none",
         balloon_stats_seconds=_BALLOON_STATS_SECONDS if hardware.balloon else None,
     )
+    return with_memory(machine, spec, platform.host_memory_mb, existing)
 
 
 def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine | None, now: str) -> InstanceRecord:

@@ -15,6 +15,7 @@ from functools import cached_property
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
 from ..._driver.domain import live_xml
+from ..._driver.guest_memory import read_blocks
 from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import read_networks
 from ..._driver.probe import NAME_PREFIX
@@ -110,16 +111,20 @@ class Host:
         guest = self.guests.get(name)
         if guest is None:
             return None
-        reading = guest.reading
+        reading, live = guest.reading, None
         is_adopted = guest.record.adopted if guest.record else spec is not None and spec.adopt
+        if is_adopted or guest.record:
+            live = self._running(guest)
+        is_sized = spec is not None and spec.flavor is not None
         return Existing(
             machine=guest.machine,
             state=reading.state,
             active=reading.is_active,
             saved=reading.has_saved_memory,
             disks=tuple(self._adopted_disks(guest) if is_adopted else ()) + tuple(self._own_disks(guest)),
-            live=self._running(guest) if is_adopted or guest.record else None,
+            live=live,
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
+            unused_memory_kib=self._unused_memory(guest, live) if live is not None and is_sized else 0,
         )
 
     def _running(self, guest: Guest) -> Machine | None:
@@ -132,6 +137,13 @@ class Host:
         if name not in self._live:
             self._live[name] = live_xml(self.connection, self.guests[name].reading)
         return self._live[name]
+
+    def _unused_memory(self, guest: Guest, live: Machine) -> int:
+        """Return what a guest lets lie of the memory that was plugged in; no agent is asked where none was."""
+        if guest.reading.state != "running" or not live.memory_modules_kib:
+            return 0
+        blocks = read_blocks(self.connection, guest.reading.handle)
+        return min(blocks.offline_kib, sum(live.memory_modules_kib)) if blocks else 0
 
     def _own_disks(self, guest: Guest) -> t.Iterator[OwnDisk]:
         record = guest.record
@@ -215,7 +227,8 @@ class Host:
                 "see machine_types and virt_types in the host's facts",
             ) from exc
         video = next((model for model in _PREFERRED_VIDEO if model in answer.video_models), None)
-        return Platform(virt_type, wanted_arch, answer.machine, answer.emulator, video, self.total.vcpus)
+        total = self.total
+        return Platform(virt_type, wanted_arch, answer.machine, answer.emulator, video, total.vcpus, total.memory_mb)
 
     def video_for(self, machine: Machine) -> str | None:
         """Return the card for a screen that a machine gets which has none."""
@@ -243,7 +256,7 @@ class Host:
                 )
 
 
-def platform_of(machine: Machine, spec: InstanceSpec, video: str | None = None) -> Platform:
+def platform_of(machine: Machine, spec: InstanceSpec, video: str | None = None, host_memory_mb: int = 0) -> Platform:
     """Return the host's part of a machine that exists, which stays as recorded unless the user declares otherwise.
 
     ``video`` is the card for a screen that it may get.
@@ -254,6 +267,7 @@ def platform_of(machine: Machine, spec: InstanceSpec, video: str | None = None) 
         machine=_kept_machine(spec.hardware.machine_type, machine.os.machine),
         emulator=None,
         video=video if spec.graphics.type != "none" else None,
+        host_memory_mb=host_memory_mb,
     )
 
 

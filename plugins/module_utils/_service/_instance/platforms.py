@@ -24,3 +24,4 @@ class Platform:
     video: str | None
     host_cpus: int = 1
     """How many CPUs the host has."""
+    host_memory_mb: int = 0

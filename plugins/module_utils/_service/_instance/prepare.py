@@ -37,7 +37,8 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
         check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
         _check_pool(host, spec, existing)
         needs_screen = spec.graphics.type not in (None, "none") and not existing.machine.graphics
-        platform = platform_of(existing.machine, spec, host.video_for(existing.machine) if needs_screen else None)
+        video = host.video_for(existing.machine) if needs_screen else None
+        platform = platform_of(existing.machine, spec, video, host.total.memory_mb)
         storage = _storage(host, spec, None, None)
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)

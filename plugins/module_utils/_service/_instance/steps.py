@@ -38,6 +38,7 @@ from .._guest.wait import WaitResult
 from ..facts_guests import GIB
 from . import live
 from .host import Host
+from .live_memory import set_memory
 
 
 @dataclass
@@ -58,6 +59,8 @@ class Job:
     defined: bool = False
     done: int = 0
     """How many steps were taken."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should hear of though nothing failed."""
     waiting: tuple[str, ...] = ()
     """What of the guest is as declared after its next boot."""
     waited: WaitResult | None = None
@@ -222,6 +225,12 @@ def _live(step: t.Callable[..., None]) -> t.Callable[[Host, Job, Action], None]:
     return perform_live
 
 
+def _set_memory(host: Host, job: Job, unused_action: Action) -> None:
+    note = set_memory(host.connection, _domain(job), _desired(job))
+    if note is not None:
+        job.notes.append(note)
+
+
 def _start(host: Host, job: Job, unused_action: Action) -> None:
     power_service.start(host.connection, named(job))
 
@@ -276,7 +285,7 @@ _STEPS: dict[str, t.Callable[[Host, Job, Action], None]] = {
     verbs.UPDATE: _update,
     verbs.GROW_DISK: _grow_disk,
     verbs.SET_AUTOSTART: _set_autostart,
-    drift.SET_MEMORY: _live(lambda connection, domain, desired, _action: live.set_memory(connection, domain, desired)),
+    drift.SET_MEMORY: _set_memory,
     drift.SET_VCPUS: _live(lambda connection, domain, desired, _action: live.set_vcpus(connection, domain, desired)),
     drift.ATTACH: _live(live.attach),
     drift.DETACH: _live(live.detach),
