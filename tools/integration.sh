@@ -18,4 +18,5 @@ done
 mkdir -p "$WORK/import/ansible_collections/$NAMESPACE"
 ln -sfn "$ROOT" "$WORK/import/ansible_collections/$NAMESPACE/$NAME"
 export PYTHONPATH=$WORK/import
-run_suite integration --import-mode importlib "${suites[@]}" "$@"
+# Each worker has hypervisors of its own, and the tests of a file share them.
+run_suite integration --numprocesses 2 --dist loadfile --import-mode importlib "${suites[@]}" "$@"

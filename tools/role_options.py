@@ -11,9 +11,10 @@ tools/role_options.py --check  tells by its exit code whether that would change 
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 import sys
+import tempfile
 import typing as t
 from pathlib import Path
 
@@ -21,9 +22,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SPECS = ROOT / "roles" / "fleet" / "meta" / "argument_specs.yml"
-FRAGMENTS = ("_instance",)
+FRAGMENTS = ("_instance", "_hardware", "_first_boot")
 THE_ROLES_OWN = ("name", "count", "flavor", "image", "host")
 """These mean more in a fleet, and are written by hand."""
+SECRET = ("user_data", "meta_data", "network_config", "password")
 _BEGIN = "      fleet_instances:\n"
 _INDENT = " " * 10
 
@@ -40,13 +42,15 @@ class _Dumper(yaml.SafeDumper):
 def documented() -> dict[str, t.Any]:
     """Return the options of an instance as the modules document them."""
     options: dict[str, t.Any] = {}
-    for name in FRAGMENTS:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "plugins" / "doc_fragments" / f"{name}.py")
-        if spec is None or spec.loader is None:
-            raise SystemExit(f"There is no doc fragment {name}.")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        options.update(yaml.safe_load(module.ModuleDocFragment.DOCUMENTATION)["options"])
+    with tempfile.TemporaryDirectory() as folder:
+        # The fragments import each other by the collection's name, wherever this clone lies.
+        namespace = Path(folder) / "ansible_collections" / "kilonova"
+        namespace.mkdir(parents=True)
+        (namespace / "compute").symlink_to(ROOT)
+        sys.path.insert(0, folder)
+        for name in FRAGMENTS:
+            module = importlib.import_module(f"ansible_collections.kilonova.compute.plugins.doc_fragments.{name}")
+            options.update(yaml.safe_load(module.ModuleDocFragment.DOCUMENTATION)["options"])
     return options
 
 
@@ -69,7 +73,9 @@ def spliced(text: str) -> str:
     end = begin + re.search(r"^ {6}\S", text[begin:], re.MULTILINE).start()  # type: ignore[union-attr]
     present = yaml.safe_load(text[begin:end])
     options = {name: present[name] for name in THE_ROLES_OWN}
-    options.update({name: for_role(option) for name, option in documented().items() if name not in THE_ROLES_OWN})
+    for name, option in documented().items():
+        if name not in THE_ROLES_OWN:
+            options[name] = {**for_role(option), **({"no_log": True} if name in SECRET else {})}
     written = yaml.dump(options, Dumper=_Dumper, sort_keys=False, width=150, allow_unicode=True)
     return text[:begin] + "".join(f"{_INDENT}{line}\n" for line in written.splitlines()) + text[end:]
 

@@ -4,7 +4,10 @@
 
 # This doc fragment is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""An instance's hardware in detail; keep in step with ``module_utils/_options_hardware.py``."""
+"""An instance's hardware in detail; keep in step with ``module_utils/_options_hardware.py``.
+
+The suboptions of ``cpu`` and ``networks`` are in ``_instance.py``, as fragments cannot add to another's options.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +109,7 @@ options:
         choices: ["2.0", "1.2"]
   watchdog:
     description:
-      - What happens when the guest stops to feed its watchdog. V(disabled) is no watchdog.
+      - What happens when the guest stops to feed its watchdog. V(disabled) is no watchdog, and takes away one that is there.
     type: str
     choices: [disabled, reset, poweroff, pause, none]
   sound:
@@ -121,7 +124,7 @@ options:
     choices: [usb, virtio]
   serial_ports:
     description:
-      - Number of serial ports, 1 to 4. The first is the console.
+      - Number of serial ports, 1 to 4. The first is the console. Those beyond are taken away.
     type: int
   rng_rate:
     description:
@@ -172,6 +175,7 @@ options:
     description:
       - PCI devices of the host that the instance gets, each by its address or so many of one product, taken from those
         that no instance has, in the NUMA cells of the instance where possible.
+      - What an instance was given it keeps, as long as that is what is declared.
     type: list
     elements: dict
     suboptions:
@@ -238,72 +242,4 @@ options:
         description:
           - Whether the hashes of kernel and initrd are measured.
         type: bool
-"""
-
-    # Annotated, since linters that look at a fragment's text take every plain assignment for a literal.
-    CPU: str = r"""
-options:
-  features:
-    description:
-      - CPU features by name, each V(force), V(require), V(optional), V(disable) or V(forbid).
-      - The features are one value. One that is no longer declared goes.
-    type: dict
-  topology:
-    description:
-      - How the guest sees its vCPUs. The product of the parts must be the number of vCPUs.
-    type: dict
-    suboptions:
-      sockets: {description: Sockets., type: int}
-      dies: {description: Dies per socket., type: int}
-      cores: {description: Cores per die., type: int}
-      threads: {description: Threads per core., type: int}
-  migratable:
-    description:
-      - Whether features that prevent a live migration are left out, for modes that pass the host's CPU on.
-    type: bool
-  pmu:
-    description:
-      - Whether the guest sees performance counters.
-    type: bool
-"""
-
-    NIC: str = r"""
-options:
-  queues:
-    description:
-      - Number of queues, for V(virtio).
-    type: int
-  mtu:
-    description:
-      - MTU that the guest is told.
-    type: int
-  link_state:
-    description:
-      - Whether the cable is plugged in.
-    type: str
-    choices: [up, down]
-  vlan:
-    description:
-      - VLAN tag, where the bridge can.
-    type: int
-  isolated:
-    description:
-      - Whether the bridge keeps the NIC apart from other isolated ones.
-    type: bool
-  inbound:
-    description:
-      - How fast the guest may receive.
-    type: dict
-    suboptions:
-      average: {description: KiB per second. V(0) is no limit., type: int}
-      peak: {description: KiB per second in a burst., type: int}
-      burst: {description: KiB that may pass at the peak., type: int}
-  outbound:
-    description:
-      - How fast the guest may send.
-    type: dict
-    suboptions:
-      average: {description: KiB per second. V(0) is no limit., type: int}
-      peak: {description: KiB per second in a burst., type: int}
-      burst: {description: KiB that may pass at the peak., type: int}
 """

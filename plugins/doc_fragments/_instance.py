@@ -4,7 +4,7 @@
 
 # This doc fragment is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What a user declares of an instance; keep in step with ``module_utils/_options.py``.
+"""What a user declares of an instance; keep in step with ``module_utils/_options.py``. More is in ``_hardware.py``.
 
 The same options stand at the top of compute_instance and in every item of compute_fleet's list, so they are written
 once, for the former, and moved one level down for the latter.
@@ -13,6 +13,9 @@ once, for the former, and moved one level down for the latter.
 from __future__ import annotations
 
 import textwrap
+
+from ansible_collections.kilonova.compute.plugins.doc_fragments._first_boot import ModuleDocFragment as FirstBoot
+from ansible_collections.kilonova.compute.plugins.doc_fragments._hardware import ModuleDocFragment as Hardware
 
 
 def _in_a_list(fragment: str) -> str:
@@ -66,14 +69,21 @@ options:
         required: true
       extra_specs:
         description:
-          - Nova's extra specs. Supported are C(hw:cpu_sockets), C(hw:cpu_cores) and C(hw:cpu_threads).
+          - Nova's extra specs, which mean what options of the instance mean. An option that is declared wins.
+          - Supported are C(hw:cpu_sockets), C(hw:cpu_cores) and C(hw:cpu_threads) (O(cpu.topology)), C(hw:pmu) (O(cpu.pmu)),
+            C(hw:numa_nodes), C(hw:numa_cpus.N) and C(hw:numa_mem.N) (O(numa)), C(hw:cpu_policy), C(hw:cpu_thread_policy),
+            C(hw:emulator_threads_policy), C(hw:mem_page_size) (O(hugepages)), C(hw:watchdog_action), C(hw:tpm_model) and
+            C(hw:tpm_version), C(hw:serial_port_count), C(os:secure_boot), C(hw_rng:allowed), C(hw_rng:rate_bytes) and
+            C(hw_rng:rate_period), C(quota:cpu_shares), C(quota:cpu_period) and C(quota:cpu_quota), C(quota:disk_) with the
+            names of O(disk_limits), and for all declared NICs C(hw:vif_multiqueue_enabled) and the C(quota:vif_inbound_) and
+            C(quota:vif_outbound_) of C(average), C(peak) and C(burst).
         type: dict
         default: {}
   max_vcpus:
     description:
       - How many vCPUs the instance can have without being powered off.
       - If not set, a new instance can have four times as many as it begins with, and no more than the host has CPUs, or none
-        more where its flavor has a topology.
+        more where it has a topology, NUMA cells, or CPUs or huge pages of its own.
     type: int
   max_memory_mb:
     description:
@@ -152,8 +162,9 @@ options:
         type: str
       size_gb:
         description:
-          - If there is no such volume, an empty one of so many GiB is made for the instance, and removed with it. A larger
-            value makes it grow at once.
+          - If there is no such volume, an empty one of so many GiB is made for the instance, and removed with it. One that is
+            there must have that size when it is attached. Later a larger value makes it grow at once, and a smaller one is
+            refused.
         type: int
       format:
         description:
@@ -231,6 +242,38 @@ options:
           - Whether the cable is plugged in.
         type: str
         choices: [up, down]
+      queues:
+        description:
+          - Number of queues, for O(networks[].model=virtio).
+        type: int
+      mtu:
+        description:
+          - MTU that the guest is told.
+        type: int
+      vlan:
+        description:
+          - VLAN tag, where the bridge can.
+        type: int
+      isolated:
+        description:
+          - Whether the bridge keeps the NIC apart from other isolated ones.
+        type: bool
+      inbound:
+        description:
+          - How fast the guest may receive.
+        type: dict
+        suboptions:
+          average: {description: KiB per second. V(0) is no limit., type: int}
+          peak: {description: KiB per second in a burst., type: int}
+          burst: {description: KiB that may pass at the peak., type: int}
+      outbound:
+        description:
+          - How fast the guest may send.
+        type: dict
+        suboptions:
+          average: {description: KiB per second. V(0) is no limit., type: int}
+          peak: {description: KiB per second in a burst., type: int}
+          burst: {description: KiB that may pass at the peak., type: int}
   boot:
     description:
       - From what the instance boots.
@@ -298,6 +341,30 @@ options:
         description:
           - CPU model for O(cpu.mode=custom).
         type: str
+      features:
+        description:
+          - CPU features by name, each V(force), V(require), V(optional), V(disable) or V(forbid).
+          - The features are one value. One that is no longer declared goes. Where no mode is declared and the emulator's default would
+            be used, it is V(maximum).
+        type: dict
+      topology:
+        description:
+          - How the guest sees its vCPUs. The product of the parts must be the number of vCPUs, and there is no
+            room for more. Parts that are not set are V(1).
+        type: dict
+        suboptions:
+          sockets: {description: Sockets., type: int}
+          dies: {description: Dies per socket., type: int}
+          cores: {description: Cores per die., type: int}
+          threads: {description: Threads per core., type: int}
+      migratable:
+        description:
+          - Whether features that prevent a live migration are left out, for O(cpu.mode=host-passthrough) and O(cpu.mode=maximum).
+        type: bool
+      pmu:
+        description:
+          - Whether the guest sees performance counters.
+        type: bool
   features:
     description:
       - Features of the firmware and the chip set. A new instance has ACPI and APIC if they are not set.
@@ -409,6 +476,17 @@ options:
         description:
           - An element, such as C(<driver iommu='on'/>).
         type: str
+  first_boot_change:
+    description:
+      - What another declaration of the first boot does to an instance that is there; O(user_data), O(meta_data),
+        O(network_config), O(ssh_keys), O(password) and O(hostname). In both ways it waits for the next boot, and what a guest
+        made of the old declaration is not undone.
+      - With V(next_boot), the next boot finds the new declaration but is no first boot; of cloud-init only what it does at
+        every boot is done anew. With V(first_boot), the guest gets a new instance-id and cloud-init takes the next boot for the
+        first, which for example makes new SSH host keys.
+    type: str
+    choices: [next_boot, first_boot]
+    default: next_boot
   adopt:
     description:
       - Whether a domain of that name which the collection did not create is taken over. Nothing of it changes that is not
@@ -502,4 +580,4 @@ options:
     elements: dict
     default: []
     suboptions:
-""" + _in_a_list(DOCUMENTATION)
+""" + "".join(_in_a_list(text) for text in (DOCUMENTATION, Hardware.DOCUMENTATION, FirstBoot.DOCUMENTATION))

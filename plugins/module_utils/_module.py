@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ._driver.connection import Connection
 from ._errors import ComputeError
 from ._options import connection_options
+from ._secrets import censored, has_nested_secrets, secret_words
 
 Declared = t.TypeVar("Declared")
 
@@ -25,10 +26,13 @@ class ComputeModule:
 
     def __init__(self, argument_spec: dict[str, t.Any], **kwargs: t.Any) -> None:
         """Take a module's own options and the keyword arguments of ``AnsibleModule``."""
+        spec = {**connection_options(), **argument_spec}
         self.ansible = AnsibleModule(
-            argument_spec={**connection_options(), **argument_spec}, supports_check_mode=True, **kwargs
+            argument_spec=spec, supports_check_mode=True, no_log=has_nested_secrets(spec), **kwargs
         )
         self.params: dict[str, t.Any] = self.ansible.params
+        self._invocation = {"module_args": censored(spec, self.params)}
+        self.ansible.no_log_values = set(secret_words(spec, self.params))
         self.check_mode: bool = self.ansible.check_mode
 
     def run(
@@ -50,8 +54,14 @@ class ComputeModule:
             self.ansible.warn(warning)
         if not self.ansible._diff:  # pylint: disable=protected-access  # diff mode has no public name
             result.pop("diff", None)
-        self.ansible.exit_json(**result)
+        self.ansible.exit_json(**result, invocation=self._invocation)
 
     def fail(self, exc: ComputeError) -> t.NoReturn:
         """Fail the task with the error's sentence, its code and its details."""
-        self.ansible.fail_json(msg=exc.message, error_code=exc.code, exception=traceback.format_exc(), **exc.details)
+        self.ansible.fail_json(
+            msg=exc.message,
+            error_code=exc.code,
+            exception=traceback.format_exc(),
+            invocation=self._invocation,
+            **exc.details,
+        )

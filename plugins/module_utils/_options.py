@@ -12,7 +12,10 @@ import typing as t
 
 from ansible.module_utils.basic import env_fallback
 
+from ._options_first_boot import first_boot_options
+from ._options_hardware import hardware_cpu_options, hardware_nic_options, hardware_options
 from ._options_wait import wait_options
+from ._spec.instance import FIRST_BOOT_CHANGES
 
 DEFAULT_URI = "qemu:///system"
 _CACHE_MODES = ("none", "writeback", "writethrough", "directsync", "unsafe")
@@ -113,11 +116,12 @@ def nic_options() -> dict[str, dict[str, t.Any]]:
         "mac": {"type": "str"},
         "model": _choice(None, "virtio", "e1000", "e1000e", "rtl8139"),
         "link_state": _choice(None, "up", "down"),
+        **hardware_nic_options(),
     }
 
 
 def instance_options() -> dict[str, dict[str, t.Any]]:
-    """Return what a user declares of one instance; documented in ``doc_fragments/_instance.py``.
+    """Return what a user declares of one instance; documented in ``doc_fragments/_instance.py`` and ``_hardware.py``.
 
     There are no defaults here: what is not declared is not compared, and what a new instance gets is said in ``_spec``.
     """
@@ -153,7 +157,11 @@ def instance_options() -> dict[str, dict[str, t.Any]]:
         ),
         "console": _group({"log": {"type": "bool"}}),
         "cpu": _group(
-            {"mode": _choice(None, "host-model", "host-passthrough", "maximum", "custom"), "model": {"type": "str"}}
+            {
+                "mode": _choice(None, "host-model", "host-passthrough", "maximum", "custom"),
+                "model": {"type": "str"},
+                **hardware_cpu_options(),
+            }
         ),
         "features": _group({"acpi": {"type": "bool"}, "apic": {"type": "bool"}, "pae": {"type": "bool"}}),
         "arch": {"type": "str"},
@@ -167,6 +175,7 @@ def instance_options() -> dict[str, dict[str, t.Any]]:
         "rng": {"type": "bool"},
         "balloon": {"type": "bool"},
         "guest_agent": {"type": "bool"},
+        **hardware_options(),
         "metadata": {"type": "dict"},
         "protected": {"type": "bool"},
         "xml_patch": {
@@ -180,5 +189,7 @@ def instance_options() -> dict[str, dict[str, t.Any]]:
                 "xml": {"type": "str"},
             },
         },
+        **first_boot_options(),
+        "first_boot_change": _choice("next_boot", *FIRST_BOOT_CHANGES),
         "adopt": {"type": "bool", "default": False},
     }

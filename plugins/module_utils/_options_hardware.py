@@ -51,7 +51,6 @@ def hardware_nic_options() -> dict[str, dict[str, t.Any]]:
     return {
         "queues": {"type": "int"},
         "mtu": {"type": "int"},
-        "link_state": _choice("up", "down"),
         "vlan": {"type": "int"},
         "isolated": {"type": "bool"},
         "inbound": _group(rate),

@@ -15,6 +15,7 @@ description:
   - Returns the facts that placement works with, in the terms of OpenStack Nova's resource tracker.
   - What is used counts every defined domain, running or not, made by this collection or not. Counted is what was promised (the vCPUs and the
     memory a domain is defined with, and the disk its flavor declares), not what is used at the moment.
+    Of an instance that is shelved, only the disk counts.
   - Reads only, with a number of list calls that does not grow with the number of domains, and one more call for each domain.
 author:
   - The kilonova.compute contributors (@kilonova)

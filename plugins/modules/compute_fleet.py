@@ -163,14 +163,26 @@ def read(params: dict[str, t.Any]) -> Declaration:
         if names.count(name) > 1:
             raise SpecError("instances", f"the name {name} is there twice", "every instance needs its own name")
     absent = params["state"] == "absent"
+    present = () if absent else tuple(_spec(*numbered, fleet) for numbered in enumerate(params["instances"]))
+    _check_macs(present)
     return Declaration(
         fleet=fleet,
         lifecycle=Lifecycle.from_params(params),
         names=names,
-        present=() if absent else tuple(_spec(*numbered, fleet) for numbered in enumerate(params["instances"])),
+        present=present,
         removes_named=absent,
         removes_others=(absent and not names) or (not absent and params["purge"]),
     )
+
+
+def _check_macs(specs: tuple[InstanceSpec, ...]) -> None:
+    owners: dict[str, str] = {}
+    for index, spec in enumerate(specs):
+        for number, nic in enumerate(spec.nics or ()):
+            owner = owners.setdefault(nic.mac, spec.name)
+            if owner != spec.name:
+                option = f"instances[{index}].networks[{number}].mac"
+                raise SpecError(option, f"{nic.mac} is the address of {owner} already", "each NIC needs its own")
 
 
 def _spec(index: int, instance: dict[str, t.Any], fleet: str) -> InstanceSpec:

@@ -23,6 +23,8 @@ description:
 extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance
+  - kilonova.compute._hardware
+  - kilonova.compute._first_boot
   - kilonova.compute._instance.lifecycle
   - kilonova.compute._wait
   - kilonova.compute._attributes

@@ -56,6 +56,28 @@ def live_xml(connection: Connection, domain: Domain) -> str:
     return str(connection.call(f"read domain {domain.name}", domain.handle.XMLDesc, 0))
 
 
+def whole_definition(connection: Connection, domain: Domain) -> str:
+    """Return the persistent definition with its secrets, such as a console's password: only ever to be defined again."""
+    flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+    return str(connection.call(f"read domain {domain.name}", domain.handle.XMLDesc, flags))
+
+
+def has_snapshots(connection: Connection, domain: Domain) -> bool:
+    """Tell whether there are snapshots that libvirt knows of."""
+    return bool(supported(connection, f"count the snapshots of {domain.name}", domain.handle.snapshotNum, 0))
+
+
+def saved_xml(connection: Connection, domain: Domain) -> str | None:
+    """Return the definition of the guest whose memory is saved; None where it can't be read."""
+    doing = f"read the saved memory of {domain.name}"
+    try:
+        found = supported(connection, doing, domain.handle.managedSaveGetXMLDesc, 0)
+    except DriverError:
+        # It was thrown away meanwhile, or is damaged.
+        return None
+    return None if found is None else str(found)
+
+
 def define(connection: Connection, name: str, xml: str) -> t.Any:
     """Make or replace the persistent definition; libvirt checks it against its schema."""
     return connection.call(

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .._errors import DriverError, NotFoundError
 from .._xml.record import NAMESPACE, PREFIX
+from .capabilities import once
 from .connection import Connection, libvirt
 from .domain import Domain
 
@@ -105,6 +107,22 @@ def set_interface_parameters(
     """Throttle a NIC, named by MAC or host device; the names are libvirt's, such as inbound.average."""
     doing = f"throttle NIC {device} of {domain.name}"
     connection.call(doing, domain.handle.setInterfaceParameters, device, dict(limits), scope.flags)
+
+
+def has_scheduler(connection: Connection, domain: Domain) -> bool:
+    """Tell whether the host can share its CPUs out among running guests: without a CPU cgroup it can't."""
+
+    def ask() -> bool:
+        doing = f"read the CPU shares of {domain.name}"
+        try:
+            connection.call(doing, domain.handle.schedulerParametersFlags, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        except NotFoundError:
+            raise
+        except DriverError:
+            return False
+        return True
+
+    return once(connection, "CPU shares", ask)
 
 
 def set_scheduler_parameters(

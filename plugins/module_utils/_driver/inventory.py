@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .._errors import NotFoundError
 from .._xml.network import NetworkDescription, read_network
-from .._xml.nodedev import PciDevice, read_pci_device
+from .._xml.nodedev import PciDevice, read_mdev, read_pci_device
 from .._xml.volume import PoolDescription, read_pool
 from .capabilities import supported
 from .connection import Connection, libvirt
@@ -70,6 +70,17 @@ def read_pci_devices(connection: Connection) -> list[PciDevice]:
         return read_pci_device(connection.call(f"read device {handle.name()}", handle.XMLDesc, 0))
 
     return sorted(filter(None, _read_all(handles, read)), key=lambda device: device.address)
+
+
+def read_mdevs(connection: Connection) -> list[str]:
+    """Return the UUIDs of all mediated devices that are active; none where the driver does not list them."""
+    flag = libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV
+    handles = supported(connection, "list mediated devices", connection.raw.listAllDevices, flag)
+
+    def read(handle: t.Any) -> str | None:
+        return read_mdev(connection.call(f"read device {handle.name()}", handle.XMLDesc, 0))
+
+    return sorted(filter(None, _read_all(handles, read)))
 
 
 def _read_all(handles: t.Iterable[t.Any] | None, read: t.Callable[[t.Any], Read]) -> t.Iterator[Read]:

@@ -111,16 +111,21 @@ class Pool:
         allocation: int | None = None,
     ) -> Volume:
         """Create a volume; ``backing`` is (path, format) of what it lies over, ``allocation`` None means sparse."""
-        definition = VolumeDescription(
-            name=name,
-            capacity_bytes=capacity_bytes,
-            allocation_bytes=allocation or 0,
-            format=format,
-            backing_path=backing[0] if backing else None,
-            backing_format=backing[1] if backing else None,
+        return self.add(
+            VolumeDescription(
+                name=name,
+                capacity_bytes=capacity_bytes,
+                allocation_bytes=allocation or 0,
+                format=format,
+                backing_path=backing[0] if backing else None,
+                backing_format=backing[1] if backing else None,
+            )
         )
+
+    def add(self, definition: VolumeDescription) -> Volume:
+        """Create the volume that is described."""
         text = write_volume(definition)
-        raw = self._call(f"create volume {name} in storage pool", self._raw.createXML, text, 0)
+        raw = self._call(f"create volume {definition.name} in storage pool", self._raw.createXML, text, 0)
         return Volume(self._connection, raw, self.name)
 
     def clone(self, name: str, capacity_bytes: int, format: str, source: str) -> Volume:  # noqa: A002  # libvirt's word

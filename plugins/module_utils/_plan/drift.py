@@ -23,7 +23,21 @@ from .existing import Existing
 from .machine import differences
 from .memory import module_kib
 from .plan import LIVE, NEXT_BOOT, Change
-from .removals import CDROM, CHANNEL, DISK, GRAPHICS, NIC, RNG, Removal, removals
+from .removals import (
+    CDROM,
+    CHANNEL,
+    DISK,
+    FILESYSTEM,
+    GRAPHICS,
+    HOSTDEV,
+    NIC,
+    RNG,
+    SERIAL,
+    WATCHDOG,
+    Removal,
+    removals,
+    with_leftovers,
+)
 
 SET_MEMORY = "set_memory"
 SET_VCPUS = "set_vcpus"
@@ -31,13 +45,30 @@ ATTACH = "attach"
 DETACH = "detach"
 UPDATE_DEVICE = "update_device"
 EJECT = "eject"
+LIMIT_DISK = "limit_disk"
+LIMIT_CPU = "limit_cpu"
+FIRST_BOOT = "first_boot"
+"""Path of a change of what the guest is told of its first boot."""
+_SHOWN_DIGITS = 12
 
 _CHOSEN_BY_LIBVIRT = frozenset({"cpu.mode", "cpu.model", "os.firmware"})
 """What a guest shows otherwise than its definition has it."""
 _HEADROOM = frozenset({"max_vcpus", "max_memory_mb"})
-_DEVICE = re.compile(r"(nics|disks|channels|graphics|serials)\[(.+)\](?:\.(\w+))?")
-_KINDS = {"nics": NIC, "disks": DISK, "channels": CHANNEL, "graphics": GRAPHICS, "serials": "serial"}
+_FEATURES = "cpu.features"
+_DEVICE = re.compile(r"(nics|disks|channels|graphics|serials|watchdogs|hostdevs|filesystems)\[(.+)\](?:\.([\w.]+))?")
+_KINDS = {
+    "nics": NIC,
+    "disks": DISK,
+    "channels": CHANNEL,
+    "graphics": GRAPHICS,
+    "serials": SERIAL,
+    "watchdogs": WATCHDOG,
+    "hostdevs": HOSTDEV,
+    "filesystems": FILESYSTEM,
+}
 _LIVE_NIC = frozenset({"source", "portgroup", "link_state", "type"})
+_RATES = ("inbound.", "outbound.")
+_CPU_LIMITS = frozenset({"cpu_tune.shares", "cpu_tune.period", "cpu_tune.quota"})
 _PLUGGABLE_BUSES = frozenset({"virtio", "scsi"})
 _BRIDGED = frozenset({"network", "bridge"})
 _KIB_PER_MIB = 1024
@@ -99,10 +130,14 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
             Drift(path, change.before, change.after, True, existing.saved, removal=removal)
             for path, (change, removal) in defined.items()
         )
+    record = with_leftovers(record, guest.record or InstanceRecord(), guest)
     running = _of(spec, desired, record, guest, is_running=True)
-    if "memory_mb" not in defined and (desired.current_memory_kib or 0) <= guest.memory_kib:
-        # What the guest's balloon gives back for a while is no drift.
+    is_within = (desired.current_memory_kib or 0) <= guest.memory_kib
+    if is_within and existing.active and "memory_mb" not in defined:
+        # What the balloon of a guest that runs gives back for a while is no drift.
         running.pop("memory_mb", None)
+    if _FEATURES not in defined and has_features(desired, guest):
+        running.pop(_FEATURES, None)
     if existing.unused_memory_kib:
         running.setdefault("memory_mb", (_unused(desired, existing.unused_memory_kib), None))
     ways = _Ways(desired, guest, answers, bool(existing.unused_memory_kib))
@@ -120,6 +155,7 @@ def _of(
     found: dict[str, tuple[Change, Removal | None]] = {
         change.path: (change, None) for change in differences(desired, machine)
     }
+    found = _told_of_first_boot(found, desired, record)
     for path in _CHOSEN_BY_LIBVIRT if is_running else ():
         found.pop(path, None)
     for removal in removals(spec, desired, record, machine):
@@ -131,6 +167,20 @@ def _unused(desired: Machine, unused_kib: int) -> Change:
     """Return the change of a guest that lets some of its memory lie."""
     wanted = desired.current_memory_kib or 0
     return Change("memory_mb", (wanted - unused_kib) // _KIB_PER_MIB, wanted // _KIB_PER_MIB, NEXT_BOOT)
+
+
+def _told_of_first_boot(
+    found: dict[str, tuple[Change, Removal | None]], desired: Machine, record: InstanceRecord
+) -> dict[str, tuple[Change, Removal | None]]:
+    """Return the changes with that of the seed in the user's terms; its disk is none of the declared ones."""
+    seed = desired.record.seed if desired.record else None
+    prefix = f"disks[{seed.target}]" if seed else ""
+    kept = {path: change for path, change in found.items() if not (seed and path.startswith(prefix))}
+    if seed is not None and len(kept) < len(found):
+        before = record.seed.digest if record.seed and record.seed.digest != seed.digest else None
+        shown = None if before is None else before[:_SHOWN_DIGITS]
+        kept[FIRST_BOOT] = (Change(FIRST_BOOT, shown, seed.digest[:_SHOWN_DIGITS], NEXT_BOOT), None)
+    return kept
 
 
 @dataclass(frozen=True)
@@ -151,8 +201,10 @@ class _Ways:
         if change.path == "vcpus":
             present, wanted = self.guest.current_vcpus or 0, self.desired.current_vcpus or 0
             return Step(SET_VCPUS) if present < wanted <= self.guest.vcpus else None
-        if change.path == "rng":
-            return Step(ATTACH, f"{RNG} {change.after}") if self.guest.rng is None else None
+        if change.path in ("rng", "rng_rate_bytes", "rng_rate_period_ms"):
+            return Step(ATTACH, f"{RNG} {self.desired.rng}") if self.guest.rng is None else None
+        if change.path in _CPU_LIMITS:
+            return Step(LIMIT_CPU)
         match = _DEVICE.fullmatch(change.path)
         return self._for_device(_KINDS[match[1]], match[2], match[3], change) if match else None
 
@@ -166,11 +218,16 @@ class _Ways:
     def _for_device(self, kind: str, key: str, attribute: str | None, change: Change) -> Step | None:
         if attribute is None:
             return Step(ATTACH, f"{kind} {key}") if self._can_attach(kind, key) else None
+        if kind == DISK and attribute.startswith("iotune."):
+            return Step(LIMIT_DISK, f"{kind} {key}")
         return Step(UPDATE_DEVICE, f"{kind} {key}") if self._can_update(kind, key, attribute, change) else None
 
     def _can_update(self, kind: str, key: str, attribute: str, change: Change) -> bool:
         if kind == NIC and attribute == "type":
             return {change.before, change.after} <= _BRIDGED
+        if kind == NIC and attribute.startswith(_RATES):
+            # The host shapes what goes through a device of its own, which a user-mode network has not.
+            return any(nic.mac == key and nic.type in _BRIDGED for nic in self.guest.nics)
         if kind == NIC:
             return attribute in _LIVE_NIC
         is_drive = any(disk.target == key and disk.device == "cdrom" for disk in self.guest.disks)
@@ -183,7 +240,12 @@ class _Ways:
                 return False
             # A controller that libvirt adds by itself is a card which most guests have no driver for.
             return disk.bus != "scsi" or self.guest.scsi_model == "virtio-scsi"
-        return kind in (NIC, CHANNEL)
+        return kind in (NIC, CHANNEL, HOSTDEV) or (kind == WATCHDOG and self._has_plain_slots)
+
+    @property
+    def _has_plain_slots(self) -> bool:
+        """Tell whether a device of plain PCI can be plugged: PCI Express has ports for its own kind alone."""
+        return "i440fx" in (self.guest.os.machine or "")
 
     def _unplug(self, removal: Removal) -> Step | None:
         device = f"{removal.kind} {removal.key}"
@@ -192,8 +254,20 @@ class _Ways:
         buses = {disk.target: disk.bus for disk in self.guest.disks}
         if removal.kind == DISK and buses.get(removal.key) not in _PLUGGABLE_BUSES:
             return None
-        can_go = removal.kind in (DISK, NIC, CHANNEL, RNG)
+        can_go = removal.kind in (DISK, NIC, CHANNEL, RNG, HOSTDEV) or (
+            removal.kind == WATCHDOG and self._has_plain_slots
+        )
         return Step(DETACH, device) if can_go and self.answers else None
+
+
+def has_features(desired: Machine, guest: Machine) -> bool:
+    """Tell whether a guest's CPU has the features that are declared, whose list libvirt and QEMU made longer."""
+    there = dict((guest.cpu.features if guest.cpu else None) or ())
+    on, off = ("force", "require"), ("disable", "forbid")
+    for name, policy in (desired.cpu.features if desired.cpu else None) or ():
+        if (policy in on and there.get(name) not in on) or (policy in off and there.get(name) in on):
+            return False
+    return True
 
 
 def _together(found: t.Sequence[Drift]) -> tuple[Drift, ...]:

@@ -16,7 +16,7 @@ from .._spec.record import InstanceRecord
 
 @dataclass(frozen=True)
 class OwnDisk:
-    """A disk that was made for the instance, or the first of one that was adopted, as it is found."""
+    """A disk that was made for the instance or attached to it, or the first of one that was adopted, as it is found."""
 
     target: str
     pool: str
@@ -45,7 +45,11 @@ class Existing:
     """It is off with its memory saved, and goes on with that at the next start."""
     disks: tuple[OwnDisk, ...] = ()
     live: Machine | None = None
-    """The guest as it runs."""
+    """The guest as it runs, or as it will go on from its saved memory."""
+    seed_missing: bool = False
+    """The volume that tells of the first boot is not there."""
+    stale_seeds: tuple[str, ...] = ()
+    """Volumes that told of it once, and that neither the definition nor the guest has."""
     autostart: bool = False
     """Libvirt starts it when the host boots."""
     unused_memory_kib: int = 0

@@ -14,18 +14,21 @@ from dataclasses import replace
 from .._errors import ConflictError
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
+from .._spec.names import is_console_log
 from .._spec.record import InstanceRecord
-from .drift import SET_MEMORY, Drift, find_drift
+from .drift import FIRST_BOOT, SET_MEMORY, Drift, find_drift
 from .existing import Existing, OwnDisk
 from .memory import most_memory_kib
 from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
 from .power import PAUSED, RESUME, RUNNING, START, START_PAUSED, STOP, STOPPED, WAKE, power_state_of, power_verbs
-from .refusals import check_ours, refuse_changes, refuse_strays
+from .refusals import check_ours, refuse_changes, refuse_in_between, refuse_strays
 
 DEFINE = "define"
 UPDATE = "update"
 CREATE_DISK = "create_disk"
 GROW_DISK = "grow_disk"
+WRITE_SEED = "write_seed"
+RETIRE_SEED = "retire_seed"
 SET_AUTOSTART = "set_autostart"
 DELETE_DISK = "delete_disk"
 DELETE_LOG = "delete_console_log"
@@ -63,27 +66,34 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
         return Outlook(Plan(f"instance {spec.name}", _creation(spec, desired)))
     record = check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
     refuse_changes(spec, desired, record, existing)
-    wanted = spec.power_state or (None if record.adopted else RUNNING)
+    wanted = spec.power_state or (None if record.adopted or record.shelved else RUNNING)
     verbs = power_verbs(spec.name, existing, wanted)
     drift = (*find_drift(spec, desired, existing, answers=_answers(existing, wanted)), *_patched(existing, manner))
     if wanted == STOPPED:
         drift = tuple(one.without_guest() for one in drift)
+    elif existing.saved and wanted not in _FIRST:
+        drift = tuple(replace(one, step=None) for one in drift)
     waiting = _waiting(drift)
-    cycles = bool(waiting) and manner.allow_power_cycle and existing.active and wanted == RUNNING
+    cycles = bool(waiting) and manner.allow_power_cycle and existing.keeps_hardware and wanted == RUNNING
     changes = _Changes(drift, existing.keeps_hardware and wanted != STOPPED, cycles)
-    powered = (Change("power_state", power_state_of(existing), wanted, LIVE),)
+    powers = _powers(spec.name, verbs, Change("power_state", power_state_of(existing), wanted, LIVE))
+    # A guest that sleeps or is paused could not let go of a device, and one whose memory is saved not take one.
+    waking = (*_WAKING, *_FIRST.values()) if existing.saved else _WAKING
     actions = (
-        # A guest that sleeps or is paused could not let go of a device.
-        *(Action(verb, spec.name, powered) for verb in verbs if verb in _WAKING),
+        *(action for action in powers if action.verb in waking),
         *changes.steps(spec.name, lambda verb: verb == SET_MEMORY),
+        *_seed(spec.name, existing, drift),
         *_definition(spec, desired, record, existing, changes),
         *_missing(spec.name, desired, existing),
         *_growth(spec, record, existing),
         *changes.steps(spec.name, lambda verb: verb != SET_MEMORY),
         *_autostart(spec, existing),
         *changes.cycle(spec.name),
-        *(Action(verb, spec.name, powered) for verb in verbs if verb not in _WAKING),
+        *_old_seeds(spec.name, existing, drift, stays=existing.active and not cycles),
+        *(action for action in powers if action.verb not in waking),
     )
+    if actions:
+        refuse_in_between(spec.name, record, wanted)
     return Outlook(Plan(f"instance {spec.name}", actions), () if cycles else waiting)
 
 
@@ -142,8 +152,12 @@ def _waiting(drift: tuple[Drift, ...]) -> tuple[str, ...]:
 
 def _answers(existing: Existing, wanted: str | None) -> bool:
     """Tell whether the guest's CPUs run while it is changed."""
-    present = power_state_of(existing)
-    return present == RUNNING or (present == PAUSED and wanted == RUNNING)
+    return power_state_of(existing) == RUNNING or wanted == RUNNING
+
+
+def _powers(name: str, verbs: tuple[str, ...], change: Change) -> tuple[Action, ...]:
+    """Return the steps from one power state to another; the last of them makes the change."""
+    return tuple(Action(verb, name, (change,) if verb == verbs[-1] else ()) for verb in verbs)
 
 
 def _definition(
@@ -170,6 +184,18 @@ def _record_changes(
     if not any(disk.is_root for disk, _size, _path in _sizes(spec, record, existing)):
         pairs.append(("disk_gb", record.disk_gb, new.disk_gb))
     return tuple(Change(path, before, after, LIVE) for path, before, after in pairs if before != after)
+
+
+def _seed(name: str, existing: Existing, drift: tuple[Drift, ...]) -> tuple[Action, ...]:
+    """Have the new seed before the definition points to it."""
+    is_new = any(one.path == FIRST_BOOT and one.in_definition for one in drift)
+    return (Action(WRITE_SEED, name),) if is_new or existing.seed_missing else ()
+
+
+def _old_seeds(name: str, existing: Existing, drift: tuple[Drift, ...], stays: bool) -> tuple[Action, ...]:
+    """Remove seeds that no guest has any more; one that ``stays`` running keeps that of its boot."""
+    is_replaced = any(one.path == FIRST_BOOT and one.in_definition and one.before is not None for one in drift)
+    return (Action(RETIRE_SEED, name),) if existing.stale_seeds or (is_replaced and not stays) else ()
 
 
 def _missing(name: str, desired: Machine, existing: Existing) -> t.Iterator[Action]:
@@ -228,7 +254,9 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
         if disk.is_ours and not disk.missing:
             gone = Change(f"disks[{disk.target}].volume", disk.volume, None)
             actions.append(Action(DELETE_DISK, f"{name}/{disk.target}", (gone,)))
-    if any(serial.log for serial in existing.machine.serials):
+    if record.seed is not None or existing.stale_seeds:
+        actions.append(Action(RETIRE_SEED, name))
+    if any(serial.log and is_console_log(name, serial.log) for serial in existing.machine.serials):
         actions.append(Action(DELETE_LOG, name))
     actions.append(Action(UNDEFINE, name, (Change("instance", name, None),)))
     return Plan(resource, tuple(actions))
@@ -251,6 +279,8 @@ def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
     actions = [Action(DEFINE, spec.name, (Change("instance", None, spec.name), *changes))]
     for disk in desired.record.disks if desired.record else ():
         actions.append(Action(CREATE_DISK, f"{spec.name}/{disk.target}", (_made(disk.target, disk.volume),)))
+    if desired.record and desired.record.seed:
+        actions.append(Action(WRITE_SEED, spec.name, (Change(FIRST_BOOT, None, "declared"),)))
     if spec.autostart:
         actions.append(Action(SET_AUTOSTART, spec.name, (Change("autostart", None, True),)))
     if spec.power_state in _FIRST:

@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import Field, fields, is_dataclass, replace
 
-from .._spec.machine import DEVICE_KEYS, Cpu, Machine
+from .._spec.machine import DEVICE_KEYS, Cpu, Machine, Nic
+from .._spec.tuning import NumaCell
 from .memory import has_one_cell, most_memory_kib
 from .plan import NEXT_BOOT, Change
 
@@ -20,6 +21,8 @@ _NOT_COMPARED = frozenset({"name", "uuid", "record", "memory_modules_kib"})
 _MEMORY = frozenset({"memory_kib", "current_memory_kib", "max_memory_kib", "memory_slots"})
 _WORDS = {"vcpus": "max_vcpus", "current_vcpus": "vcpus"}
 """What a user calls a field of the machine."""
+_BY_SILENCE = frozenset({(Nic, "queues", 1)})
+"""What libvirt leaves out of a definition when it is told."""
 
 
 def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
@@ -33,7 +36,7 @@ def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
         if field.name in DEVICE_KEYS:
             found += _devices(field.name, wanted, present)
         else:
-            found += _values(_WORDS.get(field.name, field.name), wanted, present)
+            found += _field(_WORDS.get(field.name, field.name), field, desired, actual)
     return tuple(found)
 
 
@@ -49,15 +52,21 @@ def _memory(desired: Machine, actual: Machine) -> t.Iterator[Change]:
 
 
 def _without_implied_cell(desired: Machine, actual: Machine) -> Machine:
-    """Return ``desired`` without the cell that slots for memory need and that says nothing of its own."""
-    cpu, present = desired.cpu, actual.cpu.cells or () if actual.cpu else ()
-    if cpu is None or not cpu.cells or not has_one_cell(desired):
-        return desired
-    is_implied = has_one_cell(actual) if present else bool(desired.max_memory_kib)
-    if not is_implied or cpu.cells[0].access not in (None, *(cell.access for cell in present)):
+    """Return ``desired`` without the cell that comes and goes with slots for memory, and says nothing of its own."""
+    cpu = desired.cpu
+    if cpu is None or cpu.cells is None or not _is_implied(desired, cpu.cells, actual):
         return desired
     cpu = replace(cpu, cells=None)
     return replace(desired, cpu=None if cpu == Cpu() else cpu)
+
+
+def _is_implied(desired: Machine, wanted: tuple[NumaCell, ...], actual: Machine) -> bool:
+    present = actual.cpu.cells or () if actual.cpu else ()
+    if not wanted:
+        return desired.max_memory_kib == 0 and has_one_cell(actual)
+    if not present:
+        return bool(desired.max_memory_kib) and has_one_cell(desired)
+    return has_one_cell(desired) and has_one_cell(actual) and wanted[0].access in (None, present[0].access)
 
 
 Item = t.TypeVar("Item")
@@ -120,17 +129,28 @@ def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -
 
 
 def _values(path: str, wanted: t.Any, present: t.Any) -> list[Change]:
-    if wanted in (None, (), present) or (wanted == "" and present is None):
+    if wanted in (None, present) or (present is None and _is_nothing(wanted)):
         return []
     if is_dataclass(wanted) and not isinstance(wanted, type):
         if present is None:
-            return [Change(path, None, _plain(wanted), NEXT_BOOT)]
-        return [
-            change
-            for field in fields(wanted)
-            for change in _values(f"{path}.{field.name}", getattr(wanted, field.name), getattr(present, field.name))
-        ]
+            plain = _plain(wanted)
+            return [Change(path, None, plain, NEXT_BOOT)] if plain else []
+        return [change for field in fields(wanted) for change in _field(f"{path}.{field.name}", field, wanted, present)]
     return [Change(path, _plain(present), _plain(wanted), NEXT_BOOT)]
+
+
+def _field(path: str, field: Field[t.Any], wanted: t.Any, present: t.Any) -> list[Change]:
+    value = getattr(wanted, field.name)
+    there = getattr(present, field.name)
+    # Empty is "not set" where it is the default, and "none of them" where that is None.
+    if value == () == field.default or (there is None and (type(wanted), field.name, value) in _BY_SILENCE):
+        return []
+    return _values(path, value, there)
+
+
+def _is_nothing(wanted: t.Any) -> bool:
+    """Tell whether what is wanted is that nothing is there: an empty drive, or a disk without an I/O thread."""
+    return wanted in ("", ()) or (wanted == 0 and not isinstance(wanted, bool))
 
 
 def _plain(value: t.Any) -> t.Any:

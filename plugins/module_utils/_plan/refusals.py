@@ -49,8 +49,19 @@ def refuse_strays(name: str, existing: Existing) -> None:
             )
 
 
+def refuse_in_between(name: str, record: InstanceRecord, wanted: str | None) -> None:
+    """Refuse changes of an instance that an action has brought into a state which another one ends."""
+    if record.begun is not None and record.begun.action == "rebuild":
+        raise ConflictError(f"A rebuild of instance {name} was interrupted; run that action again, which finishes it.")
+    if record.rescue is not None or (record.begun is not None and "rescue" in record.begun.action):
+        raise ConflictError(f"Instance {name} is rescued and is not changed; run action unrescue before.")
+    if record.shelved and wanted not in (None, "stopped"):
+        raise ConflictError(f"Instance {name} is shelved and can't be {wanted}; run action unshelve before.")
+
+
 def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing) -> None:
     """Refuse a declaration that can't be brought about in place."""
+    _refuse_loose_ends(spec, desired, existing)
     _refuse_lost_disks(spec, existing)
     _refuse_smaller_disks(spec, record, existing)
     _refuse_other_machine(spec, desired, record, existing)
@@ -110,6 +121,9 @@ def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: Instance
         pairs += [("disk_bus", spec.disk_bus, root.bus), ("disk_format", spec.disk_format, root.format)]
     if spec.boot.firmware is not None:
         pairs.append(("boot.firmware", spec.boot.firmware, boot.firmware or "bios"))
+    if spec.detail.secure_boot is not None:
+        words = {True: "secure boot", False: "no secure boot"}
+        pairs.append(("secure_boot", words[spec.detail.secure_boot], words[bool(boot.secure_boot)]))
     for option, declared, present in pairs:
         if None not in (declared, present) and declared != present:
             remedy = (
@@ -134,8 +148,22 @@ def _refuse_other_cells(spec: InstanceSpec, desired: Machine, machine: Machine) 
         present, wanted = machine.memory_kib // _KIB_PER_MIB, desired.memory_kib // _KIB_PER_MIB
         raise SpecError(
             "flavor.memory_mb" if is_resized else "max_memory_mb",
-            f"instance {spec.name} has {present} MiB in NUMA cells or memory modules of its own, which can't become {wanted}",
+            f"instance {spec.name} has {present} MiB in NUMA cells or memory modules of its own, which can't"
+            f" become {wanted}",
             f"declare {present}",
+        )
+
+
+def _refuse_loose_ends(spec: InstanceSpec, desired: Machine, existing: Existing) -> None:
+    """Refuse another size of what lies in cells of the host, unless it is said how that shall lie there."""
+    machine = existing.machine
+    if spec.detail.placement.cells or not machine.numa_tune.nodes:
+        return
+    if (desired.vcpus, desired.memory_kib) != (machine.vcpus, machine.memory_kib):
+        raise SpecError(
+            "flavor",
+            f"instance {spec.name} has {machine.vcpus} vCPUs and {machine.memory_kib // 1024} MiB in NUMA cells of its own",
+            "declare numa, cpu_policy or hugepages with another size",
         )
 
 

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._spec.instance import GUEST_AGENT, InstanceSpec
 from .._spec.machine import Machine
@@ -21,6 +21,21 @@ CDROM = "cdrom"
 GRAPHICS = "graphics"
 CHANNEL = "channel"
 RNG = "rng"
+SERIAL = "serial"
+WATCHDOG = "watchdog"
+HOSTDEV = "hostdev"
+FILESYSTEM = "filesystem"
+_GROUPS = {
+    NIC: "nics",
+    GRAPHICS: "graphics",
+    CHANNEL: "channels",
+    SERIAL: "serials",
+    WATCHDOG: "watchdogs",
+    HOSTDEV: "hostdevs",
+    FILESYSTEM: "filesystems",
+}
+"""Kinds with the fields of a machine that hold them."""
+_OF_THE_CHIPSET = "itco"
 
 
 @dataclass(frozen=True)
@@ -35,21 +50,32 @@ class Removal:
     @property
     def path(self) -> str:
         """Return the path of the change."""
-        return {
-            NIC: f"nics[{self.key}]",
-            GRAPHICS: f"graphics[{self.key}]",
-            CHANNEL: f"channels[{self.key}]",
-            RNG: "rng",
-        }.get(self.kind, f"disks[{self.key}]")
+        return RNG if self.kind == RNG else f"{_GROUPS.get(self.kind, 'disks')}[{self.key}]"
+
+
+def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machine) -> InstanceRecord:
+    """Return ``record`` with the NICs and volumes of an earlier one that the guest still has, for it to let go of.
+
+    A guest's own record, apart from its definition's, remembers them: else nobody knew that somebody declared them once.
+    """
+    macs = {nic.mac for nic in guest.nics} - set(record.nics)
+    targets = {disk.target for disk in guest.disks} - {disk.target for disk in (*record.disks, *record.attached)}
+    return replace(
+        record,
+        nics=record.nics + tuple(mac for mac in before.nics if mac in macs),
+        attached=record.attached + tuple(disk for disk in (*before.disks, *before.attached) if disk.target in targets),
+    )
 
 
 def removals(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> tuple[Removal, ...]:
     """Return what ``machine``, the definition or the guest, has and shall not have."""
     return (
         *_nics(spec, record, machine),
-        *_volumes(desired, record, machine),
-        *_drives(spec, machine),
+        *_volumes(spec, desired, record, machine),
+        *_drives(spec, record, machine),
         *_others(spec, machine),
+        *_detail(spec, machine),
+        *_given(spec, desired, record, machine),
     )
 
 
@@ -63,7 +89,9 @@ def _nics(spec: InstanceSpec, record: InstanceRecord, machine: Machine) -> t.Ite
             yield Removal(NIC, nic.mac, nic.source or nic.type)
 
 
-def _volumes(desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+def _volumes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+    if spec.volumes is None:
+        return
     kept = desired.record or record
     known = {disk.target for disk in (*kept.disks, *kept.attached)}
     there = {disk.target: disk for disk in machine.disks}
@@ -72,10 +100,11 @@ def _volumes(desired: Machine, record: InstanceRecord, machine: Machine) -> t.It
             yield Removal(DISK, entry.target, entry.volume)
 
 
-def _drives(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:
+def _drives(spec: InstanceSpec, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
     if spec.cdroms is None:
         return
-    drives = [disk for disk in machine.disks if disk.device == "cdrom"]
+    seed = record.seed.target if record.seed else None
+    drives = [disk for disk in machine.disks if disk.device == "cdrom" and disk.target != seed]
     for drive in drives[len(spec.cdroms) :]:
         yield Removal(CDROM, drive.target, drive.source)
 
@@ -89,3 +118,26 @@ def _others(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:
         yield Removal(CHANNEL, GUEST_AGENT, True)
     if spec.hardware.rng is False and machine.rng is not None:
         yield Removal(RNG, machine.rng, machine.rng)
+
+
+def _detail(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:
+    if spec.detail.watchdog == "disabled":
+        for watchdog in machine.watchdogs:
+            if watchdog.model != _OF_THE_CHIPSET:
+                yield Removal(WATCHDOG, watchdog.model, watchdog.action)
+    ports = spec.detail.serial_ports
+    for serial in machine.serials if ports is not None else ():
+        if serial.port >= (ports or 0):
+            yield Removal(SERIAL, str(serial.port), serial.type)
+
+
+def _given(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+    """Give what of the host it had and has not any more; what somebody plugged by hand was never declared, and stays."""
+    kept = desired.record.hostdevs if desired.record else record.hostdevs
+    for device in machine.hostdevs:
+        if device.address in record.hostdevs and device.address not in kept:
+            yield Removal(HOSTDEV, device.address, device.type)
+    declared = None if spec.detail.shares is None else {share.target for share in spec.detail.shares}
+    for filesystem in machine.filesystems if declared is not None else ():
+        if filesystem.target in record.shares and filesystem.target not in (declared or ()):
+            yield Removal(FILESYSTEM, filesystem.target, filesystem.source)

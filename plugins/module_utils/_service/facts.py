@@ -118,10 +118,10 @@ def _cpu(connection: Connection, capabilities: HostCapabilities, traits: tuple[s
 
 def _processors_and_memory(connection: Connection, guests: list[Guest]) -> dict[str, t.Any]:
     node = host_driver.node_info(connection)
-    promised_mb = sum(guest.memory_mb for guest in guests)
+    promised_mb = sum(guest.claimed_memory_mb for guest in guests)
     return {
         "vcpus": node.vcpus,
-        "vcpus_used": sum(guest.vcpus for guest in guests),
+        "vcpus_used": sum(guest.claimed_vcpus for guest in guests),
         "memory_mb": node.memory_mb,
         "memory_mb_used": promised_mb,
         "free_ram_mb": node.memory_mb - promised_mb,

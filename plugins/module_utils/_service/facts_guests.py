@@ -7,8 +7,8 @@
 """A host's guests as facts: each one's row, and what all of them take. Pure.
 
 Nova's resource tracker counts what instances were promised, not what they use at the moment: vCPUs and memory as
-defined, the disk as the flavor says. Guests that are not ours count with what they are defined with, since the room
-they take is as gone.
+defined, the disk as the flavor says. Of a shelved instance, as of one that Nova has offloaded, only the disk counts.
+Guests that are not ours count with what they are defined with, since the room they take is as gone.
 """
 
 from __future__ import annotations
@@ -75,6 +75,21 @@ class Guest:
         if self.record is None or self.record.adopted:
             return -(-self.machine.memory_kib // _KIB_PER_MIB)
         return max(self.record.memory_mb, -(-(self.machine.current_memory_kib or 0) // _KIB_PER_MIB))
+
+    @property
+    def is_shelved(self) -> bool:
+        """Tell whether its vCPUs and memory are promised to others; one that runs all the same has them."""
+        return bool(self.record and self.record.shelved and not self.reading.is_active)
+
+    @property
+    def claimed_vcpus(self) -> int:
+        """Return the vCPUs of the host that it was promised."""
+        return 0 if self.is_shelved else self.vcpus
+
+    @property
+    def claimed_memory_mb(self) -> int:
+        """Return the memory of the host that it was promised."""
+        return 0 if self.is_shelved else self.memory_mb
 
     @property
     def power_state(self) -> str:

@@ -24,6 +24,7 @@ from pathlib import Path
 from .._errors import ComputeError, WaitTimeoutError
 
 _PAUSE_SECONDS = 0.1
+_HOST_SECONDS = 600.0
 _PRIVATE = 0o700
 
 
@@ -54,6 +55,16 @@ def host_lock(key: str, timeout: float, what: str | None = None, directory: str 
                 f" wait for it or end it (it holds the lock {path})."
             )
         time.sleep(_PAUSE_SECONDS)
+
+
+def instance_lock(host_uuid: str, name: str) -> contextlib.AbstractContextManager[None]:
+    """Keep other runs here off an instance that is worked on."""
+    return host_lock(f"instance {host_uuid} {name}", _HOST_SECONDS, f"instance {name}")
+
+
+def claims_lock(host_uuid: str) -> contextlib.AbstractContextManager[None]:
+    """Keep other runs here from promising a host's room while it is promised; held last and shortly."""
+    return host_lock(f"host {host_uuid}", _HOST_SECONDS, "this host")
 
 
 def _open(directory: str | None, name: str) -> tuple[Path, int]:

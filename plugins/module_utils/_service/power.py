@@ -18,13 +18,14 @@ import typing as t
 from .._driver import domain as driver
 from .._driver.connection import Connection
 from .._driver.domain import Domain
-from .._driver.events import Watcher, watch
+from .._driver.events import AGENT, Watcher, watch
 from .._driver.guests import INACTIVE_STATES
 from .._errors import ConflictError, DriverError, NotFoundError, WaitTimeoutError
 from .._xml.power import read_power_traits
 
 _ACPI_AGAIN_SECONDS = 10.0
 _SETTLE_SECONDS = 30.0
+_RESET_SECONDS = 5.0
 _PULLS = 3
 
 
@@ -107,8 +108,13 @@ def reset(connection: Connection, domain: Domain) -> None:
     """Press the reset button: the guest boots at once, in the same QEMU and with the same devices."""
     if _state(connection, domain) in INACTIVE_STATES:
         raise ConflictError(f"Instance {domain.name} is stopped and can't be reset; start it.")
-    driver.reset(connection, domain)
-    _let_run(connection, domain)
+    with watch(connection, domain.handle) as watcher:
+        had_agent = agent_state(connection, domain) == "connected"
+        driver.reset(connection, domain)
+        _let_run(connection, domain)
+        if had_agent:
+            # Whoever asks for the agent after this gets that of the new boot.
+            watcher.wait_until(lambda: watcher.saw(AGENT, "disconnected"), _RESET_SECONDS)
 
 
 def pull_plug(connection: Connection, domain: Domain) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from .._errors import SpecError
 from .extra_specs import options_of
 from .machine import Filesystem, Sev, Tpm
-from .placement import Placement
+from .placement import FLOATING, Placement
 from .tuning import IoTune, Rate
 
 FEATURE_POLICIES = ("force", "require", "optional", "disable", "forbid")
@@ -63,7 +63,6 @@ class NicTuning:
 
     queues: int | None = None
     mtu: int | None = None
-    link_state: str | None = None
     vlan: int | None = None
     isolated: bool | None = None
     inbound: Rate | None = None
@@ -78,12 +77,15 @@ class NicTuning:
         return cls(
             queues=queues,
             mtu=_within(params.get("mtu"), f"{option}.mtu", 68, 65535),
-            link_state=params.get("link_state"),
             vlan=_within(params.get("vlan"), f"{option}.vlan", 1, 4094),
             isolated=params.get("isolated"),
             inbound=_rate(params.get("inbound"), f"{option}.inbound"),
             outbound=_rate(params.get("outbound"), f"{option}.outbound"),
         )
+
+
+UNTUNED = NicTuning()
+"""Nothing is declared."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,11 @@ class Hardware:
     mdevs: tuple[str, ...] | None = None
     shares: tuple[Filesystem, ...] | None = None
     sev: Sev | None = None
+
+    @property
+    def has_topology(self) -> bool:
+        """Tell whether the guest is told how its vCPUs are made up."""
+        return self.sockets is not None
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any], vcpus: int, memory_mb: int) -> Hardware:
@@ -169,6 +176,10 @@ class Hardware:
             shares=_several(options.get("shares"), "shares", _share, lambda share: share.target),
             sev=_sev(options.get("sev")),
         )
+
+
+PLAIN = Hardware(FLOATING)
+"""Nothing is declared."""
 
 
 def _merged(below: t.Mapping[str, t.Any], above: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -255,6 +266,10 @@ def _disk(options: t.Mapping[str, t.Any]) -> DiskTuning:
                 raise SpecError(
                     f"disk_limits.total_{what}", f"{parts[0]} is limited too", "give a total, or reads and writes"
                 )
+        for field in fields(IoTune):
+            plain = field.name.rpartition("_max")[0]
+            if plain and getattr(limits, field.name) and not getattr(limits, plain):
+                raise SpecError(f"disk_limits.{plain}", "it is missing", f"{field.name} is nothing without it")
     return DiskTuning(
         io=options.get("disk_io"),
         detect_zeroes=options.get("disk_detect_zeroes"),
@@ -271,7 +286,7 @@ def _rate(rate: t.Mapping[str, t.Any] | None, option: str) -> Rate | None:
         _within(getattr(declared, field.name), f"{option}.{field.name}", 0, 2**32 - 1)
     if not declared.average and (declared.peak or declared.burst):
         raise SpecError(f"{option}.average", "it is missing", "peak and burst are nothing without it")
-    return declared
+    return Rate(0, 0, 0) if declared.average == 0 else declared
 
 
 _Item = t.TypeVar("_Item")

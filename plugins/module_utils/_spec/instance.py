@@ -18,12 +18,16 @@ from dataclasses import asdict, dataclass, replace
 
 from .._errors import SpecError
 from .disk import VolumeSpec, read_volumes
+from .first_boot import FirstBootSpec
 from .flavor import Flavor
+from .hardware import PLAIN, Hardware
 from .names import check_name
 from .nic import NicSpec, read_nics
 from .patch import PatchSpec, patches_from_params
 
 _MOST_CDROMS = 20
+NEXT_BOOT, FIRST_AGAIN = FIRST_BOOT_CHANGES = ("next_boot", "first_boot")
+"""What becomes of another declaration of the first boot: the next boot finds it, or takes itself for the first."""
 GUEST_AGENT = "org.qemu.guest_agent.0"
 """The channel that QEMU's guest agent listens on."""
 
@@ -106,9 +110,12 @@ class InstanceSpec:
     boot: BootSpec = BootSpec()
     graphics: GraphicsSpec = GraphicsSpec()
     hardware: HardwareSpec = HardwareSpec()
+    detail: Hardware = PLAIN
     metadata: tuple[tuple[str, str], ...] | None = None
     protected: bool | None = None
     patches: tuple[PatchSpec, ...] | None = None
+    first_boot: FirstBootSpec | None = None
+    first_boot_change: str = NEXT_BOOT
     adopt: bool = False
 
     @classmethod
@@ -124,6 +131,7 @@ class InstanceSpec:
         if cdroms is not None and len(cdroms) > _MOST_CDROMS:
             raise SpecError("cdroms", f"{len(cdroms)} are too many", f"give at most {_MOST_CDROMS}")
         metadata = params["metadata"]
+        detail = _detail(params, flavor)
         spec = cls(
             name=name,
             fleet=fleet,
@@ -142,10 +150,13 @@ class InstanceSpec:
             nics=None if params["networks"] is None else read_nics(params["networks"], fleet, name),
             boot=_boot(params["boot"]),
             graphics=_graphics(params["graphics"]),
-            hardware=_hardware(params),
+            hardware=_hardware(params, detail),
+            detail=detail,
             metadata=None if metadata is None else tuple(sorted((str(key), str(metadata[key])) for key in metadata)),
             protected=params["protected"],
             patches=None if params["xml_patch"] is None else patches_from_params(params["xml_patch"]),
+            first_boot=FirstBootSpec.from_params(params),
+            first_boot_change=params["first_boot_change"],
             adopt=params["adopt"],
         )
         _check_headroom(spec)
@@ -188,8 +199,9 @@ class InstanceSpec:
         )
 
     def digest(self) -> str:
-        """Return a stable digest of the whole declaration, power state aside."""
-        declared = {key: value for key, value in asdict(self).items() if key != "power_state"}
+        """Return a stable digest of the whole declaration, but for the power state and what may hold secrets."""
+        left_out = ("power_state", "first_boot")
+        declared = {key: value for key, value in asdict(self).items() if key not in left_out}
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
 
 
@@ -204,7 +216,20 @@ def _graphics(graphics: dict[str, t.Any]) -> GraphicsSpec:
     return GraphicsSpec(graphics["type"], graphics["listen"], port, graphics["keymap"])
 
 
-def _hardware(params: dict[str, t.Any]) -> HardwareSpec:
+def _detail(params: dict[str, t.Any], flavor: Flavor | None) -> Hardware:
+    if flavor is not None:
+        return Hardware.from_params(params, flavor.vcpus, flavor.memory_mb)
+    cpu = params["cpu"]
+    for option, value in (
+        ("cpu.topology", cpu["topology"]),
+        *((option, params[option]) for option in ("numa", "cpu_policy", "hugepages")),
+    ):
+        if value is not None:
+            raise SpecError(option, "it is about the vCPUs and the memory of a flavor", "it needs flavor")
+    return Hardware.from_params(params, 1, 1)
+
+
+def _hardware(params: dict[str, t.Any], detail: Hardware) -> HardwareSpec:
     cpu = params["cpu"]
     if bool(cpu["model"]) != (cpu["mode"] == "custom"):
         raise SpecError("cpu", "model and mode do not fit together", "model goes with mode: custom, and only with it")
@@ -223,7 +248,7 @@ def _hardware(params: dict[str, t.Any]) -> HardwareSpec:
         emulator=params["emulator"],
         video=params["video"],
         console_log=params["console"]["log"],
-        rng=params["rng"],
+        rng=False if params["rng"] is None and detail.rng_allowed is False else params["rng"],
         balloon=params["balloon"],
         guest_agent=params["guest_agent"],
     )
@@ -239,9 +264,16 @@ def _check_headroom(spec: InstanceSpec) -> None:
             raise SpecError(
                 option, f"{most} is less than the instance has from the start", f"it must be at least {least}"
             )
-    if spec.max_vcpus is not None and flavor and flavor.sockets is not None and spec.max_vcpus != flavor.vcpus:
-        raise SpecError(
-            "max_vcpus",
-            f"the flavor's topology is one of {flavor.vcpus} vCPUs, so there is no room for {spec.max_vcpus}",
-            "leave out max_vcpus or the topology in flavor.extra_specs",
-        )
+    if flavor is None:
+        return
+    detail = spec.detail
+    lies = "instance's NUMA cells, CPUs or pages are" if detail.placement.cells else None
+    tells = "topology is" if detail.has_topology else None
+    for option, most, present, fixed, unit in (
+        ("max_vcpus", spec.max_vcpus, flavor.vcpus, tells or lies, "vCPUs"),
+        ("max_memory_mb", spec.max_memory_mb, flavor.memory_mb, lies, "MiB"),
+    ):
+        if fixed is not None and most not in (None, present):
+            raise SpecError(
+                option, f"the {fixed} for {present} {unit}, so there is no room for {most}", f"leave {option} out"
+            )

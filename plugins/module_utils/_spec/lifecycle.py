@@ -54,7 +54,7 @@ class Lifecycle:
 
     @classmethod
     def from_params(cls, params: dict[str, t.Any]) -> Lifecycle:
-        """Validate the options."""
+        """Validate the options; compute_instance_action has not all of them."""
         timeout = params["shutdown_timeout"]
         if timeout < 0:
             raise SpecError("shutdown_timeout", f"{timeout} is too small", "it is in seconds, 0 or more")
@@ -65,7 +65,7 @@ class Lifecycle:
             limits=limits,
             force=params["force"],
             shutdown_timeout=timeout,
-            allow_power_cycle=params["allow_power_cycle"],
-            keep_disks=params["keep_disks"],
-            wait=WaitSpec.from_params(params),
+            allow_power_cycle=params.get("allow_power_cycle", False),
+            keep_disks=params.get("keep_disks", False),
+            wait=WaitSpec.from_params(params) if "wait_for" in params else NO_WAIT,
         )

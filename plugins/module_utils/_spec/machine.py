@@ -118,7 +118,7 @@ class Disk:
     detect_zeroes: str | None = None
     """off, on or unmap."""
     iothread: int | None = None
-    """Number of the I/O thread, from 1."""
+    """Number of the I/O thread, from 1; 0 to have none."""
     queues: int | None = None
     rotation_rate: int | None = None
     """Rotations per minute that the guest is told; 1 for a solid state disk. Not on bus virtio."""

@@ -15,6 +15,16 @@ from .._errors import SpecError
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
+def console_log_name(name: str) -> str:
+    """Return the name of an instance's console log in its pool."""
+    return f"{name}.console.log"
+
+
+def is_console_log(name: str, path: str) -> bool:
+    """Tell whether a console's log is the one we write, and not one that somebody gave a domain before it was adopted."""
+    return path.rpartition("/")[2] == console_log_name(name)
+
+
 def check_name(option: str, value: object) -> str:
     """Return ``value`` if it is a good name for ``option``."""
     if isinstance(value, str) and _NAME.fullmatch(value):

@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
+from .hardware import UNTUNED, NicTuning
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _MULTICAST_BIT = 1
@@ -31,6 +32,7 @@ class NicSpec:
     portgroup: str | None
     model: str | None
     link_state: str | None
+    tuning: NicTuning = UNTUNED
 
     @property
     def kind(self) -> str:
@@ -76,4 +78,5 @@ def _nic(nic: dict[str, t.Any], option: str, generated_mac: str) -> NicSpec:
         portgroup=nic["portgroup"],
         model=nic["model"],
         link_state=nic["link_state"],
+        tuning=NicTuning.from_params(nic, option, nic["model"] or "virtio"),
     )

@@ -41,6 +41,8 @@ class Placement:
     """The emulator's threads get a host CPU of their own."""
     pages: str | int | None = None
     """small, large, any or KiB."""
+    is_shared: bool = False
+    """It is said that no vCPU has a CPU of its own."""
 
     @classmethod
     def from_options(cls, options: t.Mapping[str, t.Any], vcpus: int, memory_mb: int) -> Placement:
@@ -60,7 +62,12 @@ class Placement:
             thread_policy=options.get("cpu_thread_policy") or "prefer",
             isolate_emulator=options.get("emulator_threads_policy") == "isolate",
             pages=pages,
+            is_shared=options.get("cpu_policy") == "shared",
         )
+
+
+FLOATING = Placement()
+"""Nothing is asked."""
 
 
 def _pages(text: t.Any) -> str | int | None:

@@ -36,6 +36,8 @@ class Begun:
     """Whether the guest ran before, so that it does again at the end."""
     image: str | None = None
     image_digest: str | None = None
+    target: str | None = None
+    """Of the disk that is made for it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,19 @@ class Rescue:
     """As ``OsBoot.boot_devices`` were; empty where the devices carry their own order."""
     controllers: tuple[str, ...] = ()
     """Those that were there, each as type:index."""
+
+
+@dataclass(frozen=True)
+class SeedRecord:
+    """The volume that tells the guest what was declared of its first boot."""
+
+    target: str
+    pool: str
+    volume: str
+    digest: str
+    """Of what it says, see ``FirstBootSpec.digest``."""
+    generation: int = 0
+    """How often the guest was told to take the next boot for its first again."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +92,17 @@ class InstanceRecord:
     """Volumes that were there before and stay when the instance goes."""
     nics: tuple[str, ...] = ()
     """MAC addresses of the NICs that were declared; others were plugged by somebody else."""
+    hostdevs: tuple[str, ...] = ()
+    """Addresses of the host's devices that it was given; others were plugged by somebody else."""
+    shares: tuple[str, ...] = ()
+    """Tags of the shared directories that were declared."""
+    isolated: bool = False
+    """The other threads of the cores that it is pinned to are left idle."""
     adopted: bool = False
     """The domain was there before the collection."""
     patches: tuple[str, ...] = ()
     """Digests of the patches that the definition was changed by."""
+    seed: SeedRecord | None = None
     shelved: bool = False
     """It is off, and the host's vCPUs and memory are promised to others."""
     begun: Begun | None = None
@@ -90,4 +112,5 @@ class InstanceRecord:
     @property
     def root(self) -> OwnedDisk | None:
         """Return the disk that was made for the instance to boot from; None for one that was made without, or adopted."""
-        return self.disks[0] if self.disks and (self.image or self.disk_gb) else None
+        is_made = bool(self.image or self.disk_gb) and not self.adopted
+        return self.disks[0] if self.disks and is_made else None

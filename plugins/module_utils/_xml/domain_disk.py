@@ -86,9 +86,11 @@ def _put(element: Element, disk: Disk) -> None:
         io=disk.io,
         discard=disk.discard,
         detect_zeroes=disk.detect_zeroes,
-        iothread=disk.iothread,
+        iothread=disk.iothread or None,
         queues=disk.queues,
     )
+    if disk.iothread == 0:
+        element.find("driver").attrib.pop("iothread", None)
     _put_source(element, disk)
     set_attributes(element, type=disk.type, device=disk.device)
     put(element, "target", dev=disk.target, bus=disk.bus, rotation_rate=disk.rotation_rate)
@@ -125,14 +127,14 @@ def _put_iotune(element: Element, iotune: IoTune) -> None:
             tune = add(element, "iotune")
         if limit:
             put(tune, name, limit)
-            _drop_limits(tune, *_excluded(name))
+            _drop_limits(tune, *excluded(name))
         elif limit is not None and tune is not None:
             _drop_limits(tune, name)
     if tune is not None and len(tune) == 0:
         element.remove(tune)
 
 
-def _excluded(name: str) -> tuple[str, ...]:
+def excluded(name: str) -> tuple[str, ...]:
     """Return the limits that cannot stand beside ``name``: libvirt takes a total, or reads and writes apart."""
     direction, _underscore, rest = name.partition("_")
     return (f"read_{rest}", f"write_{rest}") if direction == "total" else (f"total_{rest}",)

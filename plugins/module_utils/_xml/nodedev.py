@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from .document import as_int, attribute, parse, text_of
@@ -42,6 +43,20 @@ def read_pci_device(text: str) -> PciDevice | None:
         numa_node=as_int(attribute(pci, "numa", "node")),
         is_bridge=pci.find("capability[@type='pci-bridge']") is not None,
     )
+
+
+def read_mdev(text: str) -> str | None:
+    """Return the UUID of a mediated device; None for a device of another kind."""
+    root = parse(text)
+    mdev = root.find("capability[@type='mdev']")
+    if mdev is None:
+        return None
+    uuid = text_of(mdev, "uuid")
+    if uuid is None:
+        # Older libvirts tell it in the name alone: mdev_4b20d080_1b54_4048_85b3_a6a62d165c01.
+        match = re.match("mdev_([0-9a-f]{8}(?:_[0-9a-f]{4}){3}_[0-9a-f]{12})", text_of(root, "name") or "")
+        uuid = match[1].replace("_", "-") if match else None
+    return uuid.lower() if uuid else None
 
 
 def _digits(text: str | None) -> str | None:

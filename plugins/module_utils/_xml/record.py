@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._spec.record import SCHEMA_VERSION, Begun, InstanceRecord, OwnedDisk, Rescue
+from .._spec.record import SCHEMA_VERSION, Begun, InstanceRecord, OwnedDisk, Rescue, SeedRecord
 from .document import (
     Element,
     Scalar,
@@ -106,7 +106,11 @@ def _read(root: Element, space: str) -> InstanceRecord:
         disks=_read_disks(root, f"{space}disk"),
         attached=_read_disks(root, f"{space}attached"),
         nics=tuple(nic.get("mac", "") for nic in root.iterfind(f"{space}nic")),
+        hostdevs=tuple(device.get("address", "") for device in root.iterfind(f"{space}hostdev")),
+        shares=tuple(share.get("target", "") for share in root.iterfind(f"{space}share")),
+        isolated=attribute(root, f"{space}isolated", "value") == "yes",
         adopted=attribute(root, f"{space}adopted", "value") == "yes",
+        seed=_read_seed(root.find(f"{space}seed")),
         patches=tuple(patch.get("digest", "") for patch in root.iterfind(f"{space}patch")),
         shelved=attribute(root, f"{space}shelved", "value") not in (None, "no"),
         begun=_read_begun(root.find(f"{space}begun")),
@@ -125,10 +129,40 @@ def _written_disks(disks: t.Iterable[OwnedDisk]) -> list[dict[str, str]]:
     return [{"target": disk.target, "pool": disk.pool, "volume": disk.volume} for disk in disks]
 
 
+def _read_seed(seed: Element) -> SeedRecord | None:
+    if seed is None or not seed.get("volume"):
+        return None
+    return SeedRecord(
+        target=seed.get("target", ""),
+        pool=seed.get("pool", ""),
+        volume=seed.get("volume"),
+        digest=seed.get("digest", ""),
+        generation=as_int(seed.get("generation")) or 0,
+    )
+
+
+def _write_seed(root: Element, seed: SeedRecord | None, space: str) -> None:
+    _single(
+        root,
+        f"{space}seed",
+        target=seed.target if seed else None,
+        pool=seed.pool if seed else None,
+        volume=seed.volume if seed else None,
+        digest=seed.digest if seed else None,
+        generation=seed.generation if seed else None,
+    )
+
+
 def _read_begun(begun: Element) -> Begun | None:
     if begun is None or not begun.get("action"):
         return None
-    return Begun(begun.get("action"), begun.get("running") == "yes", begun.get("image"), begun.get("digest"))
+    return Begun(
+        action=begun.get("action"),
+        running=begun.get("running") == "yes",
+        image=begun.get("image"),
+        image_digest=begun.get("digest"),
+        target=begun.get("target"),
+    )
 
 
 def _read_rescue(rescue: Element) -> Rescue | None:
@@ -163,7 +197,11 @@ def _write(root: Element, record: InstanceRecord, space: str) -> None:
     _several(root, f"{space}disk", "target", _written_disks(record.disks))
     _several(root, f"{space}attached", "target", _written_disks(record.attached))
     _several(root, f"{space}nic", "mac", [{"mac": mac} for mac in record.nics])
+    _several(root, f"{space}hostdev", "address", [{"address": address} for address in record.hostdevs])
+    _several(root, f"{space}share", "target", [{"target": target} for target in record.shares])
+    _single(root, f"{space}isolated", value=record.isolated or None)
     _single(root, f"{space}adopted", value=record.adopted or None)
+    _write_seed(root, record.seed, space)
     _several(root, f"{space}patch", "digest", [{"digest": digest} for digest in record.patches])
     _single(root, f"{space}shelved", value=record.shelved or None)
     _write_begun(root, record.begun, space)
@@ -178,6 +216,7 @@ def _write_begun(root: Element, begun: Begun | None, space: str) -> None:
         running=begun.running if begun else None,
         image=begun.image if begun else None,
         digest=begun.image_digest if begun else None,
+        target=begun.target if begun else None,
     )
 
 

@@ -27,6 +27,8 @@ class VolumeDescription:
     """When the content was changed last, by the hypervisor's clock; to be compared for equality only."""
     backing_path: str | None = None
     backing_format: str | None = None
+    mode: int | None = None
+    """Permissions of a volume that is a file."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def write_volume(volume: VolumeDescription) -> str:
     target = add(root, "target")
     if volume.format:
         add(target, "format", type=volume.format)
+    if volume.mode is not None:
+        add(add(target, "permissions"), "mode", f"{volume.mode:04o}")
     if volume.backing_path:
         backing = add(root, "backingStore")
         add(backing, "path", volume.backing_path)
@@ -73,6 +77,7 @@ def read_volume(text: str) -> VolumeDescription:
     """Return what libvirt's XML ``text`` says of a volume."""
     root = parse(text)
     physical = root.findtext("physical")
+    mode = root.findtext("target/permissions/mode")
     return VolumeDescription(
         name=root.findtext("name") or "",
         capacity_bytes=_bytes(root, "capacity"),
@@ -83,6 +88,7 @@ def read_volume(text: str) -> VolumeDescription:
         format=attribute(root, "target/format", "type"),
         backing_path=root.findtext("backingStore/path"),
         backing_format=attribute(root, "backingStore/format", "type"),
+        mode=int(mode, 8) if mode else None,
     )
 
 

@@ -80,7 +80,7 @@ def test_adoption_touches_nothing_that_is_not_declared(hypervisor: Hypervisor, f
     ):
         assert made(again)["changes"] == []
 
-    wanted = {"flavor": {"name": "custom", "vcpus": 1, "memory_mb": 80, "disk_gb": 2}}
+    wanted: dict[str, t.Any] = {"flavor": {"name": "custom", "vcpus": 1, "memory_mb": 80, "disk_gb": 2}}
     grown = made(instance(host, foreign, **wanted))
     assert {change["path"] for change in grown["changes"]} >= {"memory_mb", "vcpus", "disk_gb"}
     assert made(instance(host, foreign, **wanted))["changes"] == []
@@ -132,6 +132,21 @@ def test_a_volume_is_one_guests_alone(hypervisor: Hypervisor, name: str) -> None
     assert host.domains() == {one}
     made(instance(host, one, flavor=FLAVOR, volumes=shared, power_state="stopped"))
     made(instance(host, two, flavor=FLAVOR, volumes=shared, power_state="stopped"))
+
+
+def test_a_mac_is_one_guests_alone(hypervisor: Hypervisor, name: str) -> None:
+    """Two NICs with one address on a network are the end of both."""
+    host, one, two = hypervisor, f"{name}-1", f"{name}-2"
+    networks = [{"user": True, "mac": "52:54:00:00:00:55"}]
+    made(instance(host, one, flavor=FLAVOR, networks=networks, power_state="stopped"))
+    refused = instance(host, two, flavor=FLAVOR, networks=networks, power_state="stopped")
+    assert refused.failed
+    assert f"networks[0].mac: 52:54:00:00:00:55 is the address of a NIC of {one}" in refused.message
+    members = [{"name": f"{name}-{number}", "flavor": FLAVOR, "networks": networks} for number in (3, 4)]
+    refused = run_module("compute_fleet", uri=host.uri, fleet="t", instances=members)
+    assert refused.failed
+    assert "instances[1].networks[0].mac" in refused.message
+    assert host.domains() == {one}
 
 
 @pytest.mark.parametrize(

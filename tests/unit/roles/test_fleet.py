@@ -23,7 +23,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._options import (
 )
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "fleet"
-COMPARED = ("type", "elements", "choices", "default")
+COMPARED = ("type", "elements", "choices", "default", "no_log")
 ENTRY_POINTS = ("main", "destroy")
 # Not resolved: the folder above ansible_collections, also where the collection is a link.
 COLLECTIONS = Path(_options.__file__).parents[5]
@@ -44,7 +44,8 @@ def options(entry_point: str) -> dict[str, t.Any]:
 
 def shape(spec: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return what of an argument spec decides on the values that are accepted."""
-    kept = {key: spec[key] for key in COMPARED if key in spec}
+    # That an option is no secret is only said to keep Ansible from taking its name for that of one.
+    kept = {key: spec[key] for key in COMPARED if key in spec and (key, spec[key]) != ("no_log", False)}
     if "options" in spec:
         kept["options"] = {name: shape(option) for name, option in spec["options"].items()}
     return kept

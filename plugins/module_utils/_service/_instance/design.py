@@ -13,8 +13,10 @@ from dataclasses import replace
 from ..._errors import SpecError
 from ..._spec.instance import GUEST_AGENT, InstanceSpec
 from ..._spec.machine import Channel, Cpu, Features, Graphics, Machine, Nic, OsBoot, Serial
+from ..._spec.names import console_log_name
 from ..._spec.record import InstanceRecord, OwnedDisk
 from .design_disks import Storage, design_disks, root_target
+from .design_hardware import design_hardware, tuned
 from .design_memory import with_memory
 from .design_size import Size, design_size
 from .platforms import X86, Platform
@@ -23,11 +25,7 @@ _PCIE_MACHINES = ("q35", "virt")
 _PCIE_ROOT_PORTS = 12
 """On a PCI Express machine every plugged device needs a port of its own, and ports can't be plugged."""
 _BALLOON_STATS_SECONDS = 10
-
-
-def console_log_name(name: str) -> str:
-    """Return the name of the console log in the pool."""
-    return f"{name}.console.log"
+_NAMING = "ds=nocloud;h="
 
 
 def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: Machine | None, now: str) -> Machine:
@@ -41,6 +39,8 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
     size = design_size(spec, platform.host_cpus, existing)
     record = _record(spec, size, storage, existing, now)
     hardware = spec.hardware
+    # cloud-init reads its host name from here when no seed is attached.
+    names_itself = x86 and existing is None and storage.seed is None
     disks, record = design_disks(spec, platform, storage, record, existing)
     machine = Machine(
         type=platform.virt_type,
@@ -50,8 +50,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         current_memory_kib=size.memory_kib,
         vcpus=size.most_vcpus,
         current_vcpus=size.vcpus,
-        # cloud-init reads its host name from here when no seed is attached.
-        sysinfo=(("serial", f"ds=nocloud;h={spec.name}"),) if x86 and existing is None else (),
+        sysinfo=(("serial", f"{_NAMING}{spec.name}"),) if names_itself else _without_name(storage, existing),
         os=OsBoot(
             type="hvm",
             arch=platform.arch,
@@ -59,7 +58,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
             boot_devices=spec.boot.devices or (),
             boot_menu=spec.boot.menu,
             firmware="efi" if spec.boot.firmware == "efi" and existing is None else None,
-            smbios_sysinfo=True if x86 and existing is None else None,
+            smbios_sysinfo=True if names_itself else None,
         ),
         features=Features(acpi=hardware.acpi, apic=hardware.apic if x86 else None, pae=hardware.pae),
         cpu=_cpu(spec, platform, size, existing),
@@ -72,7 +71,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         # Without a model libvirt picks an old SCSI card, which most guests have no driver for.
         scsi_model="virtio-scsi" if any(disk.bus == "scsi" for disk in disks) else None,
         pcie_ports=_PCIE_ROOT_PORTS if existing is None and _is_pcie(platform.machine) else None,
-        nics=_nics(spec, existing),
+        nics=_nics(spec, size, existing),
         graphics=_graphics(spec, existing),
         serials=_serials(spec, storage),
         channels=(Channel(GUEST_AGENT),) if hardware.guest_agent else (),
@@ -81,7 +80,19 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         balloon=None if hardware.balloon is None else "virtio" if hardware.balloon else "none",
         balloon_stats_seconds=_BALLOON_STATS_SECONDS if hardware.balloon else None,
     )
+    machine = design_hardware(machine, spec, platform, existing)
     return with_memory(machine, spec, platform.host_memory_mb, existing)
+
+
+def _without_name(storage: Storage, existing: Machine | None) -> tuple[tuple[str, str], ...]:
+    """Return the table without the host name, which would win over the seed's; nothing where it has none."""
+    if (
+        storage.seed is None
+        or existing is None
+        or not any(value.startswith(_NAMING) for _key, value in existing.sysinfo)
+    ):
+        return ()
+    return tuple((key, "ds=nocloud" if value.startswith(_NAMING) else value) for key, value in existing.sysinfo)
 
 
 def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine | None, now: str) -> InstanceRecord:
@@ -112,32 +123,50 @@ def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine 
         protected=kept.protected if spec.protected is None else spec.protected,
         labels=kept.labels if spec.metadata is None else spec.metadata,
         nics=kept.nics if spec.nics is None else tuple(nic.mac for nic in spec.nics),
+        shares=kept.shares if spec.detail.shares is None else tuple(share.target for share in spec.detail.shares),
+        isolated=_isolates(spec, kept.isolated),
     )
+
+
+def _isolates(spec: InstanceSpec, kept: bool) -> bool:
+    placement = spec.detail.placement
+    if not placement.cells and not placement.is_shared:
+        return kept
+    return placement.dedicated and placement.thread_policy == "isolate"
 
 
 def _cpu(spec: InstanceSpec, platform: Platform, size: Size, existing: Machine | None) -> Cpu | None:
     mode = spec.hardware.cpu_mode
     if mode is None and platform.virt_type == "kvm" and existing is None:
         mode = "host-model"
-    flavor = spec.flavor
-    topology = (flavor.sockets, flavor.cores, flavor.threads) if flavor else (None, None, None)
-    has_topology = existing is not None and existing.cpu is not None and existing.cpu.sockets is not None
-    if topology[0] is None and has_topology and existing is not None and size.most_vcpus != existing.vcpus:
-        # A topology that is there must fit the number of vCPUs.
-        topology = (size.most_vcpus, 1, 1)
-    if mode is None and topology[0] is None:
-        return None
-    return Cpu(mode, spec.hardware.cpu_model, *topology)
+    cpu = _with_topology(Cpu(mode, spec.hardware.cpu_model), spec, size, existing.cpu if existing else None)
+    return None if cpu == Cpu() else cpu
+
+
+def _with_topology(cpu: Cpu, spec: InstanceSpec, size: Size, present: Cpu | None) -> Cpu:
+    detail, dies = spec.detail, None if present is None or present.dies is None else 1
+    if detail.sockets is not None:
+        return replace(
+            cpu, sockets=detail.sockets, cores=detail.cores, threads=detail.threads, dies=detail.dies or dies
+        )
+    is_sized = spec.flavor is not None or spec.max_vcpus is not None
+    if not is_sized or present is None or present.sockets is None:
+        return cpu
+    # A topology that is there must fit the number of vCPUs.
+    if present.sockets * (present.dies or 1) * (present.cores or 1) * (present.threads or 1) != size.most_vcpus:
+        return replace(cpu, sockets=size.most_vcpus, cores=1, threads=1, dies=dies)
+    return replace(cpu, sockets=present.sockets, cores=present.cores, threads=present.threads, dies=present.dies)
 
 
 def _is_pcie(machine: str | None) -> bool:
     return any(word in (machine or "") for word in _PCIE_MACHINES)
 
 
-def _nics(spec: InstanceSpec, existing: Machine | None) -> tuple[Nic, ...]:
+def _nics(spec: InstanceSpec, size: Size, existing: Machine | None) -> tuple[Nic, ...]:
     present = {nic.mac for nic in existing.nics} if existing else set()
-    return tuple(
-        Nic(
+    nics = []
+    for nic in spec.nics or ():
+        plain = Nic(
             mac=nic.mac,
             type=nic.kind,
             source=nic.network or nic.bridge,
@@ -145,8 +174,8 @@ def _nics(spec: InstanceSpec, existing: Machine | None) -> tuple[Nic, ...]:
             model=nic.model or (None if nic.mac in present else "virtio"),
             link_state=nic.link_state,
         )
-        for nic in spec.nics or ()
-    )
+        nics.append(tuned(plain, nic, spec.detail, size.vcpus))
+    return tuple(nics)
 
 
 def _graphics(spec: InstanceSpec, existing: Machine | None) -> tuple[Graphics, ...]:

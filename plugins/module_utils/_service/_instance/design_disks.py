@@ -16,10 +16,11 @@ from ..._errors import SpecError
 from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Disk, Machine
-from ..._spec.record import InstanceRecord, OwnedDisk
+from ..._spec.record import InstanceRecord, OwnedDisk, SeedRecord
 from .platforms import X86, Platform
 
 _TARGET_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd"}
+_READ_ONLY_DISKS = ("virtio", "scsi")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ class Storage:
     image_digest: str | None
     volumes: tuple[VolumePlace, ...] = ()
     """One for each of the declared volumes."""
+    busy_targets: frozenset[str] = frozenset()
+    """Target devices of the guest as it runs, which may have more than its definition."""
+    seed: SeedRecord | None = None
+    """What a guest is told of its first boot, where anything is declared of it."""
+    seed_path: str = ""
+    seed_bus: str = "virtio"
 
     def locate(self, volume: str) -> str:
         """Return the path of a volume in the pool."""
@@ -67,9 +74,9 @@ def design_disks(
 ) -> tuple[tuple[Disk, ...], InstanceRecord]:
     """Return the disks that are declared, and the record with those that were made and those that are only attached."""
     designer = _Designer(spec, platform, storage, record, existing.disks if existing else ())
-    root = designer.root()
+    root, seed = designer.root(), designer.seed()
     volumes = designer.volumes()
-    return (*root, *volumes, *designer.drives()), designer.record
+    return (*root, *volumes, *designer.drives(), *seed), designer.record
 
 
 class _Designer:
@@ -87,7 +94,7 @@ class _Designer:
         self._platform = platform
         self._storage = storage
         self._present = present
-        self._taken = {disk.target for disk in present}
+        self._taken = {disk.target for disk in present} | storage.busy_targets
         self.record = record
 
     def root(self) -> tuple[Disk, ...]:
@@ -105,6 +112,21 @@ class _Designer:
         source = self._storage.locate(owned.volume)
         declared = replace(declared, bus=spec.disk_bus or "virtio", format=spec.disk_format or "qcow2")
         return (replace(declared, type=kind, source=source),)
+
+    def seed(self) -> tuple[Disk, ...]:
+        """Return the disk or drive with what is told of the first boot, and bring the record up to date with it."""
+        seed, path = self._storage.seed, self._storage.seed_path
+        if seed is None:
+            return ()
+        self._taken.add(seed.target)
+        self.record = replace(self.record, seed=seed)
+        there = next((disk for disk in self._present if disk.target == seed.target), None)
+        if there is not None:
+            return (Disk(seed.target, device=there.device, source=path, type=there.type),)
+        bus = self._storage.seed_bus
+        # Neither SATA nor IDE has disks that can't be written.
+        device = "disk" if bus in _READ_ONLY_DISKS else "cdrom"
+        return (Disk(seed.target, bus=bus, device=device, source=path, format="raw", readonly=True),)
 
     def volumes(self) -> list[Disk]:
         """Return the declared volumes, and bring the record up to date with them."""
@@ -145,7 +167,8 @@ class _Designer:
 
     def drives(self) -> t.Iterator[Disk]:
         """Give the CD-ROM drives with their discs."""
-        present = [disk for disk in self._present if disk.device == "cdrom"]
+        seed = self.record.seed.target if self.record.seed else None
+        present = [disk for disk in self._present if disk.device == "cdrom" and disk.target != seed]
         machine = self._platform.machine
         bus = "ide" if self._platform.arch in X86 and "q35" not in (machine or "q35") else "sata"
         for index, cdrom in enumerate(self._spec.cdroms or ()):

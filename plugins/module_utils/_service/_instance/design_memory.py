@@ -35,13 +35,14 @@ _MACHINES = {"x86_64": re.compile(r"(pc-)?q35(-.+)?|pc(-i440fx-.+)?"), "aarch64"
 def with_memory(machine: Machine, spec: InstanceSpec, host_memory_mb: int, existing: Machine | None) -> Machine:
     """Return ``machine``, which has all but its memory, with that: ``current_memory_kib`` is what it was promised.
 
-    Its NUMA cells, huge pages and the like must be known by now, since they decide.
+    Cells that the user declares are added later, when it is known where they lie.
     """
     memory = machine.current_memory_kib or 0
     declared = None if spec.max_memory_mb is None else spec.max_memory_mb * _KIB_PER_MIB
     unasked = max(memory, min(_HEADROOM * memory, host_memory_mb * _KIB_PER_MIB, _MOST_UNASKED_KIB))
-    if machine.cpu is not None and machine.cpu.cells is not None:
-        return _with_balloon(machine, declared, existing)
+    if spec.detail.placement.cells:
+        room = 0 if existing is not None and takes_modules(existing) else None
+        return replace(machine, memory_kib=memory, max_memory_kib=room)
     if existing is not None and takes_modules(existing):
         if spec.flavor is None:
             memory = existing.memory_kib
@@ -77,8 +78,7 @@ def _with_balloon(machine: Machine, declared: int | None, existing: Machine | No
         has_headroom = (existing.current_memory_kib or existing.memory_kib) < existing.memory_kib
         kept = existing.memory_kib if has_headroom or has_own_cells(existing) else 0
     most = max(memory, declared or kept)
-    is_declared = machine.cpu is not None and machine.cpu.cells is not None
-    if existing is not None and has_one_cell(existing) and not is_declared:
+    if existing is not None and has_one_cell(existing):
         return _with_cell(machine, most, existing)
     return replace(machine, memory_kib=most)
 

@@ -48,7 +48,7 @@ def design_size(spec: InstanceSpec, host_cpus: int, existing: Machine | None) ->
 def _most_vcpus_of_new(spec: InstanceSpec, vcpus: int, host_cpus: int) -> int:
     if spec.max_vcpus is not None:
         return spec.max_vcpus
-    if spec.flavor is not None and spec.flavor.sockets is not None:
+    if spec.detail.has_topology or spec.detail.placement.cells:
         return vcpus
     return min(_VCPU_HEADROOM * vcpus, host_cpus)
 
@@ -57,6 +57,6 @@ def _kept_headroom(spec: InstanceSpec, existing: Machine, vcpus: int) -> int:
     """Return the most vCPUs: what was written at creation, as it is no limit that the user declared."""
     if spec.max_vcpus is not None:
         return spec.max_vcpus
-    if spec.flavor is not None and spec.flavor.sockets is not None:
+    if spec.detail.has_topology or spec.detail.placement.cells:
         return vcpus
     return existing.vcpus

@@ -14,25 +14,27 @@ from functools import cached_property
 
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
-from ..._driver.domain import live_xml
+from ..._driver.domain import live_xml, saved_xml
 from ..._driver.guest_memory import read_blocks
 from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import read_networks
 from ..._driver.probe import NAME_PREFIX
 from ..._driver.storage import find_volume
-from ..._errors import DriverError, NotFoundError, SpecError
+from ..._errors import ConflictError, DriverError, NotFoundError, SpecError
 from ..._plan.claims import Amount
 from ..._plan.existing import Existing, OwnDisk
 from ..._plan.offers import refuse_unoffered
 from ..._spec.instance import InstanceSpec
 from ..._spec.lifecycle import Lifecycle
 from ..._spec.machine import Machine
+from ..._spec.record import OwnedDisk
 from ..._xml import domain as domain_xml
 from ..facts_guests import GIB, Guest, PoolPlace, understand
 from ..image_catalog import PublishedImage, find_image
 from ..virt_type import VirtChoice, pick_virt_type
 from .places import Place
 from .platforms import Platform
+from .resources import Ledger
 
 _PREFERRED_MACHINE = {"x86_64": "q35", "i686": "q35", "aarch64": "virt", "riscv64": "virt"}
 _PREFERRED_VIDEO = ("virtio", "vga", "qxl", "cirrus")
@@ -46,7 +48,8 @@ class Host:
         self.connection = connection
         self.lifecycle = lifecycle
         self._places: dict[str, Place] = {}
-        self._live: dict[str, str] = {}
+        self._live: dict[str, str | None] = {}
+        self.ledger = Ledger(connection, lambda: self.guests)
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
 
@@ -67,8 +70,10 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        self.__dict__.pop("guests", None)
+        for known in ("guests", "_macs"):
+            self.__dict__.pop(known, None)
         self._live.clear()
+        self.ledger.forget()
         for place in self._places.values():
             place.read_again()
 
@@ -111,31 +116,52 @@ class Host:
         guest = self.guests.get(name)
         if guest is None:
             return None
-        reading, live = guest.reading, None
+        reading = guest.reading
         is_adopted = guest.record.adopted if guest.record else spec is not None and spec.adopt
-        if is_adopted or guest.record:
-            live = self._running(guest)
+        live = self._running(guest) if is_adopted or guest.record else None
         is_sized = spec is not None and spec.flavor is not None
         return Existing(
             machine=guest.machine,
             state=reading.state,
             active=reading.is_active,
             saved=reading.has_saved_memory,
-            disks=tuple(self._adopted_disks(guest) if is_adopted else ()) + tuple(self._own_disks(guest)),
+            disks=(
+                *(self._adopted_disks(guest) if is_adopted else ()),
+                *self._own_disks(guest, spec),
+                *(self._attached_disks(guest, spec) if spec else ()),
+            ),
             live=live,
+            seed_missing=spec is not None and spec.first_boot is not None and self._lacks_seed(guest),
+            stale_seeds=self._stale_seeds(guest, live, spec is not None) if guest.record else (),
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
             unused_memory_kib=self._unused_memory(guest, live) if live is not None and is_sized else 0,
         )
 
-    def _running(self, guest: Guest) -> Machine | None:
-        if not guest.reading.is_active:
-            return None
-        return domain_xml.read(self.live_text(guest.reading.name))
+    def _lacks_seed(self, guest: Guest) -> bool:
+        seed = guest.record.seed if guest.record else None
+        return seed is not None and seed.volume not in self.place(seed.pool).volumes
 
-    def live_text(self, name: str) -> str:
-        """Return the definition of a guest as it runs."""
+    def _stale_seeds(self, guest: Guest, live: Machine | None, is_declared: bool) -> tuple[str, ...]:
+        seed = guest.record.seed if guest.record else None
+        machines = (guest.machine, live) if live else (guest.machine,)
+        used = {(disk.source or "").rpartition("/")[2] for machine in machines for disk in machine.disks}
+        place = self.place(seed.pool) if seed else self.home
+        if not is_declared and not place.is_running:
+            return ()
+        return tuple(sorted(place.seeds.get(guest.reading.name, set()) - used))
+
+    def _running(self, guest: Guest) -> Machine | None:
+        text = self.live_text(guest.reading.name)
+        return None if text is None else domain_xml.read(text)
+
+    def live_text(self, name: str) -> str | None:
+        """Return the definition of a guest as it runs, or as it was saved."""
         if name not in self._live:
-            self._live[name] = live_xml(self.connection, self.guests[name].reading)
+            reading = self.guests[name].reading
+            if reading.is_active:
+                self._live[name] = live_xml(self.connection, reading)
+            else:
+                self._live[name] = saved_xml(self.connection, reading) if reading.has_saved_memory else None
         return self._live[name]
 
     def _unused_memory(self, guest: Guest, live: Machine) -> int:
@@ -145,28 +171,42 @@ class Host:
         blocks = read_blocks(self.connection, guest.reading.handle)
         return min(blocks.offline_kib, sum(live.memory_modules_kib)) if blocks else 0
 
-    def _own_disks(self, guest: Guest) -> t.Iterator[OwnDisk]:
+    def _own_disks(self, guest: Guest, spec: InstanceSpec | None) -> t.Iterator[OwnDisk]:
         record = guest.record
-        if record is None:
-            return
+        for owned in record.disks if record else ():
+            if spec is not None or self.place(owned.pool).is_running:
+                yield self._recorded_disk(guest, owned)
+            elif not self.lifecycle.keep_disks:
+                raise ConflictError(
+                    f"Disk {owned.target} of instance {guest.reading.name} is in storage pool {owned.pool}, which is not"
+                    " there or does not run; start it. With keep_disks: true an instance is removed without its disks."
+                )
+
+    def _attached_disks(self, guest: Guest, spec: InstanceSpec) -> t.Iterator[OwnDisk]:
+        """Give those of the volumes that were there before which are still declared: they may grow, and are never deleted."""
+        declared = {(volume.pool or self.home.name, volume.name) for volume in spec.volumes or ()}
+        for attached in guest.record.attached if guest.record else ():
+            if (attached.pool, attached.volume) in declared:
+                yield replace(self._recorded_disk(guest, attached), is_ours=False)
+
+    def _recorded_disk(self, guest: Guest, owned: OwnedDisk) -> OwnDisk:
+        place = self.place(owned.pool)
+        disk = next((disk for disk in guest.machine.disks if disk.target == owned.target), None)
+        there = owned.volume in place.volumes
+        if not there and guest.reading.is_active:
+            # The list may be older than the guest.
+            there = place.pool.find(owned.volume) is not None
         capacities = {block.target: block.capacity_bytes for block in guest.reading.blocks}
-        for owned in record.disks:
-            place = self.place(owned.pool)
-            disk = next((disk for disk in guest.machine.disks if disk.target == owned.target), None)
-            there = owned.volume in place.volumes
-            if not there and guest.reading.is_active:
-                # The list may be older than the guest.
-                there = place.pool.find(owned.volume) is not None
-            yield OwnDisk(
-                target=owned.target,
-                pool=owned.pool,
-                volume=owned.volume,
-                source=disk.source if disk else None,
-                strayed=disk is not None and disk.source != place.locate(owned.volume),
-                missing=not there,
-                capacity_bytes=capacities.get(owned.target),
-                is_root=owned == record.root,
-            )
+        return OwnDisk(
+            target=owned.target,
+            pool=owned.pool,
+            volume=owned.volume,
+            source=disk.source if disk else None,
+            strayed=disk is not None and disk.source != place.locate(owned.volume),
+            missing=not there,
+            capacity_bytes=capacities.get(owned.target),
+            is_root=guest.record is not None and owned == guest.record.root,
+        )
 
     def _adopted_disks(self, guest: Guest) -> t.Iterator[OwnDisk]:
         """Give the disk that a domain which we did not make boots from: it may grow, and is never deleted."""
@@ -193,7 +233,7 @@ class Host:
         place = PoolPlace(self.home.name, self.home.path)
         amount = Amount()
         for guest in self.guests.values():
-            amount = amount.plus(Amount(guest.vcpus, guest.memory_mb, guest.disk_gb_in(place)))
+            amount = amount.plus(Amount(guest.claimed_vcpus, guest.claimed_memory_mb, guest.disk_gb_in(place)))
         return amount
 
     @cached_property
@@ -242,9 +282,19 @@ class Host:
         os = machine.os
         refuse_unoffered(desired, host_driver.domain_capabilities(self.connection, machine.type, os.arch, os.machine))
 
+    @cached_property
+    def _macs(self) -> dict[str, str]:
+        """Return which domain has a MAC address."""
+        return {nic.mac: name for name, guest in self.guests.items() for nic in guest.machine.nics}
+
     def check_networks(self, spec: InstanceSpec) -> None:
-        """Refuse networks that are not there or not active."""
-        for nic in spec.nics or ():
+        """Refuse networks that are not there or not active, and MAC addresses of others."""
+        for index, nic in enumerate(spec.nics or ()):
+            if self._macs.get(nic.mac, spec.name) != spec.name:
+                raise ConflictError(
+                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self._macs[nic.mac]}; take another,"
+                    " or leave it out to have one generated."
+                )
             if nic.network is None:
                 continue
             if nic.network not in self.networks:

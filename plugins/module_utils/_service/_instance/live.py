@@ -19,8 +19,11 @@ from ..._driver.guests import GuestReading
 from ..._errors import DriverError, WaitTimeoutError
 from ..._plan.plan import Action
 from ..._plan.removals import CDROM
-from ..._spec.machine import Channel, Disk, Machine, Nic
+from ..._spec.machine import Channel, Disk, Hostdev, Machine, Nic, Watchdog
+from ..._spec.tuning import IoTune
 from ..._xml.devices import edit_device, find_device_xml, render_device, render_rng
+from ..._xml.domain import read
+from ..._xml.domain_disk import excluded
 
 _LIVE = driver.Scope(live=True, persistent=False)
 _DETACH_ATTEMPTS = 8
@@ -30,6 +33,8 @@ _DEVICES: dict[str, tuple[str, str]] = {
     "nic": ("nics", "mac"),
     "disk": ("disks", "target"),
     "channel": ("channels", "name"),
+    "watchdog": ("watchdogs", "model"),
+    "hostdev": ("hostdevs", "address"),
 }
 
 
@@ -42,7 +47,10 @@ def set_vcpus(connection: Connection, domain: GuestReading, desired: Machine) ->
 def attach(connection: Connection, domain: GuestReading, desired: Machine, action: Action) -> None:
     """Plug in a device."""
     kind, key = device_of(action)
-    xml = render_rng(key) if kind == "rng" else render_device(_wanted(desired, kind, key))
+    if kind == "rng":
+        xml = render_rng(key, desired.rng_rate_bytes, desired.rng_rate_period_ms)
+    else:
+        xml = render_device(_wanted(desired, kind, key))
     driver.attach_device(connection, domain, xml, _LIVE)
 
 
@@ -53,11 +61,41 @@ def update(connection: Connection, domain: GuestReading, desired: Machine, actio
     if present is None:
         raise DriverError(f"Cannot change {kind} {key} of {domain.name}: it is gone.")
     wanted = _wanted(desired, kind, key)
-    changed = {change.path.rpartition(".")[2] for change in action.changes}
+    changed = {change.path.rpartition("].")[2].partition(".")[0] for change in action.changes}
     identity = {_DEVICES[kind][1], "type", "device"} & {field.name for field in fields(wanted)}
     blank = type(wanted)(**{name: getattr(wanted, name) for name in identity})
     device = replace(blank, **{name: getattr(wanted, name) for name in changed})
     driver.update_device(connection, domain, edit_device(present, device), _LIVE)
+
+
+def limit_disk(connection: Connection, domain: GuestReading, desired: Machine, action: Action) -> None:
+    """Change what a disk may do; a limit that is not declared stays, unless it excludes one that is."""
+    _kind, target = device_of(action)
+    present = next((disk for disk in read(live_xml(connection, domain)).disks if disk.target == target), None)
+    wanted = next((disk for disk in desired.disks if disk.target == target), None)
+    if present is None or wanted is None:
+        raise DriverError(f"Cannot limit disk {target} of {domain.name}: it is gone.")
+    driver.set_block_iotune(connection, domain, target, limits_of(wanted, present), _LIVE)
+
+
+def limits_of(wanted: Disk, present: Disk) -> dict[str, int]:
+    """Return all limits of a disk as libvirt takes them: it forgets those that are left out."""
+    limits = {field.name: getattr(present.iotune, field.name, None) or 0 for field in fields(IoTune)}
+    for field in fields(IoTune):
+        limit = getattr(wanted.iotune, field.name, None)
+        if limit:
+            limits.update(dict.fromkeys(excluded(field.name), 0))
+        if limit is not None:
+            limits[field.name] = limit
+    return limits
+
+
+def limit_cpu(connection: Connection, domain: GuestReading, desired: Machine, action: Action) -> None:
+    """Change how much of the host's CPUs the guest gets."""
+    names = {"shares": "cpu_shares", "period": "vcpu_period", "quota": "vcpu_quota"}
+    changed = [change.path.rpartition(".")[2] for change in action.changes]
+    parameters = {names[name]: getattr(desired.cpu_tune, name) for name in changed}
+    driver.set_scheduler_parameters(connection, domain, parameters, _LIVE)
 
 
 def eject(connection: Connection, domain: GuestReading, unused_desired: Machine, action: Action) -> None:
@@ -103,9 +141,9 @@ def device_of(action: Action) -> tuple[str, str]:
     return ("disk" if kind == CDROM else kind), key
 
 
-def _wanted(desired: Machine, kind: str, key: str) -> Disk | Nic | Channel:
+def _wanted(desired: Machine, kind: str, key: str) -> Disk | Nic | Channel | Watchdog | Hostdev:
     group, identity = _DEVICES[kind]
     for device in getattr(desired, group):
         if getattr(device, identity) == key:
-            return t.cast("Disk | Nic | Channel", device)
+            return t.cast("Disk | Nic | Channel | Watchdog | Hostdev", device)
     raise DriverError(f"There is no declared {kind} {key}.")

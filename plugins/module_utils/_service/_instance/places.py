@@ -14,8 +14,9 @@ from functools import cached_property
 
 from ..._driver.connection import Connection
 from ..._driver.storage import Pool, Volume, find_pool
-from ..._errors import SpecError
+from ..._errors import DriverError, SpecError
 from ..._xml.volume import PoolDescription
+from ..seed import seeds_by_instance
 
 _BLOCK_POOLS = frozenset({"logical", "disk", "iscsi", "scsi", "mpath", "zfs"})
 
@@ -32,6 +33,14 @@ class Place:
     def pool(self) -> Pool:
         """Return the pool itself."""
         return find_pool(self._connection, self.name)
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether there is such a pool, and libvirt can look into it."""
+        try:
+            return self.pool is not None
+        except DriverError:
+            return False
 
     @cached_property
     def info(self) -> PoolDescription:
@@ -57,9 +66,15 @@ class Place:
         """Return the volumes by name."""
         return self.pool.volumes()
 
+    @cached_property
+    def seeds(self) -> dict[str, set[str]]:
+        """Return the volumes that tell of a first boot, by the instance's name."""
+        return seeds_by_instance(self.volumes)
+
     def read_again(self) -> None:
         """Forget the volumes, because another run may have changed them."""
         self.__dict__.pop("volumes", None)
+        self.__dict__.pop("seeds", None)
 
     def refresh(self) -> None:
         """Make libvirt see what was written behind the pool's back, such as console logs."""

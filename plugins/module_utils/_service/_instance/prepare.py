@@ -8,17 +8,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
+from uuid import uuid4
 
+from ..._driver.domain_change import has_scheduler
+from ..._driver.guests import GuestReading
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._plan import instance as planner
+from ..._plan.drift import LIMIT_CPU
 from ..._plan.existing import Existing
+from ..._plan.plan import Plan
 from ..._plan.refusals import check_ours, refuse_headroom
 from ..._spec.instance import InstanceSpec
+from ..._spec.machine import Machine
 from ..facts_guests import GIB
 from .definition import Found, patch_design, write_definition
 from .design import design
 from .design_disks import Storage, check_volume_buses, root_volume_name
+from .first_boot import Seed, plan_seed
 from .host import Host, platform_of
 from .steps import Job
 from .volumes import places_of
@@ -31,6 +39,27 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     existing = host.existing(spec.name, spec)
     if existing is None:
         spec = spec.completed()
+    desired, seed = _design(host, spec, existing, check)
+    found = _found(host, spec.name, existing)
+    desired, *patches = patch_design(spec, desired, found)
+    manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)
+    plan, waiting = planner.plan_present(spec, desired, existing, manner)
+    _check_cpu_limits(host, host.reading(spec.name), plan)
+    if existing is None or any(change.path.startswith("nics[") and change.after for change in plan.changes):
+        host.check_networks(spec)
+    job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting, seed=seed)
+    if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
+        host.check_offered(desired, existing.machine if existing else desired)
+        job.xml = write_definition(spec, desired, found)
+    host.ledger.claim(spec.name, desired)
+    return job
+
+
+def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bool) -> tuple[Machine, Seed | None]:
+    """Return the machine that is declared, and what its guest is told of its first boot."""
+    uuid = (existing.machine.uuid if existing else None) or str(uuid4())
+    seed = plan_seed(host, spec, existing, uuid)
+    if existing is None:
         platform = host.platform(spec)
         storage = _new_storage(host, spec, check)
     else:
@@ -39,23 +68,22 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
         needs_screen = spec.graphics.type not in (None, "none") and not existing.machine.graphics
         video = host.video_for(existing.machine) if needs_screen else None
         platform = platform_of(existing.machine, spec, video, host.total.memory_mb)
-        storage = _storage(host, spec, None, None)
+        storage = replace(_storage(host, spec, None, None), busy_targets=_targets(existing.live))
+    if seed is not None:
+        path = host.place(seed.record.pool).locate(seed.record.volume)
+        storage = replace(storage, seed=seed.record, seed_path=path, seed_bus=seed.bus)
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
-    present = existing.machine.balloon if existing else None
-    refuse_headroom(spec, desired, desired.balloon or present, host.total)
-    found = _found(host, spec.name, existing)
-    desired, *patches = patch_design(spec, desired, found)
-    manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)
-    plan, waiting = planner.plan_present(spec, desired, existing, manner)
-    if existing is None or any(change.path.startswith("nics[") and change.after for change in plan.changes):
-        host.check_networks(spec)
-    job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting)
-    if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
-        host.check_offered(desired, existing.machine if existing else desired)
-        job.xml = write_definition(spec, desired, found)
-    return job
+    desired = host.ledger.place(spec, desired, existing.machine if existing else None)
+    balloon = desired.balloon or (existing.machine.balloon if existing else None)
+    refuse_headroom(spec, desired, balloon, host.total)
+    # What the seed says goes by the UUID.
+    return (replace(desired, uuid=uuid) if seed else desired), seed
+
+
+def _targets(machine: Machine | None) -> frozenset[str]:
+    return frozenset(disk.target for disk in machine.disks) if machine else frozenset()
 
 
 def _found(host: Host, name: str, existing: Existing | None) -> Found | None:
@@ -69,6 +97,16 @@ def _check_drives(host: Host, spec: InstanceSpec) -> None:
     for cdrom in spec.cdroms or ():
         if cdrom not in host.home.volumes:
             raise NotFoundError(f"Option cdroms: there is no volume {cdrom} in pool {host.home.name}.")
+
+
+def _check_cpu_limits(host: Host, domain: GuestReading | None, plan: Plan) -> None:
+    """Refuse another share of the CPUs for a running guest where there is none; it might not even start again with it."""
+    if plan.has(LIMIT_CPU) and domain is not None and not has_scheduler(host.connection, domain):
+        raise SpecError(
+            "cpu_limits",
+            "this hypervisor has no control group for CPUs, so what a running guest gets of them can't be changed",
+            "leave them out",
+        )
 
 
 def _check_pool(host: Host, spec: InstanceSpec, existing: Existing) -> None:

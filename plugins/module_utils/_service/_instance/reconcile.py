@@ -147,12 +147,15 @@ def _more(host: Host, job: Job) -> Amount:
 
 
 def _new_volumes_gb(host: Host, job: Job) -> int:
-    """Return how much the volumes of the home pool grow that are made for the instance; other pools are not counted."""
+    """Return how much the volumes of the home pool grow that the instance has; other pools are not counted."""
     present = {disk.volume: disk.capacity_bytes or 0 for disk in (job.existing.disks if job.existing else ())}
     record = job.desired.record if job.desired else None
-    made = {disk.volume for disk in record.disks if disk.pool == host.home.name} if record else set()
+    made = record.disks if record else ()
+    # One that is newly attached was there before, with the size that is declared.
+    attached = [disk for disk in record.attached if disk.volume in present] if record else []
+    here = {disk.volume for disk in (*made, *attached) if disk.pool == host.home.name}
     volumes = job.spec.volumes or () if job.spec else ()
-    sizes = ((volume.size_gb or 0) - present.get(volume.name, 0) // GIB for volume in volumes if volume.name in made)
+    sizes = ((volume.size_gb or 0) - present.get(volume.name, 0) // GIB for volume in volumes if volume.name in here)
     return sum(max(0, size) for size in sizes)
 
 

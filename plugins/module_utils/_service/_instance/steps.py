@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..._driver import domain as driver
 from ..._driver.domain_change import Scope, set_record
-from ..._driver.guests import GuestReading
+from ..._driver.guests import GuestReading, find_guest
 from ..._driver.storage import Volume
 from ..._errors import (
     ComputeError,
@@ -28,15 +28,20 @@ from ..._plan import drift, power
 from ..._plan import instance as verbs
 from ..._plan.existing import Existing
 from ..._plan.plan import Action, Plan
+from ..._plan.removals import with_leftovers
 from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
+from ..._spec.names import is_console_log
 from ..._spec.record import InstanceRecord, OwnedDisk
+from ..._xml import domain as domain_xml
 from ..._xml.record import render_record
 from .. import power as power_service
 from .._guest.wait import WaitResult
 from ..facts_guests import GIB
+from ..seed import publish_seed, retire_seeds
 from . import live
+from .first_boot import Seed
 from .host import Host
 from .live_memory import set_memory
 
@@ -64,6 +69,7 @@ class Job:
     waiting: tuple[str, ...] = ()
     """What of the guest is as declared after its next boot."""
     waited: WaitResult | None = None
+    seed: Seed | None = None
     error: Exception | None = None
 
 
@@ -81,9 +87,11 @@ def perform(host: Host, job: Job) -> None:
                 _STEPS[action.verb](host, job, action)
             job.done += 1
     except NotFoundError:
-        # Whoever removed it meanwhile did what was wanted.
         if job.spec is not None:
             take_back(host, job)
+            raise
+        # Whoever removed it meanwhile did what was wanted.
+        if find_guest(host.connection, job.name) is not None:
             raise
     except ExistsError:
         # Another machine's run makes the same instance: what is there is its work.
@@ -192,10 +200,23 @@ def _declared_volume(spec: InstanceSpec, host: Host, owned: OwnedDisk) -> Volume
 
 def _update(host: Host, job: Job, unused_action: Action) -> None:
     job.handle = driver.define(host.connection, job.name, job.xml)
+    if _domain(job).is_active:
+        _tell_guest(host, job)
+
+
+def _tell_guest(host: Host, job: Job) -> None:
+    """Write the guest's own record, which also has what it is yet to let go of."""
     domain, record = _domain(job), _desired(job).record
-    if domain.is_active and record is not None:
+    guest = domain_xml.read(driver.live_xml(host.connection, domain))
+    before = with_leftovers(_record(job.existing), guest.record or InstanceRecord(), guest)
+    if record is not None:
+        told = render_record(with_leftovers(record, before, guest))
         with contextlib.suppress(UnsupportedError):
-            set_record(host.connection, domain, render_record(record), Scope(live=True, persistent=False))
+            set_record(host.connection, domain, told, Scope(live=True, persistent=False))
+
+
+def _record(existing: Existing | None) -> InstanceRecord:
+    return (existing.record if existing else None) or InstanceRecord()
 
 
 def _grow_disk(host: Host, job: Job, action: Action) -> None:
@@ -212,6 +233,27 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
         )
     if volume.capacity < size:
         volume.resize(size)
+
+
+def _write_seed(host: Host, job: Job, unused_action: Action) -> None:
+    if job.seed is None:
+        raise DriverError(f"Nothing is declared of the first boot of instance {job.name}.")
+    volume = publish_seed(host.place(job.seed.record.pool).pool, job.name, job.seed.content)
+    if job.defined:
+        job.made.append(volume)
+
+
+def _retire_seed(host: Host, job: Job, unused_action: Action) -> None:
+    keep: set[str] = set()
+    if job.spec is not None and job.existing is not None:
+        record = _desired(job).record
+        keep |= {record.seed.volume} if record and record.seed else set()
+        if job.existing.live and not job.plan.has(power.STOP):
+            keep |= {(disk.source or "").rpartition("/")[2] for disk in job.existing.live.disks}
+    machines = (job.desired, job.existing.machine if job.existing else None)
+    seeds = [machine.record.seed for machine in machines if machine and machine.record]
+    for pool in sorted({host.home.name, *(seed.pool for seed in seeds if seed)}):
+        retire_seeds(host.place(pool).pool, job.name, keep)
 
 
 def _set_autostart(host: Host, job: Job, action: Action) -> None:
@@ -231,12 +273,19 @@ def _set_memory(host: Host, job: Job, unused_action: Action) -> None:
         job.notes.append(note)
 
 
+def _detach(host: Host, job: Job, action: Action) -> None:
+    live.detach(host.connection, _domain(job), _desired(job), action)
+    _tell_guest(host, job)
+
+
 def _start(host: Host, job: Job, unused_action: Action) -> None:
     power_service.start(host.connection, named(job))
+    _note_state(job, "running")
 
 
 def _pause(host: Host, job: Job, unused_action: Action) -> None:
     power_service.pause(host.connection, named(job))
+    _note_state(job, "paused")
 
 
 def _suspend(host: Host, job: Job, unused_action: Action) -> None:
@@ -246,6 +295,13 @@ def _suspend(host: Host, job: Job, unused_action: Action) -> None:
 def _stop(host: Host, job: Job, unused_action: Action) -> None:
     lifecycle = host.lifecycle
     power_service.stop(host.connection, named(job), lifecycle.shutdown_timeout, lifecycle.force)
+    _note_state(job, "shutoff")
+
+
+def _note_state(job: Job, state: str) -> None:
+    """Let the steps that follow know whether there is a guest."""
+    if job.domain is not None:
+        job.domain = replace(job.domain, state=state)
 
 
 def named(job: Job) -> driver.NamedHandle:
@@ -263,10 +319,10 @@ def _delete_disk(host: Host, job: Job, action: Action) -> None:
 def _delete_log(host: Host, job: Job, unused_action: Action) -> None:
     existing = job.existing
     paths = [serial.log for serial in existing.machine.serials if serial.log] if existing else []
-    pools = {disk.pool for disk in existing.disks} if existing else set()
+    pools = {disk.pool for disk in existing.disks if disk.is_ours} if existing else set()
     for pool in sorted(pools or {host.home.name}):
         for path in paths:
-            for log in host.place(pool).logs(path):
+            for log in host.place(pool).logs(path) if is_console_log(job.name, path) else ():
                 log.delete()
 
 
@@ -284,13 +340,17 @@ _STEPS: dict[str, t.Callable[[Host, Job, Action], None]] = {
     verbs.CREATE_DISK: _create_disk,
     verbs.UPDATE: _update,
     verbs.GROW_DISK: _grow_disk,
+    verbs.WRITE_SEED: _write_seed,
+    verbs.RETIRE_SEED: _retire_seed,
     verbs.SET_AUTOSTART: _set_autostart,
     drift.SET_MEMORY: _set_memory,
     drift.SET_VCPUS: _live(lambda connection, domain, desired, _action: live.set_vcpus(connection, domain, desired)),
     drift.ATTACH: _live(live.attach),
-    drift.DETACH: _live(live.detach),
+    drift.DETACH: _detach,
     drift.UPDATE_DEVICE: _live(live.update),
     drift.EJECT: _live(live.eject),
+    drift.LIMIT_DISK: _live(live.limit_disk),
+    drift.LIMIT_CPU: _live(live.limit_cpu),
     power.START: _start,
     power.START_PAUSED: _pause,
     power.RESUME: _start,

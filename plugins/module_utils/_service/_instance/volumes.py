@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._driver.storage import Volume
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
+from ..facts_guests import GIB
 from .design_disks import VolumePlace
 from .host import Host
 
@@ -40,6 +42,7 @@ def _place_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, option: str) -
         return VolumePlace(place.name, path, place.is_block, None)
     _refuse_in_use(host, spec, volume, path, option)
     _refuse_other_format(volume, found.format, option)
+    _refuse_other_size(host, spec, volume, found, option)
     return VolumePlace(place.name, path, place.is_block, found.format)
 
 
@@ -58,3 +61,17 @@ def _refuse_in_use(host: Host, spec: InstanceSpec, volume: VolumeSpec, path: str
 def _refuse_other_format(volume: VolumeSpec, found: str | None, option: str) -> None:
     if volume.format is not None and found is not None and volume.format != found:
         raise SpecError(f"{option}.format", f"volume {volume.name} holds {found}", f"declare {found}, or leave it out")
+
+
+def _refuse_other_size(host: Host, spec: InstanceSpec, volume: VolumeSpec, found: Volume, option: str) -> None:
+    """Refuse a new disk that has not the size which is declared: it would grow only in the next run, or not at all."""
+    guest = host.guests.get(spec.name)
+    record = guest.record if guest else None
+    known = [(disk.pool, disk.volume) for disk in (*record.disks, *record.attached)] if record else []
+    if volume.size_gb is None or (found.pool, volume.name) in known or found.capacity == volume.size_gb * GIB:
+        return
+    raise SpecError(
+        f"{option}.size_gb",
+        f"volume {volume.name} is in pool {found.pool} already and has {found.capacity / GIB:g} GiB",
+        "declare that, or leave it out; it can grow once it is a disk of the instance",
+    )

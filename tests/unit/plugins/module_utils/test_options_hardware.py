@@ -10,7 +10,8 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kilonova.compute.plugins.doc_fragments._hardware import ModuleDocFragment
+from ansible_collections.kilonova.compute.plugins.doc_fragments._hardware import ModuleDocFragment as Hardware
+from ansible_collections.kilonova.compute.plugins.doc_fragments._instance import ModuleDocFragment as Instance
 from ansible_collections.kilonova.compute.plugins.module_utils._options_hardware import (
     hardware_cpu_options,
     hardware_nic_options,
@@ -43,16 +44,16 @@ def _of_documentation(options: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-@pytest.mark.parametrize(
-    ("options", "fragment"),
-    [
-        (hardware_options(), ModuleDocFragment.DOCUMENTATION),
-        (hardware_cpu_options(), ModuleDocFragment.CPU),
-        (hardware_nic_options(), ModuleDocFragment.NIC),
-    ],
-)
-def test_options_and_documentation_agree(options: dict[str, t.Any], fragment: str) -> None:
+def test_options_and_documentation_agree() -> None:
     """Names, types, choices and what is required; nothing has a default."""
-    documented = yaml.safe_load(fragment)["options"]
-    assert _of_spec(options) == _of_documentation(documented)
-    assert all("default" not in option for option in options.values())
+    documented = yaml.safe_load(Hardware.DOCUMENTATION)["options"]
+    assert _of_spec(hardware_options()) == _of_documentation(documented)
+    assert all("default" not in option for option in hardware_options().values())
+
+
+@pytest.mark.parametrize("option", ["cpu", "networks"])
+def test_more_suboptions_are_documented(option: str) -> None:
+    """Those that stand in the fragment of the instance."""
+    documented = yaml.safe_load(Instance.DOCUMENTATION)["options"][option]["suboptions"]
+    suboptions = {"cpu": hardware_cpu_options(), "networks": hardware_nic_options()}[option]
+    assert _of_spec(suboptions) == _of_documentation({name: documented[name] for name in suboptions})

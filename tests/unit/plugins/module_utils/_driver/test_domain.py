@@ -56,6 +56,11 @@ def test_memory_is_saved_and_forgotten(connection: Connection, web: NamedHandle)
     assert not driver.has_saved_memory(connection, web)
 
 
+def test_saved_memory_that_cannot_be_read_tells_nothing(connection: Connection, web: NamedHandle) -> None:
+    """Be it that the hypervisor can't, or that there is none."""
+    assert driver.saved_xml(connection, web) is None
+
+
 def test_runs_of_a_guest_have_numbers(connection: Connection, web: NamedHandle) -> None:
     """The number is asked anew, since a handle keeps the one it was made with."""
     assert driver.guest_number(connection, web) is None
@@ -86,6 +91,41 @@ def test_reset_and_reboot_want_a_guest(connection: Connection, web: NamedHandle)
     driver.reboot(connection, web)
     with pytest.raises(UnsupportedError, match=r"^Cannot wake web"):
         driver.wake(connection, web)
+
+
+def test_a_definition_that_is_defined_again_keeps_its_secrets(connection: Connection, web: NamedHandle) -> None:
+    """Without them, a console would lose its password."""
+    secret = "<devices><graphics type='vnc' port='-1' passwd='s3cret'/></devices></domain>"
+    uuid = f"</name><uuid>{web.handle.UUIDString()}</uuid>"
+    driver.define(connection, web.name, XML.replace("</domain>", secret).replace("</name>", uuid))
+    assert "s3cret" not in driver.live_xml(connection, web)
+    whole = driver.whole_definition(connection, web)
+    assert "s3cret" in whole
+    driver.define(connection, web.name, whole)
+    assert driver.whole_definition(connection, web) == whole
+
+
+def test_snapshots_are_seen(connection: Connection, web: NamedHandle) -> None:
+    """Any of them."""
+    assert not driver.has_snapshots(connection, web)
+    snapshot = web.handle.snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>", 0)
+    assert driver.has_snapshots(connection, web)
+    snapshot.delete(0)
+
+
+def test_what_a_driver_cannot_say_of_power_off_is_left(connection: Connection, web: NamedHandle) -> None:
+    """The test driver knows no such thing, which is no error."""
+    driver.start(connection, web.name, web.handle)
+    driver.set_power_off_action(connection, web, restart=False)
+
+
+def test_a_guest_that_is_gone_has_no_number(connection: Connection) -> None:
+    """A transient one goes with its run."""
+    handle = connection.raw.createXML(XML.replace("web", "gone"), 0)
+    gone = NamedHandle("gone", handle)
+    assert driver.guest_number(connection, gone) is not None
+    handle.destroy()
+    assert driver.guest_number(connection, gone) is None
 
 
 def test_autostart(connection: Connection, web: NamedHandle) -> None:

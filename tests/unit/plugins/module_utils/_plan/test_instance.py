@@ -12,11 +12,12 @@ from dataclasses import replace
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError, SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing import Existing, OwnDisk
-from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import plan_absent
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import Manner, plan_absent
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import plan_present as look_ahead
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Plan
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.host import platform_of
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.instance import InstanceSpec
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Serial
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import (
     FLAVOR,
     instance_spec,
@@ -117,8 +118,48 @@ def test_saved_memory_keeps_the_old_hardware() -> None:
     existing = found(instance_spec(), state="shutoff", active=False, saved=True, live=None)
     desired = machine_of(new, existing=existing.machine)
     plan = plan_present(new, desired, existing)
-    assert {change.effect for change in plan.actions[0].changes} == {"next_boot"}
+    assert verbs(plan) == ["start", "update"]
+    assert {change.effect for change in plan.actions[1].changes} == {"next_boot"}
     assert waiting_for_boot(new, existing)
+
+
+def test_a_saved_guest_gets_its_memory_when_it_goes_on() -> None:
+    """Its definition was changed while it slept, and its balloon was not."""
+    spec = instance_spec()
+    asleep = found(spec, state="shutoff", active=False, saved=True)
+    existing = replace(asleep, live=replace(asleep.machine, current_memory_kib=65536))
+    assert verbs(plan_present(spec, machine_of(spec, existing=existing.machine), existing)) == ["start", "set_memory"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "cycles", "expected", "waits"),
+    [
+        ({}, False, ["start", "update", "attach"], False),
+        ({"power_state": "paused"}, False, ["start_paused", "update", "attach"], False),
+        ({"power_state": "suspended"}, False, ["update"], True),
+        ({"boot": {"menu": True}}, False, ["start", "update", "attach"], True),
+        ({"boot": {"menu": True}}, True, ["start", "update", "attach", "stop", "start"], False),
+        ({"power_state": "stopped"}, False, ["start", "update", "stop"], False),
+    ],
+)
+def test_a_guest_is_changed_after_it_went_on(
+    changes: dict[str, t.Any], cycles: bool, expected: list[str], waits: bool
+) -> None:
+    """What its saved memory was made with is known, so that a second run would do no more."""
+    saved = found(instance_spec(), state="shutoff", active=False, saved=True)
+    spec = instance_spec(networks=[{"user": True}], **changes)
+    plan, waiting = look_ahead(spec, machine_of(spec, existing=saved.machine), saved, Manner(allow_power_cycle=cycles))
+    assert verbs(plan) == expected
+    assert bool(waiting) == waits
+
+
+def test_a_change_of_power_in_two_steps_is_told_once() -> None:
+    """The last of them is what brings it about."""
+    spec = instance_spec(power_state="stopped")
+    saved = found(spec, state="shutoff", active=False, saved=True)
+    plan = plan_present(spec, machine_of(spec, existing=saved.machine), saved)
+    assert verbs(plan) == ["start", "stop"]
+    assert [(change.before, change.after) for change in plan.changes] == [("suspended", "stopped")]
 
 
 def test_a_disk_grows_to_what_is_declared() -> None:
@@ -210,6 +251,13 @@ def test_absent_forgets_the_record_last() -> None:
     begun = found(spec, active=False, state="shutoff", disks=(replace(VDA, missing=True),))
     assert verbs(plan_absent("web-1", "demo", begun)) == ["delete_console_log", "undefine"]
     assert not plan_absent("web-1", "demo", None).changed
+
+
+def test_absent_leaves_a_log_that_is_not_ours() -> None:
+    """The console of an adopted domain may be logged to somebody's own file."""
+    existing = found(instance_spec(), active=False, state="shutoff")
+    theirs = replace(existing.machine, serials=(Serial(log="/var/log/theirs.log"),))
+    assert verbs(plan_absent("web-1", "demo", replace(existing, machine=theirs))) == ["delete_disk", "undefine"]
 
 
 @pytest.mark.parametrize("word", ["did not create", "fleet other"])

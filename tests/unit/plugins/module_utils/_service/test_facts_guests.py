@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.guests import BlockStats, GuestReading
 from ansible_collections.kilonova.compute.plugins.module_utils._service.facts_guests import (
@@ -86,6 +88,17 @@ def test_the_row_of_ours() -> None:
         "group_policy": "anti-affinity",
         "created_at": "2026-11-23T05:00:00Z",
     }
+
+
+@pytest.mark.parametrize(("state", "vcpus", "memory_mb"), [("shutoff", 0, 0), ("running", 2, 512), ("paused", 2, 512)])
+def test_a_shelved_instance_claims_its_disk_alone(state: str, vcpus: int, memory_mb: int) -> None:
+    """As long as it is off; what it is stays told."""
+    shelved = guest(state=state, record=replace(RECORD, shelved=True))
+    assert (shelved.claimed_vcpus, shelved.claimed_memory_mb) == (vcpus, memory_mb)
+    assert shelved.disk_gb_in(PoolPlace("default", "/pool")) == 7
+    assert (instance_row(shelved)["vcpus"], instance_row(shelved)["memory_mb"]) == (2, 512)
+    off = guest(state="shutoff", record=RECORD)
+    assert (off.claimed_vcpus, off.claimed_memory_mb) == (2, 512)
 
 
 def test_the_row_of_a_foreign_guest() -> None:

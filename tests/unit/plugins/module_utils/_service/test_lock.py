@@ -15,7 +15,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ComputeError, WaitTimeoutError
 from ansible_collections.kilonova.compute.plugins.module_utils._service import lock as lock_module
-from ansible_collections.kilonova.compute.plugins.module_utils._service.lock import host_lock
+from ansible_collections.kilonova.compute.plugins.module_utils._service.lock import (
+    claims_lock,
+    host_lock,
+    instance_lock,
+)
 
 HOLDER = """
 import sys
@@ -44,6 +48,19 @@ def test_released_by_an_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError), host_lock("key", 0, directory=str(tmp_path / "locks")):
         raise KeyError("mine")
     with host_lock("key", 0, directory=str(tmp_path / "locks")):
+        pass
+
+
+def test_an_instance_and_its_host_are_locked_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who holds the one can still take the other; the same twice waits."""
+    monkeypatch.setattr(lock_module, "_HOST_SECONDS", 0.0)
+    host = f"test-{os.getpid()}"
+    with instance_lock(host, "web"), instance_lock(host, "db"), claims_lock(host):
+        with pytest.raises(WaitTimeoutError, match="works on instance web after"), instance_lock(host, "web"):
+            pytest.fail("two hold the lock")
+        with pytest.raises(WaitTimeoutError, match="works on this host after"), claims_lock(host):
+            pytest.fail("two hold the lock")
+    with instance_lock(host, "web"), claims_lock(host):
         pass
 
 

@@ -193,7 +193,7 @@ def test_a_declared_option_wins() -> None:
             Placement((CellDemand((0, 1, 2), 768), CellDemand((3,), 256))),
         ),
         ({"hw:cpu_policy": "dedicated"}, {}, Placement((CellDemand((0, 1, 2, 3), 1024),), dedicated=True)),
-        ({"hw:cpu_policy": "dedicated"}, {"cpu_policy": "shared"}, Placement()),
+        ({"hw:cpu_policy": "dedicated"}, {"cpu_policy": "shared"}, Placement(is_shared=True)),
         (
             {"hw:cpu_policy": "dedicated", "hw:cpu_thread_policy": "isolate"},
             {"emulator_threads_policy": "isolate"},
@@ -292,7 +292,7 @@ def test_a_nic_is_tuned() -> None:
     nothing = _none(hardware_nic_options())
     assert NicTuning.from_params(nothing, "networks[0]") == NicTuning()
     declared = {**nothing, "queues": 4, "mtu": 9000, "vlan": 7, "inbound": {"average": 0, "peak": None, "burst": None}}
-    assert NicTuning.from_params(declared, "networks[0]") == NicTuning(4, 9000, vlan=7, inbound=Rate(0))
+    assert NicTuning.from_params(declared, "networks[0]") == NicTuning(4, 9000, vlan=7, inbound=Rate(0, 0, 0))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.names import check_name
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.names import (
+    check_name,
+    console_log_name,
+    is_console_log,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,3 +46,10 @@ def test_no_name_can_leave_its_place(name: str) -> None:
     assert not set(name) & set("/\\<>&'\"$`;|* \n\t\0")
     assert name not in (".", "..")
     assert not name.startswith("-")
+
+
+def test_a_console_log_is_known_by_its_name() -> None:
+    """One that somebody else named is theirs, wherever it lies."""
+    assert is_console_log("web-1", f"/pool/{console_log_name('web-1')}")
+    assert not is_console_log("web-1", f"/pool/{console_log_name('other-web-1')}")
+    assert not is_console_log("web-1", "/var/log/web-1.log")

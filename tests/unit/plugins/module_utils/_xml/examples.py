@@ -30,6 +30,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.record impo
     InstanceRecord,
     OwnedDisk,
     Rescue,
+    SeedRecord,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import (
     CpuPin,
@@ -63,13 +64,17 @@ RECORD = InstanceRecord(
     disks=(OwnedDisk("vda", "default", "root.qcow2"), OwnedDisk("vdb", "fast", "data.raw")),
     attached=(OwnedDisk("vdc", "fast", "shared.raw"),),
     nics=("52:54:00:00:00:01", "52:54:00:00:00:02"),
+    hostdevs=("0000:3b:00.1", "4b20d080-1b54-4048-85b3-a6a62d165c01"),
+    shares=("srv",),
+    isolated=True,
     adopted=True,
     patches=("2" * 64,),
+    seed=SeedRecord("vdz", "default", "classic-seed-0123456789ab.iso", "3" * 64, 1),
     schema=2,
 )
 IN_ACTION = InstanceRecord(
     shelved=True,
-    begun=Begun("rescue", running=True, image="rescue & <repair>", image_digest="sha256:" + "1" * 64),
+    begun=Begun("rescue", running=True, image="rescue & <repair>", image_digest="sha256:" + "1" * 64, target="vdc"),
     rescue=Rescue("vdc", "rescue & <repair>", "sha256:" + "1" * 64, ("hd", "network"), ("pci:0", "sata:0")),
 )
 CLASSIC = Machine(

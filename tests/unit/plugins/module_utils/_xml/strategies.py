@@ -32,6 +32,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.record impo
     InstanceRecord,
     OwnedDisk,
     Rescue,
+    SeedRecord,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import (
     CpuPin,
@@ -286,10 +287,14 @@ records = st.builds(
     disks=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     attached=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     nics=st.lists(words, max_size=3, unique=True).map(tuple),
+    hostdevs=st.lists(words, max_size=3, unique=True).map(tuple),
+    shares=st.lists(words, max_size=3, unique=True).map(tuple),
+    isolated=st.booleans(),
     adopted=st.booleans(),
+    seed=maybe(st.builds(SeedRecord, words, texts, texts, words, small)),
     patches=st.lists(words, max_size=3, unique=True).map(tuple),
     shelved=st.booleans(),
-    begun=maybe(st.builds(Begun, words, st.booleans(), maybe(texts), maybe(words))),
+    begun=maybe(st.builds(Begun, words, st.booleans(), maybe(texts), maybe(words), maybe(words))),
     rescue=maybe(st.builds(Rescue, words, texts, words, st.lists(words).map(tuple), st.lists(words).map(tuple))),
     schema=st.integers(1, 3),
 )

@@ -89,3 +89,20 @@ def test_what_was_recorded_stays() -> None:
         first.record.disks,
     )
     assert [change.path for change in differences(later, first)] == ["max_memory_mb", "memory_mb"]
+
+
+def test_a_topology_fits_the_vcpus_and_stays_otherwise() -> None:
+    """What was made to fit is still wanted at the next run, when a guest that runs has another one yet."""
+    flavor = {**FLAVOR, "vcpus": 2, "extra_specs": {"hw:cpu_sockets": "1", "hw:cpu_cores": "2"}}
+    made = machine_of(instance_spec(flavor=flavor))
+    larger = instance_spec(flavor={**FLAVOR, "vcpus": 2}, max_vcpus=4)
+    flat = machine_of(larger, existing=made).cpu
+    assert flat is not None
+    assert (flat.sockets, flat.cores, flat.threads, flat.dies) == (4, 1, 1, None)
+    made = replace(made, vcpus=4, cpu=flat)
+    assert machine_of(larger, existing=made).cpu == flat
+    assert machine_of(instance_spec(flavor=None), existing=made).cpu is None
+    dies = replace(made, cpu=replace(flat, sockets=2, dies=2))
+    assert machine_of(larger, existing=dies).cpu == dies.cpu
+    most = instance_spec(flavor={**FLAVOR, "vcpus": 2}, max_vcpus=6)
+    assert machine_of(most, existing=dies).cpu == replace(flat, sockets=6, dies=1)

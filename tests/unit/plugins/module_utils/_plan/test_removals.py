@@ -1,0 +1,60 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Tests of which devices go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.drift import DETACH
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing import Existing, OwnDisk
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import plan_present
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Plan
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.removals import with_leftovers
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import instance_spec, machine_of
+
+MAC = "52:54:00:00:00:0a"
+OLD = instance_spec(networks=[{"user": True, "mac": MAC}], volumes=[{"name": "data", "size_gb": 1}])
+NEW = instance_spec(networks=[], volumes=[])
+ROOT = OwnDisk("vda", "default", "web-1-vda.qcow2", "/pool/web-1-vda.qcow2", capacity_bytes=1024**3)
+GUEST = machine_of(OLD)
+OWN = replace(
+    machine_of(OLD).record or InstanceRecord(), nics=(), disks=(OwnedDisk("vda", "default", "web-1-vda.qcow2"),)
+)
+
+
+def test_what_a_guest_is_yet_to_let_go_of_is_remembered() -> None:
+    """Only of what it still has, and only where its place is not another's by now."""
+    before = GUEST.record or InstanceRecord()
+    kept = with_leftovers(OWN, before, GUEST)
+    assert kept.nics == (MAC,)
+    assert kept.attached == (OwnedDisk("vdb", "default", "data"),)
+    assert with_leftovers(OWN, before, replace(GUEST, nics=(), disks=GUEST.disks[:1])) == OWN
+    reused = replace(OWN, attached=(OwnedDisk("vdb", "default", "other"),))
+    assert with_leftovers(reused, before, GUEST).attached == reused.attached
+
+
+def test_a_run_that_ended_before_the_guest_let_go_is_finished() -> None:
+    """The definition is as declared already, and its record has forgotten; the guest's own record has not."""
+    machine = replace(machine_of(NEW), uuid="u")
+    existing = Existing(machine, "running", True, disks=(ROOT,), live=GUEST)
+    desired = machine_of(NEW, existing=machine)
+    plan, waiting = plan_present(NEW, desired, existing)
+    assert [action.describe() for action in plan.actions] == [
+        f"{DETACH} web-1/nic {MAC}",
+        f"{DETACH} web-1/disk vdb",
+    ]
+    assert waiting == ()
+    paused = replace(existing, state="paused")
+    spec = instance_spec(networks=[], volumes=[], power_state="paused")
+    assert plan_present(spec, desired, paused).waiting == ("disks[vdb]", f"nics[{MAC}]")
+
+
+def test_what_is_not_declared_is_not_taken_away() -> None:
+    """With neither networks nor volumes declared, the guest keeps what its definition is without."""
+    machine = replace(machine_of(NEW), uuid="u")
+    existing, spec = Existing(machine, "running", True, disks=(ROOT,), live=GUEST), instance_spec()
+    assert plan_present(spec, machine_of(spec, existing=machine), existing) == (Plan("instance web-1"), ())

@@ -1,0 +1,82 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Tests of how instances are found on a host, on libvirt's test driver."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from dataclasses import replace
+
+import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._driver import domain as driver
+from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
+from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage import find_pool
+from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError, SpecError
+from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.host import Host
+from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.volumes import places_of
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.lifecycle import Lifecycle, Limits
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Machine, OsBoot
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import render
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import instance_spec
+
+LIFECYCLE = Lifecycle("default-pool", "auto", Limits(4.0, 1.0, 1.0, 0, 512, 0), force=False, shutdown_timeout=0)
+DISKS = (OwnedDisk("vda", "default-pool", "web-vda.qcow2"), OwnedDisk("vdb", "gone", "web-data"))
+ATTACHED = (OwnedDisk("vdc", "default-pool", "users.raw"), OwnedDisk("vdd", "default-pool", "others.raw"))
+RECORD = InstanceRecord(disk_gb=1, disks=DISKS, attached=ATTACHED)
+UUID = "8a1f7a6e-3c4b-4a55-9d7e-5f1f0e0d3c21"
+MACHINE = Machine("test", "web", UUID, record=RECORD, memory_kib=2048, vcpus=1, os=OsBoot("hvm"))
+
+
+def define(connection: Connection, machine: Machine) -> None:
+    """Define the domain, as often as one likes."""
+    driver.define(connection, machine.name, render(machine))
+
+
+@pytest.fixture
+def connection() -> t.Iterator[Connection]:
+    """Return a connection to a node that has instance web, but one of its pools is gone."""
+    with Connection("test:///default") as opened:
+        define(opened, MACHINE)
+        yield opened
+        driver.undefine(opened, "web", opened.raw.lookupByName("web"))
+
+
+def test_disks_in_a_pool_that_is_gone_are_told(connection: Connection) -> None:
+    """They can't be deleted, and are not forgotten either."""
+    with pytest.raises(ConflictError, match=r"vdb of instance web is in storage pool gone.*keep_disks: true"):
+        Host(connection, LIFECYCLE).existing("web")
+
+
+def test_disks_that_are_kept_need_not_be_there(connection: Connection) -> None:
+    """Who lets go of them does not look into their pool."""
+    existing = Host(connection, replace(LIFECYCLE, keep_disks=True)).existing("web")
+    assert existing is not None
+    assert [disk.target for disk in existing.disks] == ["vda"]
+
+
+def test_attached_volumes_are_looked_at_where_they_are_declared(connection: Connection) -> None:
+    """They are compared like those that were made, and never deleted."""
+    define(connection, replace(MACHINE, record=replace(RECORD, disks=DISKS[:1])))
+    spec = instance_spec(None, name="web", volumes=[{"name": "users.raw", "size_gb": 1}])
+    existing = Host(connection, LIFECYCLE).existing("web", spec)
+    assert existing is not None
+    assert [(disk.target, disk.is_root, disk.is_ours) for disk in existing.disks] == [
+        ("vda", True, True),
+        ("vdc", False, False),
+    ]
+
+
+@pytest.mark.parametrize(("size_gb", "is_fine"), [(None, True), (2, True), (1, False), (3, False)])
+def test_a_new_disk_has_the_size_that_is_declared(connection: Connection, size_gb: int | None, is_fine: bool) -> None:
+    """A volume that was there before is not silently taken as what it is."""
+    volume = find_pool(connection, "default-pool").create("users.raw", 2 * 1024**3, "raw")
+    spec = instance_spec(None, name="other", volumes=[{"name": "users.raw", "size_gb": size_gb}])
+    try:
+        with contextlib.nullcontext() if is_fine else pytest.raises(SpecError, match=r"size_gb: .* has 2 GiB"):
+            assert len(list(places_of(Host(connection, LIFECYCLE), spec))) == 1
+    finally:
+        volume.delete()
