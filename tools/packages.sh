@@ -17,6 +17,7 @@ debian=(
   libvirt-dev pkg-config gcc libc6-dev python3 python3-dev python3-venv
   # what the simulated hosts and the test guest are made of
   openssh-server openssh-client procps util-linux mtools syslinux syslinux-common dosfstools
+  mmdebstrap uidmap genext2fs e2fsprogs
   # what the gates call
   ca-certificates git make rsync shellcheck
 )

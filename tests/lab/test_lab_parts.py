@@ -100,6 +100,14 @@ def test_the_disk_has_one_bootable_partition() -> None:
     assert len(disk) == first + 1024 * 1024
 
 
+def test_a_second_partition_follows_the_first() -> None:
+    """Its content is appended to the disk, so it has to begin right there."""
+    disk = partitioned(b"", b"\xaa" * 1024 * 1024, second_sectors=7)
+    assert (disk[462], disk[466]) == (0, 0x83)
+    assert int.from_bytes(disk[470:474], "little") * 512 == len(disk)
+    assert int.from_bytes(disk[474:478], "little") == 7
+
+
 def test_labs_and_hosts_have_their_own_names_and_ports(tmp_path: Path) -> None:
     """Two hosts never share a UUID, a socket's directory or a port, and socket paths stay short."""
     labs = [Layout.of(tmp_path / name) for name in ("one", "two")]

@@ -20,7 +20,7 @@ from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
 from .existing import Existing
-from .machine import differences
+from .machine import differences, whole
 from .memory import module_kib
 from .plan import LIVE, NEXT_BOOT, Change
 from .removals import (
@@ -140,7 +140,7 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
         running.pop(_FEATURES, None)
     if existing.unused_memory_kib:
         running.setdefault("memory_mb", (_unused(desired, existing.unused_memory_kib), None))
-    ways = _Ways(desired, guest, answers, bool(existing.unused_memory_kib))
+    ways = _Ways(whole(desired, existing.machine), guest, answers, bool(existing.unused_memory_kib))
     found = []
     for path in dict.fromkeys((*defined, *running)):
         change, removal = running.get(path) or defined[path]

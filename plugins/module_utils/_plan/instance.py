@@ -138,7 +138,8 @@ class _Changes:
 
 
 def _patched(existing: Existing, manner: Manner) -> t.Iterator[Drift]:
-    in_guest = bool(manner.waiting_patches) if existing.active else existing.saved and bool(manner.patches)
+    is_known = existing.live is not None
+    in_guest = bool(manner.waiting_patches) if is_known else existing.saved and bool(manner.patches)
     if manner.patches or in_guest:
         shown = list(manner.patches or manner.waiting_patches)
         yield Drift("xml_patch", None, shown, bool(manner.patches), in_guest)

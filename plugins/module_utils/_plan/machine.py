@@ -106,12 +106,21 @@ def overlaid(desired: Machine, patched: Machine) -> Machine:
 
 def _taken(wanted: t.Any, patched: t.Any) -> t.Any:
     """Return what ``patched`` has of that which ``wanted`` sets."""
-    if wanted in (None, ()):
+    if wanted in (None, ()) or (wanted == "" and patched is None):
         return wanted
     if is_dataclass(wanted) and not isinstance(wanted, type) and type(patched) is type(wanted):
         pairs = ((field.name, getattr(wanted, field.name), getattr(patched, field.name)) for field in fields(wanted))
         return replace(wanted, **{name: _taken(value, other) for name, value, other in pairs})
     return patched
+
+
+def whole(desired: Machine, definition: Machine) -> Machine:
+    """Return ``desired`` with all that its devices are by ``definition``, as they are to be plugged in."""
+    found: dict[str, t.Any] = {}
+    for name, key in DEVICE_KEYS.items():
+        there = {getattr(device, key): device for device in getattr(definition, name)}
+        found[name] = tuple(merged(device, there.get(getattr(device, key))) for device in getattr(desired, name))
+    return replace(desired, **found)
 
 
 def _devices(name: str, wanted: t.Iterable[t.Any], present: t.Iterable[t.Any]) -> list[Change]:

@@ -85,14 +85,15 @@ def _key(record: InstanceRecord, part: str) -> str:
 
 
 def _root(spec: ActionSpec, record: InstanceRecord, existing: Existing, findings: Findings) -> Disk:
-    target = record.disks[0].target if record.disks else None
-    root = next((disk for disk in existing.machine.disks if disk.target == target), None)
-    if root is None:
+    own = record.root
+    root = next((disk for disk in existing.machine.disks if own is not None and disk.target == own.target), None)
+    if own is None or root is None:
         raise ConflictError(f"Instance {spec.name} has no root disk that was made for it; there is nothing to rebuild.")
-    pool = record.disks[0].pool
-    if findings.pool != pool:
-        raise SpecError("pool", f"the root disk of {spec.name} is in pool {pool}", f"give pool: {pool}, or none")
-    refuse_strays(spec.name, replace(existing, disks=existing.disks[:1]))
+    if findings.pool != own.pool:
+        raise SpecError(
+            "pool", f"the root disk of {spec.name} is in pool {own.pool}", f"give pool: {own.pool}, or none"
+        )
+    refuse_strays(spec.name, replace(existing, disks=tuple(d for d in existing.disks if d.target == own.target)))
     if findings.has_snapshots:
         raise ConflictError(f"Instance {spec.name} has snapshots, which a rebuild would lose; delete them first.")
     return root

@@ -64,6 +64,8 @@ def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machin
         record,
         nics=record.nics + tuple(mac for mac in before.nics if mac in macs),
         attached=record.attached + tuple(disk for disk in (*before.disks, *before.attached) if disk.target in targets),
+        hostdevs=tuple(dict.fromkeys((*record.hostdevs, *before.hostdevs))),
+        shares=tuple(dict.fromkeys((*record.shares, *before.shares))),
     )
 
 
@@ -134,8 +136,10 @@ def _detail(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:
 def _given(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
     """Give what of the host it had and has not any more; what somebody plugged by hand was never declared, and stays."""
     kept = desired.record.hostdevs if desired.record else record.hostdevs
+    declared_kinds = {"pci": spec.detail.pci is not None, "mdev": spec.detail.mdevs is not None}
     for device in machine.hostdevs:
-        if device.address in record.hostdevs and device.address not in kept:
+        is_gone = device.address in record.hostdevs and device.address not in kept
+        if is_gone and declared_kinds[device.type]:
             yield Removal(HOSTDEV, device.address, device.type)
     declared = None if spec.detail.shares is None else {share.target for share in spec.detail.shares}
     for filesystem in machine.filesystems if declared is not None else ():

@@ -131,8 +131,7 @@ def _rescue_disk(spec: ActionSpec, record: InstanceRecord, existing: Existing, f
     image = findings.image
     if image is None:
         raise SpecError("image", "none was found", "name an image that is published")
-    root_target = record.disks[0].target if record.disks else None
-    root = next((disk for disk in existing.machine.disks if disk.target == root_target), Disk("", "virtio"))
+    root = _boot_disk(record, existing.machine)
     leftover = _leftover(record)
     form = "raw" if findings.is_block else "qcow2"
     name = f"{spec.name}-rescue.{form}"
@@ -157,8 +156,16 @@ def _rescue_disk(spec: ActionSpec, record: InstanceRecord, existing: Existing, f
     return NewDisk(own, disk, image, image.size_bytes)
 
 
+def _boot_disk(record: InstanceRecord, machine: Machine) -> Disk:
+    """Return the disk that the guest has its drivers for: its root disk, or else the first of any."""
+    target = record.root.target if record.root else None
+    disks = [disk for disk in machine.disks if disk.device == "disk"]
+    first = disks[0] if disks else Disk("", "virtio")
+    return next((disk for disk in disks if disk.target == target), first)
+
+
 def _free_target(bus: str, machine: Machine, record: InstanceRecord) -> str:
-    taken = {disk.target for disk in machine.disks} | {disk.target for disk in record.disks}
+    taken = {disk.target for disk in machine.disks} | {own.target for own in (*record.disks, *record.attached)}
     names = (f"{_PREFIXES.get(bus, 'vd')}{letter}" for letter in string.ascii_lowercase)
     free = next((name for name in names if name not in taken), None)
     if free is None:

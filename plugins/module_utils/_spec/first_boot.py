@@ -35,7 +35,7 @@ _OPTIONS = ("user_data", "meta_data", "network_config", "ssh_keys", "password", 
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )
-_HASH = re.compile(r"\$[56]\$(rounds=[0-9]+\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43,86}")
+_HASH = re.compile(r"\$(5(?=.*\$.{43}$)|6(?=.*\$.{86}$))\$(rounds=[0-9]+\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]+")
 _YESCRYPT = re.compile(r"\$g?y\$")
 _HASH_REMEDY = "give a SHA-512 hash: mkpasswd -m sha-512, or Ansible's filter password_hash('sha512')"
 _OUR_NIC = re.compile(r"nic(\d+)")

@@ -30,10 +30,10 @@ PATIENCE_SECONDS = 180.0
 collect_ignore_glob = [] if os.geteuid() == 0 else ["test_whole*.py"]
 
 
-def lab_tool(*arguments: str) -> str:
+def lab_tool(*arguments: str, limit: float = 600) -> str:
     """Run the lab tool and return what it prints."""
     done = subprocess.run(
-        [sys.executable, str(LAB), *arguments], check=False, capture_output=True, text=True, timeout=600
+        [sys.executable, str(LAB), *arguments], check=False, capture_output=True, text=True, timeout=limit
     )
     if done.returncode:
         pytest.fail(f"lab.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
@@ -226,6 +226,12 @@ def hypervisor(lab: list[Hypervisor]) -> t.Iterator[Hypervisor]:
 def guest_image() -> Path:
     """Return the path of the test guest's image."""
     return Path(lab_tool("image").splitlines()[-1])
+
+
+@pytest.fixture(scope="session")
+def debian_image() -> Path:
+    """Return the path of the full guest's image."""
+    return Path(lab_tool("image", "--full", limit=1800).splitlines()[-1])
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_what_happens_to_a_guest_wakes_who_waits(hypervisor: Hypervisor, guest: 
             hypervisor.wait_for_console(guest, f"kilonova-guest ready: {guest}")
             hypervisor.virsh("detach-interface", guest, "user", MAC, "--live")
             assert watcher.wait_until(lambda: watcher.saw(DEVICE_REMOVED), PATIENCE_SECONDS, NEVER_SECONDS)
-            assert MAC not in hypervisor.virsh("dumpxml", guest)
+            assert MAC not in hypervisor.virsh("domiflist", guest)
             assert Event(DEVICE_REMOVED, "net0") in watcher.events
             hypervisor.virsh("shutdown", guest)
             assert watcher.wait_until(lambda: not handle.isActive(), PATIENCE_SECONDS, NEVER_SECONDS)

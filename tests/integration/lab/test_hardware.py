@@ -251,6 +251,16 @@ def test_what_the_host_has_not_is_refused(hypervisor: Hypervisor, name: str) -> 
         assert [word for word in words if word not in problem] == [], problem
 
 
+def test_a_watchdog_is_plugged_in_where_there_is_a_slot(hypervisor: Hypervisor, name: str) -> None:
+    """On a machine of plain PCI it is there at once; on PCI Express it waits."""
+    for number, (machine, effect) in enumerate([("pc", "live"), ("q35", "next_boot")]):
+        subject = Subject(hypervisor, f"{name}-{number}", machine_type=machine, power_state="running")
+        subject.declare()
+        assert subject.declare(watchdog="poweroff") == {"watchdogs[i6300esb]": effect}
+        assert (subject.xml().find("devices/watchdog") is not None) == (effect == "live")
+        assert subject.shown("devices/watchdog", "action") == [("poweroff",)]
+
+
 def test_a_running_guest(hypervisor: Hypervisor, guest_image: t.Any, name: str) -> None:
     """Limits of a disk are in force at once; what is not pluggable waits for the next boot, and is there after it."""
     image = run_module("compute_image", uri=hypervisor.uri, name=IMAGE, src=str(guest_image))

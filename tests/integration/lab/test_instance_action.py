@@ -86,8 +86,10 @@ def unchanged(host: Hypervisor, name: str, action: str, **changes: t.Any) -> Non
 
 
 def definition(host: Hypervisor, name: str) -> str:
-    """Return the definition for the next boot; libvirt keeps the blanks around elements in the metadata."""
-    return "\n".join(line.strip() for line in host.virsh("dumpxml", "--inactive", name).splitlines())
+    """Return the definition for the next boot, without what means nothing: blanks, and the order within our record."""
+    lines = [line.strip() for line in host.virsh("dumpxml", "--inactive", name).splitlines()]
+    end = lines.index("</metadata>")
+    return "\n".join(sorted(lines[:end]) + lines[end:])
 
 
 def booted(host: Hypervisor, name: str, times: int) -> None:

@@ -58,6 +58,18 @@ def foreign(hypervisor: Hypervisor, name: str) -> str:
     return name
 
 
+def test_a_password_set_by_hand_is_kept(hypervisor: Hypervisor, name: str) -> None:
+    """Libvirt shows a console's password only when asked for it, and a definition without it would remove it."""
+    host = hypervisor
+    made(instance(host, name, flavor=FLAVOR, power_state="stopped"))
+    shown = host.virsh("dumpxml", "--security-info", name).replace("<graphics ", "<graphics passwd='hidden1' ")
+    subprocess.run(["virsh", "-q", "-c", host.uri, "define", "/dev/stdin"], input=shown, check=True, text=True)
+    result = instance(host, name, flavor={**FLAVOR, "memory_mb": 80}, power_state="stopped")
+    assert made(result)["changed"]
+    assert "hidden1" not in str(result.data)
+    assert "passwd='hidden1'" in host.virsh("dumpxml", "--security-info", name)
+
+
 @pytest.mark.parametrize("state", ["stopped", "running"])
 def test_adoption_touches_nothing_that_is_not_declared(hypervisor: Hypervisor, foreign: str, state: str) -> None:
     """It is taken over as it is and in the state it is in, changed only as declared, and its disk is never deleted."""

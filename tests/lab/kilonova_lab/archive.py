@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 SECTOR = 512
 FIRST_SECTOR = 2048
 _FAT16_LBA = 0x0E
+_LINUX = 0x83
 _BOOTABLE = 0x80
 _TABLE_OFFSET = 446
 
@@ -66,10 +67,16 @@ def _padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
 
 
-def partitioned(boot_code: bytes, file_system: bytes) -> bytes:
-    """Return a disk with one bootable FAT16 partition."""
+def partitioned(boot_code: bytes, file_system: bytes, second_sectors: int = 0) -> bytes:
+    """Return a disk with one bootable FAT16 partition, and room promised for a second one behind it, for Linux."""
     sectors = len(file_system) // SECTOR
-    unused_chs = b"\xfe\xff\xff"
-    entry = struct.pack("<B3sB3sII", _BOOTABLE, unused_chs, _FAT16_LBA, unused_chs, FIRST_SECTOR, sectors)
-    table = boot_code[:_TABLE_OFFSET].ljust(_TABLE_OFFSET, b"\0") + entry.ljust(64, b"\0") + b"\x55\xaa"
+    entries = _entry(_BOOTABLE, _FAT16_LBA, FIRST_SECTOR, sectors)
+    if second_sectors:
+        entries += _entry(0, _LINUX, FIRST_SECTOR + sectors, second_sectors)
+    table = boot_code[:_TABLE_OFFSET].ljust(_TABLE_OFFSET, b"\0") + entries.ljust(64, b"\0") + b"\x55\xaa"
     return table.ljust(FIRST_SECTOR * SECTOR, b"\0") + file_system
+
+
+def _entry(flag: int, kind: int, first: int, sectors: int) -> bytes:
+    unused_chs = b"\xfe\xff\xff"
+    return struct.pack("<B3sB3sII", flag, unused_chs, kind, unused_chs, first, sectors)

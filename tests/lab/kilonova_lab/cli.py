@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import console, guest, inventory, lifecycle, packages, server
+from . import console, debian, guest, inventory, lifecycle, packages, server
 from .errors import InterruptedLab, LabError
 from .hostfiles import MOST_HOSTS
 from .layout import DEFAULT_DIR, HostLayout, Layout
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--kernel", choices=sorted(packages.KERNELS), default="cloud", help="Debian's kernel (default: %(default)s)"
     )
+    made.add_argument("--full", action="store_true", help="a whole Debian with systemd and cloud-init instead")
     made = add("uri", _uri, "Print the libvirt URI of a host.")
     made.add_argument("host", metavar="HOST")
     made = add("crash", _crash, "End a whole host as a power cut does; 'up' boots it again.")
@@ -167,7 +168,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _image(options: argparse.Namespace) -> int:
-    path = guest.image(options.format, options.kernel)
+    path = debian.image(options.format) if options.full else guest.image(options.format, options.kernel)
     if options.output:
         draft = options.output.with_name(f".{options.output.name}.new")
         shutil.copyfile(path, draft)

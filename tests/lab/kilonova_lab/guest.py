@@ -7,23 +7,20 @@
 from __future__ import annotations
 
 import hashlib
-import lzma
 import os
-import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import packages
-from .archive import FIRST_SECTOR, SECTOR, Archive, partitioned
+from . import bootdisk, packages
+from .archive import Archive
 from .errors import LabError
+from .kernel_modules import add_modules
 from .layout import CACHE_DIR
 from .run import find, run
 
 FILES = Path(__file__).parent / "guest_files"
 FORMATS = ("qcow2", "raw")
 
-_DISK_SIZE = 40 * 1024 * 1024
 _MODULES = [
     "virtio_pci",
     "virtio_blk",
@@ -45,15 +42,10 @@ _MODULES = [
 ]
 # The cloud kernel has no SATA and no emulated NICs, as in Debian's own cloud images; the generic one has them, and boots half as fast.
 _MORE_MODULES: dict[str, list[str]] = {"cloud": [], "generic": ["ahci", "e1000", "e1000e", "8139cp", "8139too"]}
-_BOOT_CODE = ("/usr/lib/syslinux/mbr/mbr.bin", "/usr/lib/SYSLINUX/mbr.bin", "/usr/share/syslinux/mbr.bin")
-_SYSLINUX = """DEFAULT guest
-PROMPT 0
-NOESCAPE 1
-LABEL guest
-  KERNEL vmlinuz
-  INITRD initrd
-  APPEND console=ttyS0 quiet loglevel=3 panic=5 mitigations=off random.trust_cpu=on tsc=reliable scsi_mod.scan=sync net.ifnames=0
-"""
+_PARAMETERS = (
+    "console=ttyS0 quiet loglevel=3 panic=5 mitigations=off random.trust_cpu=on tsc=reliable"
+    " scsi_mod.scan=sync net.ifnames=0"
+)
 _SCRIPTS = {
     "init.sh": "init",
     "udhcpc.sh": "etc/udhcpc.sh",
@@ -86,7 +78,8 @@ def _digest(wanted: list[packages.Package]) -> str:
     digest = hashlib.sha256()
     for package in wanted:
         digest.update(f"{package}\n".encode())
-    for source in sorted([*FILES.iterdir(), Path(__file__), Path(__file__).with_name("archive.py")]):
+    own = [Path(__file__).with_name(f"{name}.py") for name in ("guest", "archive", "bootdisk", "kernel_modules")]
+    for source in sorted([*FILES.iterdir(), *own]):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -96,38 +89,8 @@ def _build(debs: list[Path], work: Path, image_format: str, modules: list[str]) 
     for deb in debs:
         packages.unpack(deb, root)
     kernel = next((root / "boot").glob("vmlinuz-*"))
-    (work / "initrd").write_bytes(_initrd(root, modules))
-    (work / "syslinux.cfg").write_text(_SYSLINUX, encoding="ascii")
-    shutil.copyfile(kernel, work / "vmlinuz")
-    raw = work / "disk.raw"
-    raw.write_bytes(partitioned(_boot_code(), _file_system(work)))
-    if image_format == "raw":
-        return raw
-    packed = work / "disk.qcow2"
-    run([find("qemu-img", "qemu-utils"), "convert", "-c", "-O", "qcow2", raw.name, packed.name], cwd=work)
-    return packed
-
-
-def _boot_code() -> bytes:
-    for candidate in _BOOT_CODE:
-        if os.path.exists(candidate):
-            return Path(candidate).read_bytes()
-    raise LabError("The boot code mbr.bin is missing: install the package syslinux-common.")
-
-
-def _file_system(work: Path) -> bytes:
-    partition = work / "part.img"
-    with open(partition, "wb") as stream:
-        stream.truncate(_DISK_SIZE - FIRST_SECTOR * SECTOR)
-    # The hidden sectors and the volume's number are said outright: the first for the boot code, the second for equal bytes every time.
-    options = ["-F", "16", "-n", "KILONOVA", "-i", "4B4E4F56", "-h", str(FIRST_SECTOR), "--invariant"]
-    timeless = {**os.environ, "SOURCE_DATE_EPOCH": "1767225600", "TZ": "UTC"}
-    # Bare names, since mtools reads meanings into characters of a longer one.
-    run([find("mkfs.vfat", "dosfstools"), *options, partition.name], cwd=work, env=timeless)
-    for name in ("vmlinuz", "initrd", "syslinux.cfg"):
-        run([find("mcopy", "mtools"), "-i", partition.name, name, f"::{name}"], cwd=work, env=timeless)
-    run([find("syslinux", "syslinux"), "--install", partition.name], cwd=work, env=timeless)
-    return partition.read_bytes()
+    disk = bootdisk.make(work, kernel, _initrd(root, modules), _PARAMETERS)
+    return disk if image_format == "raw" else bootdisk.packed(disk, "-c")
 
 
 def _initrd(root: Path, modules: list[str]) -> bytes:
@@ -145,11 +108,7 @@ def _initrd(root: Path, modules: list[str]) -> bytes:
     # The guest agent sets a clock only where this is.
     archive.add_link("sbin/hwclock", "/bin/busybox")
     _add_programs(archive, root)
-    order = []
-    for module in _load_order(root, modules):
-        order.append(f"{module.name.split('.')[0]}.ko")
-        archive.add_file(f"modules/{order[-1]}", _module_bytes(module))
-    archive.add_file("modules/order", ("\n".join(order) + "\n").encode())
+    add_modules(archive, root, modules)
     return archive.packed()
 
 
@@ -182,41 +141,3 @@ def _libraries(program: Path, root: Path) -> Iterator[tuple[str, Path]]:
             yield f"/lib/x86_64-linux-gnu/{name}", root / place
         elif name.startswith("/"):
             yield name, Path(name)
-
-
-def _load_order(root: Path, names: list[str]) -> list[Path]:
-    """Return the modules and what they depend on, each after what it needs."""
-    places = {_plain(path.name): path for top in ("lib", "usr/lib") for path in (root / top / "modules").rglob("*.ko*")}
-    built_in = {
-        _plain(line) for path in root.rglob("modules.builtin") for line in path.read_text(encoding="ascii").split()
-    }
-    order: list[Path] = []
-
-    def visit(name: str) -> None:
-        if name in built_in:
-            return
-        if name not in places:
-            raise LabError(f"The kernel has no module {name}.")
-        needs = re.search(rb"\0depends=([^\0]*)\0", _module_bytes(places[name]))
-        for need in needs[1].decode().split(",") if needs else []:
-            if need:
-                visit(_plain(need))
-        if places[name] not in order:
-            order.append(places[name])
-
-    for name in names:
-        visit(_plain(name))
-    return order
-
-
-def _plain(name: str) -> str:
-    return os.path.basename(name).split(".")[0].replace("-", "_")
-
-
-def _module_bytes(path: Path) -> bytes:
-    content = path.read_bytes()
-    if path.suffix == ".xz":
-        return lzma.decompress(content)
-    if path.suffix != ".ko":
-        raise LabError(f"The kernel module {path.name} is packed in a way that this Python cannot unpack.")
-    return content

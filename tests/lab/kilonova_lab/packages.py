@@ -39,14 +39,22 @@ class Package:
 
 
 def wanted(kernel_kind: str) -> list[Package]:
-    """Return what goes into the guest, the kernel first, in the versions that apt offers now."""
-    name = KERNELS[kernel_kind]
-    meta = _records([name])[name]
-    kernel = re.search(r"^Depends:.*?\b(linux-image-[^\s,]+)", meta, re.MULTILINE)
+    """Return what goes into the small guest, the kernel first, in the versions that apt offers now."""
+    return versions([kernel_package(kernel_kind), *_OTHERS])
+
+
+def kernel_package(kind: str) -> str:
+    """Return the name of the package with the newest kernel of a kind."""
+    name = KERNELS[kind]
+    kernel = re.search(r"^Depends:.*?\b(linux-image-[^\s,]+)", _records([name])[name], re.MULTILINE)
     if kernel is None:
         raise LabError(f"The package {name} names no kernel.")
-    records = _records([kernel[1], *_OTHERS])
-    return [Package(name, _version(record)) for name, record in records.items()]
+    return kernel[1]
+
+
+def versions(names: list[str]) -> list[Package]:
+    """Return packages in the versions that apt offers now."""
+    return [Package(name, _version(record)) for name, record in _records(names).items()]
 
 
 def _version(record: str) -> str:

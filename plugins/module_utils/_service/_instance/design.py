@@ -25,7 +25,7 @@ _PCIE_MACHINES = ("q35", "virt")
 _PCIE_ROOT_PORTS = 12
 """On a PCI Express machine every plugged device needs a port of its own, and ports can't be plugged."""
 _BALLOON_STATS_SECONDS = 10
-_NAMING = "ds=nocloud;h="
+_NO_CLOUD = "ds=nocloud"
 
 
 def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: Machine | None, now: str) -> Machine:
@@ -39,8 +39,6 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
     size = design_size(spec, platform.host_cpus, existing)
     record = _record(spec, size, storage, existing, now)
     hardware = spec.hardware
-    # cloud-init reads its host name from here when no seed is attached.
-    names_itself = x86 and existing is None and storage.seed is None
     disks, record = design_disks(spec, platform, storage, record, existing)
     machine = Machine(
         type=platform.virt_type,
@@ -50,7 +48,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         current_memory_kib=size.memory_kib,
         vcpus=size.most_vcpus,
         current_vcpus=size.vcpus,
-        sysinfo=(("serial", f"{_NAMING}{spec.name}"),) if names_itself else _without_name(storage, existing),
+        sysinfo=_sysinfo(spec, storage, existing) if x86 else (),
         os=OsBoot(
             type="hvm",
             arch=platform.arch,
@@ -58,7 +56,7 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
             boot_devices=spec.boot.devices or (),
             boot_menu=spec.boot.menu,
             firmware="efi" if spec.boot.firmware == "efi" and existing is None else None,
-            smbios_sysinfo=True if names_itself else None,
+            smbios_sysinfo=True if x86 and existing is None else None,
         ),
         features=Features(acpi=hardware.acpi, apic=hardware.apic if x86 else None, pae=hardware.pae),
         cpu=_cpu(spec, platform, size, existing),
@@ -84,15 +82,15 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
     return with_memory(machine, spec, platform.host_memory_mb, existing)
 
 
-def _without_name(storage: Storage, existing: Machine | None) -> tuple[tuple[str, str], ...]:
-    """Return the table without the host name, which would win over the seed's; nothing where it has none."""
-    if (
-        storage.seed is None
-        or existing is None
-        or not any(value.startswith(_NAMING) for _key, value in existing.sysinfo)
-    ):
+def _sysinfo(spec: InstanceSpec, storage: Storage, existing: Machine | None) -> tuple[tuple[str, str], ...]:
+    """Return where cloud-init looks for its host name; with a seed it must not, since this name would win."""
+    serial = _NO_CLOUD if storage.seed else f"{_NO_CLOUD};h={spec.name}"
+    if existing is None:
+        return (("serial", serial),)
+    named = any(value.startswith(f"{_NO_CLOUD};") for _key, value in existing.sysinfo)
+    if storage.seed is None or not named:
         return ()
-    return tuple((key, "ds=nocloud" if value.startswith(_NAMING) else value) for key, value in existing.sysinfo)
+    return tuple((key, serial if value.startswith(f"{_NO_CLOUD};") else value) for key, value in existing.sysinfo)
 
 
 def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine | None, now: str) -> InstanceRecord:

@@ -79,9 +79,7 @@ def _cpu(cpu: Cpu | None, detail: Hardware, platform: Platform, existing: Machin
             f"the CPU's mode is {effective or 'not declared'}, which leaves no such choice",
             "leave it out, or declare cpu.mode: host-passthrough or maximum",
         )
-    designed = replace(
-        cpu or Cpu(), mode=mode, dies=detail.dies, features=detail.cpu_features, migratable=detail.migratable
-    )
+    designed = replace(cpu or Cpu(), mode=mode, features=detail.cpu_features, migratable=detail.migratable)
     return None if designed == Cpu() else designed
 
 

@@ -26,7 +26,7 @@ from ..._plan.existing import Existing, OwnDisk
 from ..._plan.offers import refuse_unoffered
 from ..._spec.instance import InstanceSpec
 from ..._spec.lifecycle import Lifecycle
-from ..._spec.machine import Machine
+from ..._spec.machine import Disk, Machine
 from ..._spec.record import OwnedDisk
 from ..._xml import domain as domain_xml
 from ..facts_guests import GIB, Guest, PoolPlace, understand
@@ -80,7 +80,8 @@ class Host:
     def refresh_logs(self) -> None:
         """Make libvirt see the console logs in the pools that are used, which were written behind their back."""
         for place in list(self._places.values()):
-            place.refresh()
+            if place.is_running:
+                place.refresh()
 
     @cached_property
     def networks(self) -> dict[str, bool]:
@@ -196,15 +197,20 @@ class Host:
         if not there and guest.reading.is_active:
             # The list may be older than the guest.
             there = place.pool.find(owned.volume) is not None
-        capacities = {block.target: block.capacity_bytes for block in guest.reading.blocks}
+        strayed = disk is not None and disk.source != place.locate(owned.volume)
+        capacity = _capacity(guest.reading, disk) if disk else None
+        if capacity is None and there and not strayed:
+            # The guest that runs has it not yet, or the hypervisor has no statistics.
+            volume = place.volumes.get(owned.volume)
+            capacity = volume.capacity if volume else None
         return OwnDisk(
             target=owned.target,
             pool=owned.pool,
             volume=owned.volume,
             source=disk.source if disk else None,
-            strayed=disk is not None and disk.source != place.locate(owned.volume),
+            strayed=strayed,
             missing=not there,
-            capacity_bytes=capacities.get(owned.target),
+            capacity_bytes=capacity,
             is_root=guest.record is not None and owned == guest.record.root,
         )
 
@@ -304,6 +310,12 @@ class Host:
                 raise DriverError(
                     f"Option networks: network {nic.network} is not active; start it (virsh net-start {nic.network})."
                 )
+
+
+def _capacity(reading: GuestReading, disk: Disk) -> int | None:
+    """Return what the guest sees of a disk; one of the same name that lies elsewhere is another."""
+    found = (one for one in reading.blocks if one.target == disk.target and one.path in (None, disk.source))
+    return next((one.capacity_bytes for one in found), None)
 
 
 def platform_of(machine: Machine, spec: InstanceSpec, video: str | None = None, host_memory_mb: int = 0) -> Platform:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from uuid import uuid4
 
+from ..._driver.domain import whole_definition
 from ..._driver.domain_change import has_scheduler
 from ..._driver.guests import GuestReading
 from ..._errors import ConflictError, NotFoundError, SpecError
@@ -50,9 +51,15 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting, seed=seed)
     if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
         host.check_offered(desired, existing.machine if existing else desired)
-        job.xml = write_definition(spec, desired, found)
+        job.xml = write_definition(spec, desired, found if check else _with_secrets(host, spec.name, found))
     host.ledger.claim(spec.name, desired)
     return job
+
+
+def _with_secrets(host: Host, name: str, found: Found | None) -> Found | None:
+    """Return the definition with what libvirt only tells when asked for, such as a console's password, to keep it."""
+    domain = host.reading(name)
+    return replace(found, xml=whole_definition(host.connection, domain)) if found and domain else found
 
 
 def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bool) -> tuple[Machine, Seed | None]:
@@ -101,7 +108,7 @@ def _check_drives(host: Host, spec: InstanceSpec) -> None:
 
 def _check_cpu_limits(host: Host, domain: GuestReading | None, plan: Plan) -> None:
     """Refuse another share of the CPUs for a running guest where there is none; it might not even start again with it."""
-    if plan.has(LIMIT_CPU) and domain is not None and not has_scheduler(host.connection, domain):
+    if plan.has(LIMIT_CPU) and domain and domain.is_active and not has_scheduler(host.connection, domain):
         raise SpecError(
             "cpu_limits",
             "this hypervisor has no control group for CPUs, so what a running guest gets of them can't be changed",

@@ -27,6 +27,7 @@ from ..._errors import (
 from ..._plan import drift, power
 from ..._plan import instance as verbs
 from ..._plan.existing import Existing
+from ..._plan.machine import whole
 from ..._plan.plan import Action, Plan
 from ..._plan.removals import with_leftovers
 from ..._spec.disk import VolumeSpec
@@ -223,7 +224,8 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
     domain, target = _domain(job), action.target.rsplit("/", 1)[1]
     disk = next(disk for disk in job.existing.disks if disk.target == target) if job.existing else None
     size = int(action.changes[0].after) * GIB
-    if domain.is_active:
+    live_disks = job.existing.live.disks if job.existing and job.existing.live else ()
+    if domain.is_active and disk and any((one.target, one.source) == (target, disk.source) for one in live_disks):
         driver.grow_live_disk(host.connection, domain, target, size)
         return
     volume = host.place(disk.pool).volumes.get(disk.volume) if disk and disk.pool else None
@@ -262,7 +264,10 @@ def _set_autostart(host: Host, job: Job, action: Action) -> None:
 
 def _live(step: t.Callable[..., None]) -> t.Callable[[Host, Job, Action], None]:
     def perform_live(host: Host, job: Job, action: Action) -> None:
-        step(host.connection, _domain(job), _desired(job), action)
+        desired = _desired(job)
+        # What an interrupted run left in the definition alone is declared in part only.
+        desired = whole(desired, job.existing.machine) if job.existing else desired
+        step(host.connection, _domain(job), desired, action)
 
     return perform_live
 

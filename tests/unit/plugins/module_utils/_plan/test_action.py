@@ -293,9 +293,9 @@ def interrupted(name: str, turn: int) -> World:
     return list(world.turns(spec))[turn]
 
 
-def without_image() -> World:
-    """Return an instance that has a root disk and no image."""
-    return ON.write(replace(RECORD, image=None, image_digest=None))
+def without_image(disk_gb: int = 1) -> World:
+    """Return an instance without an image, whose root disk was made for it if it is of some size."""
+    return ON.write(replace(RECORD, image=None, image_digest=None, disk_gb=disk_gb))
 
 
 @pytest.mark.parametrize(
@@ -327,6 +327,7 @@ def without_image() -> World:
         (ON, spec_of("rebuild", pool="q"), "Option pool: the root disk of web is in pool p"),
         (ON.write(replace(RECORD, protected=True)), spec_of("rebuild"), "is protected"),
         (ON.write(replace(RECORD, disks=())), spec_of("rebuild"), "has no root disk"),
+        (without_image(disk_gb=0), spec_of("rebuild", image="new"), "has no root disk"),
         (ON.write(replace(RECORD, fleet="shop")), spec_of("reboot"), "belongs to fleet shop"),
         (replace(ON, extra={"has_snapshots": True}), spec_of("rebuild"), "has snapshots"),
         (
@@ -391,6 +392,19 @@ def test_a_rescue_disk_is_on_the_bus_of_the_root_disk(bus: str, is_block: bool) 
     assert new is not None
     assert (new.disk.target, new.disk.bus, new.disk.cache, new.disk.discard) == (f"{prefix}b", bus, "none", "unmap")
     assert (new.disk.type, new.disk.format) == (("block", "raw") if is_block else ("file", "qcow2"))
+
+
+def test_an_adopted_instance_is_rescued_on_the_bus_it_has() -> None:
+    """Its disks are not ours; one without any is rescued on virtio."""
+    record = replace(RECORD, image=None, disk_gb=0, disks=())
+    disks = (Disk("hdc", "ide", device="cdrom"), Disk("sda", "sata", source="/elsewhere"))
+    spec = spec_of("rescue", image="fix")
+    adopted = replace(OFF, machine=replace(MACHINE, record=record, disks=disks)).plan(spec).new
+    bare = replace(OFF, machine=replace(MACHINE, record=record, disks=())).plan(spec).new
+    assert adopted is not None
+    assert bare is not None
+    assert (adopted.disk.target, adopted.disk.bus) == ("sdb", "sata")
+    assert (bare.disk.target, bare.disk.bus) == ("vda", "virtio")
 
 
 def test_a_full_bus_takes_no_rescue_disk() -> None:

@@ -153,6 +153,17 @@ def test_a_guest_is_changed_after_it_went_on(
     assert bool(waiting) == waits
 
 
+def test_a_patch_waits_where_the_saved_guest_has_it_not() -> None:
+    """What was saved is looked at as what runs is."""
+    saved = found(instance_spec(), state="shutoff", active=False, saved=True)
+    spec = instance_spec(power_state="suspended")
+    desired = machine_of(spec, existing=saved.machine)
+    assert look_ahead(spec, desired, saved, Manner(waiting_patches=("devices/rng",))).waiting == ("xml_patch",)
+    assert look_ahead(spec, desired, saved, Manner(patches=("devices/rng",))).waiting == ()
+    unknown = replace(saved, live=None)
+    assert look_ahead(spec, desired, unknown, Manner(patches=("devices/rng",))).waiting == ("xml_patch",)
+
+
 def test_a_change_of_power_in_two_steps_is_told_once() -> None:
     """The last of them is what brings it about."""
     spec = instance_spec(power_state="stopped")

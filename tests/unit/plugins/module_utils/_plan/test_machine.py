@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import differences
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Cpu, Disk, Machine, Nic, OsBoot
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import differences, overlaid, whole
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Cpu, Disk, Machine, Nic, OsBoot, Serial
 
 BASE = Machine(
     type="qemu",
@@ -64,3 +64,20 @@ def test_devices_are_matched_by_identity() -> None:
 def test_a_part_that_is_not_there_is_shown_whole() -> None:
     """A CPU on a machine that has none."""
     assert shown(BASE, replace(BASE, cpu=None)) == [("cpu", None, {"mode": "custom", "model": "qemu64"})]
+
+
+def test_a_device_is_plugged_in_as_it_is_defined() -> None:
+    """What is declared of one that is in the definition already may be next to nothing."""
+    declared = Machine("qemu", "a", disks=(Disk("vda"),), nics=(Nic(BASE.nics[0].mac, type="bridge", source="br0"),))
+    found = whole(declared, BASE)
+    assert found.disks == BASE.disks
+    assert found.nics == (replace(BASE.nics[0], type="bridge", source="br0"),)
+    assert whole(declared, Machine("qemu", "a")) == declared
+
+
+def test_patches_take_nothing_back_that_is_declared_away() -> None:
+    """A console log that shall go is not there when the definition is read back, and shall still go."""
+    declared = replace(BASE, serials=(Serial(log=""),))
+    assert overlaid(declared, replace(BASE, serials=(Serial(),))).serials == (Serial(log=""),)
+    patched = replace(BASE, serials=(Serial(log="/var/log/a"),))
+    assert overlaid(declared, patched).serials == (Serial(log="/var/log/a"),)

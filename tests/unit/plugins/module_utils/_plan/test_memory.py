@@ -19,7 +19,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.memory impo
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Cpu, Features, Machine
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import NumaCell
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 MIB = 1024
@@ -44,12 +44,14 @@ def guest(boot_mib: int, *modules_mib: int, most_mib: int = 4096, slots: int = 1
     )
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2**32))
 def test_the_most_is_read_back_from_the_room(most: int) -> None:
     """The room is written, and the user is told of the most."""
     assert most_memory_kib(Machine("qemu", "m", memory_kib=1, max_memory_kib=room_kib(most))) == most
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200 * GIB), st.lists(st.integers(1, 8 * GIB), min_size=1, max_size=8))
 def test_any_way_up_to_the_most_fits(boot: int, steps: list[int]) -> None:
     """However often the guest grows, its modules are whole blocks and there is room for the last one."""

@@ -20,6 +20,7 @@ MAC = "52:54:00:00:00:0a"
 OLD = instance_spec(networks=[{"user": True, "mac": MAC}], volumes=[{"name": "data", "size_gb": 1}])
 NEW = instance_spec(networks=[], volumes=[])
 ROOT = OwnDisk("vda", "default", "web-1-vda.qcow2", "/pool/web-1-vda.qcow2", capacity_bytes=1024**3)
+DATA = OwnDisk("vdb", "default", "data", "/pool/data", capacity_bytes=1024**3, is_root=False)
 GUEST = machine_of(OLD)
 OWN = replace(
     machine_of(OLD).record or InstanceRecord(), nics=(), disks=(OwnedDisk("vda", "default", "web-1-vda.qcow2"),)
@@ -58,3 +59,12 @@ def test_what_is_not_declared_is_not_taken_away() -> None:
     machine = replace(machine_of(NEW), uuid="u")
     existing, spec = Existing(machine, "running", True, disks=(ROOT,), live=GUEST), instance_spec()
     assert plan_present(spec, machine_of(spec, existing=machine), existing) == (Plan("instance web-1"), ())
+
+
+def test_a_volume_that_was_defined_and_not_plugged_in_is_plugged_in() -> None:
+    """Of its declaration only the name is left to say, since it is in the definition."""
+    machine = replace(machine_of(OLD), uuid="u")
+    existing = Existing(machine, "running", True, disks=(ROOT,), live=machine_of(NEW))
+    plan, waiting = plan_present(OLD, machine_of(OLD, existing=machine), replace(existing, disks=(ROOT, DATA)))
+    assert [action.describe() for action in plan.actions] == ["attach web-1/disk vdb", f"attach web-1/nic {MAC}"]
+    assert waiting == ()

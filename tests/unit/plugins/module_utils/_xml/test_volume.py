@@ -62,6 +62,7 @@ def test_reads_what_libvirt_says() -> None:
         modified="1795410000.25",
         backing_path="/pool/base.raw",
         backing_format="raw",
+        mode=0o600,
     )
 
 
@@ -76,12 +77,16 @@ def test_writes_an_overlay() -> None:
 
 
 @given(
-    name=XML_TEXT, path=st.none() | XML_TEXT, size=st.integers(0, 2**63), image_format=st.sampled_from(["raw", "qcow2"])
+    name=XML_TEXT,
+    path=st.none() | XML_TEXT,
+    size=st.integers(0, 2**63),
+    image_format=st.sampled_from(["raw", "qcow2"]),
+    mode=st.none() | st.integers(0, 0o777),
 )
-def test_what_is_written_is_read(name: str, path: str | None, size: int, image_format: str) -> None:
+def test_what_is_written_is_read(name: str, path: str | None, size: int, image_format: str, mode: int | None) -> None:
     """No text changes the shape of the XML."""
     below = image_format if path else None
-    volume = VolumeDescription(name, size, image_format, size // 2, backing_path=path, backing_format=below)
+    volume = VolumeDescription(name, size, image_format, size // 2, backing_path=path, backing_format=below, mode=mode)
     assert read_volume(write_volume(volume)) == volume
 
 
@@ -97,14 +102,13 @@ def schema() -> etree.RelaxNG:
 NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 
 
-@given(name=NAMES, below=st.none() | NAMES, size=st.integers(0, 2**63), image_format=st.sampled_from(["raw", "qcow2"]))
+@given(name=NAMES, below=st.none() | NAMES, mode=st.none() | st.integers(0, 0o777), size=st.integers(0, 2**63))
 def test_what_is_written_is_valid(
-    schema: etree.RelaxNG, name: str, below: str | None, size: int, image_format: str
+    schema: etree.RelaxNG, name: str, below: str | None, mode: int | None, size: int
 ) -> None:
     """Libvirt's schema accepts every volume that is made."""
-    volume = VolumeDescription(
-        name, size, image_format, backing_path=below and f"/pool/{below}", backing_format="raw" if below else None
-    )
+    path, below_format = (f"/pool/{below}", "raw") if below else (None, None)
+    volume = VolumeDescription(name, size, "qcow2", backing_path=path, backing_format=below_format, mode=mode)
     schema.assertValid(etree.fromstring(write_volume(volume)))
 
 

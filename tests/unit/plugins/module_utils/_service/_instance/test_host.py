@@ -18,7 +18,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._errors import Co
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.host import Host
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.volumes import places_of
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.lifecycle import Lifecycle, Limits
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Machine, OsBoot
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine, OsBoot
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import render
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import instance_spec
@@ -68,6 +68,20 @@ def test_attached_volumes_are_looked_at_where_they_are_declared(connection: Conn
         ("vda", True, True),
         ("vdc", False, False),
     ]
+
+
+def test_a_disk_that_no_guest_has_yet_has_the_size_of_its_volume(connection: Connection) -> None:
+    """One that waits for the next boot would not grow otherwise."""
+    disk = Disk("vdc", bus="sata", source="/default-pool/users.raw", format="raw")
+    define(connection, replace(MACHINE, record=replace(RECORD, disks=DISKS[:1]), disks=(disk,)))
+    volume = find_pool(connection, "default-pool").create("users.raw", 2 * 1024**3, "raw")
+    try:
+        spec = instance_spec(None, name="web", volumes=[{"name": "users.raw", "size_gb": 2}])
+        existing = Host(connection, LIFECYCLE).existing("web", spec)
+    finally:
+        volume.delete()
+    assert existing is not None
+    assert [disk.capacity_bytes for disk in existing.disks] == [None, 2 * 1024**3]
 
 
 @pytest.mark.parametrize(("size_gb", "is_fine"), [(None, True), (2, True), (1, False), (3, False)])
