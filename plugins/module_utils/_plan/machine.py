@@ -27,8 +27,8 @@ _BY_SILENCE = frozenset({(Nic, "queues", 1)})
 
 def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
     """Return what would have to change in ``actual``'s persistent definition to be as ``desired``."""
-    desired = _without_implied_cell(desired, actual)
     found: list[Change] = list(_memory(desired, actual))
+    desired = _without_implied_cell(desired, actual)
     for field in fields(Machine):
         wanted, present = getattr(desired, field.name), getattr(actual, field.name)
         if field.name in _NOT_COMPARED or field.name in _MEMORY:

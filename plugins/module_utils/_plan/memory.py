@@ -33,9 +33,9 @@ def room_kib(most_kib: int) -> int:
 
 
 def most_memory_kib(machine: Machine) -> int:
-    """Return the most that the guest can have without being powered off."""
+    """Return the most that the guest can have without being powered off; slots beside cells of others are not used."""
     room = machine.max_memory_kib
-    if not room:
+    if not room or not takes_modules(machine):
         return machine.memory_kib
     block = _LARGE_BLOCK_KIB if room >= room_kib(_LARGE_FROM_KIB) else _BLOCK_KIB
     return max(room - block, machine.current_memory_kib or 0)

@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import differences, overlaid, whole
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Cpu, Disk, Machine, Nic, OsBoot, Serial
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import (
+    Cpu,
+    Disk,
+    Machine,
+    Nic,
+    OsBoot,
+    Serial,
+)
 
 BASE = Machine(
     type="qemu",

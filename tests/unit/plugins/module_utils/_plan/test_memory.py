@@ -48,7 +48,9 @@ def guest(boot_mib: int, *modules_mib: int, most_mib: int = 4096, slots: int = 1
 @given(st.integers(1, 2**32))
 def test_the_most_is_read_back_from_the_room(most: int) -> None:
     """The room is written, and the user is told of the most."""
-    assert most_memory_kib(Machine("qemu", "m", memory_kib=1, max_memory_kib=room_kib(most))) == most
+    machine = replace(guest(0), max_memory_kib=room_kib(most))
+    assert most_memory_kib(machine) == most
+    assert most_memory_kib(replace(machine, cpu=None, memory_kib=7)) == 7
 
 
 @settings(deadline=None)
