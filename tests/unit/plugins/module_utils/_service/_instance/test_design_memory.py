@@ -173,3 +173,13 @@ def test_one_cell_that_is_there_follows_and_keeps_how_it_is_shared() -> None:
         assert later.cpu.cells == (replace(cell, memory_kib=2048 * MIB),)
         private = replace(later, cpu=Cpu(cells=(replace(cell, access="private"),)))
         assert "cpu.cells" in [change.path for change in differences(private, existing)]
+
+
+def test_cells_that_are_declared_take_the_place_of_slots() -> None:
+    """They say where all of the memory lies, so there is none to come."""
+    existing = replace(machine_of(declared(4096), HOST), uuid="u")
+    spec = instance_spec(flavor={**FLAVOR, "vcpus": 2, "memory_mb": 4096}, numa={"nodes": 2})
+    later = machine_of(spec, HOST, existing)
+    assert (later.memory_kib, later.max_memory_kib) == (4096 * MIB, 0)
+    assert [change.path for change in differences(later, existing) if "memory" in change.path] == ["max_memory_mb"]
+    assert shown(machine_of(spec, HOST)) == (4096, 4096, 4096, False)
