@@ -1,12 +1,11 @@
-#!/usr/bin/env python3
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
 """Write what an instance takes into the argument specs of the role fleet, out of the modules' documentation.
 
-tools/role_options.py         writes roles/fleet/meta/argument_specs.yml
-tools/role_options.py --check  tells by its exit code whether that would change anything
+python3 tools/role_options.py          writes roles/fleet/meta/argument_specs.yml
+python3 tools/role_options.py --check  tells by its exit code whether that would change anything
 """
 
 from __future__ import annotations
@@ -59,8 +58,7 @@ def for_role(option: dict[str, t.Any]) -> dict[str, t.Any]:
     written = {key: value for key, value in option.items() if key != "suboptions"}
     # Argument specs have no markup for options, values and modules.
     written["description"] = [
-        re.sub(r"\b[OV]\(([^)]*)\)", r"C(\1)", re.sub(r"\bM\(([^)]*)\)", r"C(\1)", line))
-        for line in option["description"]
+        re.sub(r"\b[OVMP]\(([^)#]*)(?:#\w+)?\)", r"C(\1)", line) for line in option["description"]
     ]
     if "suboptions" in option:
         written["options"] = {name: for_role(suboption) for name, suboption in option["suboptions"].items()}
@@ -76,7 +74,7 @@ def spliced(text: str) -> str:
     for name, option in documented().items():
         if name not in THE_ROLES_OWN:
             options[name] = {**for_role(option), **({"no_log": True} if name in SECRET else {})}
-    written = yaml.dump(options, Dumper=_Dumper, sort_keys=False, width=150, allow_unicode=True)
+    written = yaml.dump(options, Dumper=_Dumper, sort_keys=False, width=130, allow_unicode=True)
     return text[:begin] + "".join(f"{_INDENT}{line}\n" for line in written.splitlines()) + text[end:]
 
 

@@ -54,18 +54,20 @@ class Removal:
 
 
 def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machine) -> InstanceRecord:
-    """Return ``record`` with the NICs and volumes of an earlier one that the guest still has, for it to let go of.
+    """Return ``record`` with those devices of an earlier one that the guest still has, for it to let go of.
 
     A guest's own record, apart from its definition's, remembers them: else nobody knew that somebody declared them once.
     """
     macs = {nic.mac for nic in guest.nics} - set(record.nics)
     targets = {disk.target for disk in guest.disks} - {disk.target for disk in (*record.disks, *record.attached)}
+    hostdevs = {device.address for device in guest.hostdevs} - set(record.hostdevs)
+    shares = {filesystem.target for filesystem in guest.filesystems} - set(record.shares)
     return replace(
         record,
         nics=record.nics + tuple(mac for mac in before.nics if mac in macs),
         attached=record.attached + tuple(disk for disk in (*before.disks, *before.attached) if disk.target in targets),
-        hostdevs=tuple(dict.fromkeys((*record.hostdevs, *before.hostdevs))),
-        shares=tuple(dict.fromkeys((*record.shares, *before.shares))),
+        hostdevs=record.hostdevs + tuple(address for address in before.hostdevs if address in hostdevs),
+        shares=record.shares + tuple(target for target in before.shares if target in shares),
     )
 
 

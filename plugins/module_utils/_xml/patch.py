@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import SpecError
+from .._errors import ComputeError, SpecError
 from .._spec.patch import ADD, REMOVE, PatchSpec
 from .document import Element, XmlError, library, parse, set_text, to_text
 from .record import NAMESPACE, PREFIX
@@ -113,7 +113,7 @@ def _remove(element: Element, patch: PatchSpec) -> None:
 def _add(element: Element, patch: PatchSpec) -> None:
     try:
         wanted = parse(patch.xml or "", "The XML")
-    except XmlError as exc:
+    except ComputeError as exc:
         raise SpecError(f"{patch.option}.xml", str(exc).rstrip("."), "write one element") from exc
     if not any(_holds(child, wanted) for child in element):
         element.append(wanted)

@@ -238,3 +238,13 @@ def debian_image() -> Path:
 def name() -> str:
     """Return a name that no earlier test used."""
     return f"t-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def shared_host(lab: list[Hypervisor], guest_image: Path) -> t.Iterator[Hypervisor]:
+    """Return the first hypervisor with image "guest", for a module's tests to share; empty before and after them."""
+    lab[0].clear()
+    published = run_module("compute_image", uri=lab[0].uri, name="guest", src=str(guest_image))
+    assert not published.failed, published.message
+    yield lab[0]
+    lab[0].clear()

@@ -312,7 +312,7 @@ def ping(host: Hypervisor) -> str:
 def test_an_agent_that_may_not_run_commands(host: Hypervisor) -> None:
     """As RHEL configures it; check mode knows it too, and what the agent may do still works.
 
-    community.libvirt's connection plugin only repeats the agent's refusal.
+    community.libvirt's connection plugin only repeats the agent's refusal (#12, #34, #35, #147).
     """
     configuration = base64.b64encode(b"[general]\nblacklist=guest-exec,guest-exec-status\n").decode()
     shell(host, f"mkdir -p /etc/qemu && echo {configuration} | base64 -d >/etc/qemu/qemu-ga.conf")

@@ -162,7 +162,10 @@ def test_uefi_is_kept_and_removed_whole(host: Hypervisor, name: str) -> None:
 
 
 def test_a_deaf_guest_is_not_switched_off_unless_forced(host: Hypervisor, name: str) -> None:
-    """A guest that has nothing to boot never hears ACPI; only force may end it."""
+    """A guest that has nothing to boot never hears ACPI; only force may end it.
+
+    terraform-provider-libvirt#356 is of guests that are switched off hard.
+    """
     made(instance(host, name, image=None))
     refused = instance(host, name, image=None, power_state="stopped", shutdown_timeout=2)
     assert refused.failed
@@ -343,7 +346,10 @@ def test_a_protected_instance_stays(host: Hypervisor, name: str) -> None:
 
 
 def test_absent_needs_only_a_name_and_finishes_what_was_begun(host: Hypervisor, name: str) -> None:
-    """A removal that was interrupted after the disk was deleted goes through."""
+    """A removal that was interrupted after the disk was deleted goes through.
+
+    virt_cloud_instance of community.libvirt wants a base image and disks to remove a domain.
+    """
     made(instance(host, name, power_state="stopped"))
     host.virsh("vol-delete", f"{name}-vda.qcow2", "default")
     made(run_module("compute_instance", uri=host.uri, name=name, state="absent"))

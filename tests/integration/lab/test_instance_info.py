@@ -92,7 +92,10 @@ def check_usage(host: Hypervisor, name: str, usage: dict[str, t.Any]) -> None:
 
 
 def test_a_running_instance(hypervisor: Hypervisor, guest_image: Path, name: str) -> None:
-    """Its machine, disks, usage, screen, addresses and state are those that virsh and the guest's agent tell."""
+    """Its machine, disks, usage, screen, addresses and state are those that virsh and the guest's agent tell.
+
+    Its NIC is of the type that community.libvirt's virt get_interfaces crashes on.
+    """
     made = run_module("compute_image", uri=hypervisor.uri, name="guest", src=str(guest_image))
     assert not made.failed, made.message
     make(hypervisor, name, image="guest", power_state="running", fleet="shop", metadata={"role": "web"})
@@ -142,7 +145,10 @@ def test_a_running_instance(hypervisor: Hypervisor, guest_image: Path, name: str
 
 
 def test_which_are_listed(hypervisor: Hypervisor, tmp_path: Path, name: str) -> None:
-    """Ours by name, fleet, labels and query, others only when asked for, all of it in check mode as well."""
+    """Ours by name, fleet, labels and query, others only when asked for, all of it in check mode as well.
+
+    community.libvirt#229 asks how to list all there are, also those that are off, each with its state.
+    """
     make(hypervisor, f"{name}-b", fleet="shop", metadata={"role": "web", "size": 2})
     make(hypervisor, f"{name}-a", fleet="shop", metadata={"role": "db"})
     make(hypervisor, f"{name}-c")

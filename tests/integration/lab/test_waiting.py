@@ -99,7 +99,8 @@ def shell(host: Hypervisor, script: str) -> str:
 def test_a_guest_that_boots(host: Hypervisor) -> None:
     """It runs long before it has an address or an agent; the address is its own word for it.
 
-    terraform-provider-libvirt returned before there was an address, or gave up at the first "agent is not connected".
+    terraform-provider-libvirt returned before there was an address (#1047, #1323), or gave up at the first "agent is not
+    connected" (#1091), and after a timeout guessed at reasons (#536); ours says what was seen last.
     """
     host.virsh("destroy", NAME)
     host.virsh("start", NAME)
@@ -161,7 +162,7 @@ def test_cloud_init(host: Hypervisor) -> None:
 
 
 def test_a_guest_that_powers_off_meanwhile(host: Hypervisor) -> None:
-    """That ends the wait, long before its time; terraform-provider-libvirt's loop went on for ever."""
+    """That ends the wait, long before its time; terraform-provider-libvirt's loop went on for ever (#710, #731, #891)."""
     in_vain = spec("ip", wait_address={"cidr": "203.0.113.0/24"}, wait_timeout=600)
     with Connection(host.uri) as connection, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(wait_for, connection, connection.raw.lookupByName(NAME), NAME, in_vain)

@@ -50,7 +50,12 @@ def patch_design(spec: InstanceSpec, desired: Machine, found: Found | None) -> P
     if spec.patches is None or desired.record is None:
         return Patched(desired)
     desired = replace(desired, record=replace(desired.record, patches=tuple(one.digest() for one in spec.patches)))
-    desired = overlaid(desired, domain_xml.read(write_definition(spec, desired, found)))
+    patched = domain_xml.read(write_definition(spec, desired, found))
+    for removal in removals(spec, desired, desired.record or InstanceRecord(), patched):
+        raise SpecError(
+            "xml_patch", f"it puts {removal.path} back, which another option takes away", "drop one of the two"
+        )
+    desired = overlaid(desired, patched)
     if found is None:
         return Patched(desired)
     done = _done(found)

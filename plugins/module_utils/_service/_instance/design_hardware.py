@@ -148,10 +148,9 @@ def _refuse_io(declared: Disk, there: Disk | None) -> None:
 
 
 def _more_serials(detail: Hardware, existing: Machine | None) -> t.Iterator[Serial]:
-    present = {serial.port for serial in existing.serials} if existing else set()
+    present = {serial.port: serial.type for serial in existing.serials} if existing else {}
     for port in range(1, detail.serial_ports or 1):
-        if port not in present:
-            yield Serial(port=port)
+        yield Serial(type=present.get(port, "pty"), port=port)
 
 
 def _random(machine: Machine, spec: InstanceSpec, existing: Machine | None) -> dict[str, t.Any]:
@@ -162,7 +161,7 @@ def _random(machine: Machine, spec: InstanceSpec, existing: Machine | None) -> d
         raise SpecError(
             "rng_rate", "the instance has no random numbers of its host", "leave it out, or declare rng: true"
         )
-    source = machine.rng or (None if existing and existing.rng else _RANDOM)
+    source = machine.rng or (existing.rng if existing else None) or _RANDOM
     return {
         "rng": source,
         "rng_rate_bytes": detail.rng_rate_bytes,

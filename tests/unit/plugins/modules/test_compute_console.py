@@ -59,7 +59,7 @@ def test_exactly_what_is_documented(capsys: pytest.CaptureFixture[str], uri: str
 def test_a_picture_as_a_file(capsys: pytest.CaptureFixture[str], uri: str, tmp_path: Path, check: bool) -> None:
     """Each run writes another one; check mode says so and writes none."""
     dest = tmp_path / "web.png"
-    for _ in range(2):
+    for _run in range(2):
         result = run(capsys, uri=uri, screenshot=True, dest=str(dest), _ansible_check_mode=check)
         assert result["changed"] is True
         assert dest.exists() is not check

@@ -86,3 +86,10 @@ def test_record_and_title(connection: Connection, web: NamedHandle) -> None:
         assert machine.title == "The web server"
     change.set_title(connection, web, None, BOTH)
     assert [machine.title for machine in definitions(web)] == [None, None]
+
+
+def test_a_host_that_does_not_share_its_cpus_out_is_asked_once(connection: Connection, web: NamedHandle) -> None:
+    """The test driver refuses the question as a host without control groups does."""
+    assert not change.has_scheduler(connection, web)
+    # There is nothing to ask any more.
+    assert not change.has_scheduler(connection, NamedHandle("gone", None))

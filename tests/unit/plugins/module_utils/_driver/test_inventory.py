@@ -19,6 +19,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._driver.guests im
     running_definitions,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.inventory import (
+    read_mdevs,
     read_networks,
     read_pci_devices,
     read_pools,
@@ -40,6 +41,8 @@ NODE = """
   <device><name>pci_0000_01_00_0</name><parent>computer</parent><capability type='pci'>
     <domain>0</domain><bus>1</bus><slot>0</slot><function>0</function><product id='0x1'/><vendor id='0x2'/>
   </capability></device>
+  <device><name>mdev_4b20d080_1b54_4048_85b3_a6a62d165c01</name><parent>computer</parent><capability type='mdev'>
+    <type id='nvidia-11'/><iommuGroup number='12'/></capability></device>
 </node>
 """
 
@@ -150,3 +153,8 @@ def test_disk_sizes(is_active: bool, taken: int) -> None:
         BlockStats("vda", "/p/a", 2**30, taken),
         BlockStats("sda", None, None, None),
     ]
+
+
+def test_mediated_devices(connection: Connection) -> None:
+    """Older libvirts tell their UUID in the name."""
+    assert read_mdevs(connection) == ["4b20d080-1b54-4048-85b3-a6a62d165c01"]

@@ -13,6 +13,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing im
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import plan_present
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Plan
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.removals import with_leftovers
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Filesystem, Hostdev
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import instance_spec, machine_of
 
@@ -34,6 +35,9 @@ def test_what_a_guest_is_yet_to_let_go_of_is_remembered() -> None:
     assert kept.nics == (MAC,)
     assert kept.attached == (OwnedDisk("vdb", "default", "data"),)
     assert with_leftovers(OWN, before, replace(GUEST, nics=(), disks=GUEST.disks[:1])) == OWN
+    given = replace(GUEST, hostdevs=(Hostdev("0000:3b:00.1"),), filesystems=(Filesystem("src"),))
+    kept = with_leftovers(OWN, replace(before, hostdevs=("0000:3b:00.1", "0000:3b:00.2"), shares=("src", "etc")), given)
+    assert (kept.hostdevs, kept.shares) == (("0000:3b:00.1",), ("src",))
     reused = replace(OWN, attached=(OwnedDisk("vdb", "default", "other"),))
     assert with_leftovers(reused, before, GUEST).attached == reused.attached
 

@@ -49,7 +49,7 @@ def pixels_of(png: bytes) -> tuple[int, int, bytes]:
 @given(st.integers(1, 9), st.integers(1, 9), st.randoms(use_true_random=False))
 def test_all_pixels_stay(width: int, height: int, random: t.Any) -> None:
     """Of any picture of any size."""
-    pixels = bytes(random.randrange(256) for _ in range(3 * width * height))
+    pixels = bytes(random.randrange(256) for _byte in range(3 * width * height))
     picture = to_png(b"P6\n%d %d\n255\n" % (width, height) + pixels)
     assert (picture.width, picture.height) == (width, height)
     assert pixels_of(picture.png) == (width, height, pixels)

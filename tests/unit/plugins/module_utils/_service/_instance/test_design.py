@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import differences
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.platforms import Platform
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Serial
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import (
     FLAVOR,
     NOW,
@@ -106,3 +107,12 @@ def test_a_topology_fits_the_vcpus_and_stays_otherwise() -> None:
     assert machine_of(larger, existing=dies).cpu == dies.cpu
     most = instance_spec(flavor={**FLAVOR, "vcpus": 2}, max_vcpus=6)
     assert machine_of(most, existing=dies).cpu == replace(flat, sockets=6, dies=1)
+
+
+def test_what_a_definition_has_is_still_wanted() -> None:
+    """A guest that runs may not have it yet."""
+    spec = instance_spec(serial_ports=2, rng_rate={"bytes": 1024})
+    made = machine_of(spec)
+    again = machine_of(spec, existing=replace(made, serials=(made.serials[0], Serial("file", 1)), rng="/dev/random"))
+    assert again.serials[-1] == Serial("file", 1)
+    assert again.rng == "/dev/random"
