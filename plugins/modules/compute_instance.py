@@ -256,8 +256,7 @@ instance:
       type: list
       elements: dict
       returned: when something was waited for
-      sample: [{"address": "192.0.2.17", "prefix": 24, "family": "ipv4", "mac": "52:54:6f:01:a2:b3", "interface": "vnet0",
-        "source": "lease"}]
+      sample: [{"address": "192.0.2.17", "prefix": 24, "family": "ipv4", "source": "lease"}]
     waited_for:
       description: The conditions of O(wait_for), all of which held.
       type: list

@@ -133,7 +133,7 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
     record = with_leftovers(record, guest.record or InstanceRecord(), guest)
     running = _of(spec, desired, record, guest, is_running=True)
     is_within = (desired.current_memory_kib or 0) <= guest.memory_kib
-    if is_within and existing.active and "memory_mb" not in defined:
+    if is_within and existing.active and guest.balloon != "none" and "memory_mb" not in defined:
         # What the balloon of a guest that runs gives back for a while is no drift.
         running.pop("memory_mb", None)
     if _FEATURES not in defined and has_features(desired, guest):

@@ -22,6 +22,7 @@ from .memory import most_memory_kib
 from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
 from .power import PAUSED, RESUME, RUNNING, START, START_PAUSED, STOP, STOPPED, WAKE, power_state_of, power_verbs
 from .refusals import check_ours, refuse_changes, refuse_in_between, refuse_strays
+from .removals import is_behind
 
 DEFINE = "define"
 UPDATE = "update"
@@ -83,14 +84,14 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
         *(action for action in powers if action.verb in waking),
         *changes.steps(spec.name, lambda verb: verb == SET_MEMORY),
         *_seed(spec.name, existing, drift),
-        *_definition(spec, desired, record, existing, changes),
+        *_definition(spec, desired, record, _with_listener(existing, wanted), changes),
         *_missing(spec.name, desired, existing),
         *_growth(spec, record, existing),
         *changes.steps(spec.name, lambda verb: verb != SET_MEMORY),
         *_autostart(spec, existing),
         *changes.cycle(spec.name),
-        *_old_seeds(spec.name, existing, drift, stays=existing.active and not cycles),
         *(action for action in powers if action.verb not in waking),
+        *_old_seeds(spec.name, existing, drift, stays=existing.keeps_hardware and wanted != STOPPED and not cycles),
     )
     if actions:
         refuse_in_between(spec.name, record, wanted)
@@ -161,13 +162,21 @@ def _powers(name: str, verbs: tuple[str, ...], change: Change) -> tuple[Action, 
     return tuple(Action(verb, name, (change,) if verb == verbs[-1] else ()) for verb in verbs)
 
 
+def _with_listener(existing: Existing, wanted: str | None) -> Existing:
+    """Return the instance without its guest where that can't be told of a new record, or will not be there afterwards."""
+    listens = (existing.active and wanted != STOPPED) or (existing.saved and wanted in _FIRST)
+    return existing if listens else replace(existing, live=None)
+
+
 def _definition(
     spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing, changes: _Changes
 ) -> tuple[Action, ...]:
     new = desired.record or record
+    guest = existing.live.record if existing.live else None
     told = (*changes.of_definition(), *_record_changes(spec, new, record, existing))
     # The digest alone is no reason to write: it also changes with what makes no difference here.
-    if told or changes.need_definition or replace(record, spec_digest=new.spec_digest) != new:
+    is_old = replace(record, spec_digest=new.spec_digest) != new or (guest is not None and is_behind(guest, new))
+    if told or changes.need_definition or is_old:
         return (Action(UPDATE, spec.name, told),)
     return ()
 

@@ -71,6 +71,14 @@ def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machin
     )
 
 
+def is_behind(guest: InstanceRecord, record: InstanceRecord) -> bool:
+    """Tell whether a guest's own record was not written when that of its definition was."""
+    same = ("flavor", "vcpus", "memory_mb", "disk_gb", "protected", "labels")
+    knows_disks = {*guest.disks, *guest.attached} >= {*record.disks, *record.attached}
+    knows_nics = {*guest.nics} >= {*record.nics}
+    return not (knows_disks and knows_nics) or any(getattr(guest, name) != getattr(record, name) for name in same)
+
+
 def removals(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> tuple[Removal, ...]:
     """Return what ``machine``, the definition or the guest, has and shall not have."""
     return (

@@ -204,7 +204,11 @@ def test_the_clock(host: Hypervisor, source: str) -> None:
     assert result.data["clock"]["offset_before"] == pytest.approx(-3600, abs=60)
     assert abs(result.data["clock"]["offset_after"]) < 60
     assert abs(guest_clock(host) - time.time()) < 60
-    assert guest(host, "sync_time", time_source=source).changed is (source == "rtc")
+    if source == "rtc":
+        assert guest(host, "sync_time", time_source=source).changed
+    else:
+        # A machine that is busy answers so late that clocks seem apart which are not.
+        wait_until(lambda: not guest(host, "sync_time", time_source=source).changed, "a run with nothing to do")
 
 
 @pytest.fixture(scope="module")

@@ -312,7 +312,7 @@ def test_an_interrupted_creation_is_finished(host: Hypervisor, name: str) -> Non
         ({"networks": [{"network": "nosuch"}]}, ["networks", "nosuch"]),
         ({"cdroms": ["nosuch.iso"]}, ["cdroms", "nosuch.iso"]),
         ({"machine_type": "nosuch"}, ["machine_type", "nosuch"]),
-        ({"flavor": {**FLAVOR, "vcpus": 9999}}, ["9999 vCPUs"]),
+        ({"flavor": {**FLAVOR, "vcpus": 9999}}, ["flavor.vcpus", "9999"]),
         ({"flavor": {**FLAVOR, "memory_mb": 99999999}}, ["99999999 MiB"]),
         ({"flavor": {**FLAVOR, "disk_gb": 9999999}}, ["9999999 GiB"]),
         ({"disk_bus": "ide", "machine_type": "q35"}, ["disk_bus", "sata"]),

@@ -27,7 +27,11 @@ Q35 = Platform("qemu", "x86_64", "pc-q35-7.2", "/usr/bin/qemu-system-x86_64", "v
 
 def instance_params(**changes: t.Any) -> dict[str, t.Any]:
     """Return an instance's options with Ansible's own defaults filled in."""
-    declared = {"name": "web-1", "flavor": FLAVOR, "image": "tiny", **changes}
+    return validated({"name": "web-1", "flavor": FLAVOR, "image": "tiny", **changes})
+
+
+def validated(declared: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what Ansible makes of the options that a user wrote."""
     result = ArgumentSpecValidator(instance_options()).validate(declared)
     if result.error_messages:
         raise ValueError("; ".join(result.error_messages))

@@ -97,7 +97,7 @@ def test_a_guest_started_before_the_change_still_requires_a_restart() -> None:
     """The run after the change plans nothing and still says that a restart is due, whatever it was that changed."""
     spec = instance_spec(flavor={**FLAVOR, "memory_mb": 256}, boot={"menu": True})
     for old in (instance_spec(boot={"menu": True}), instance_spec(flavor={**FLAVOR, "memory_mb": 256})):
-        existing = found(spec, live=machine_of(old))
+        existing = found(spec, live=replace(machine_of(old), record=machine_of(spec).record))
         plan = plan_present(spec, machine_of(spec, existing=existing.machine), existing)
         assert not plan.changed
         assert waiting_for_boot(spec, existing)
@@ -162,6 +162,25 @@ def test_a_patch_waits_where_the_saved_guest_has_it_not() -> None:
     assert look_ahead(spec, desired, saved, Manner(patches=("devices/rng",))).waiting == ()
     unknown = replace(saved, live=None)
     assert look_ahead(spec, desired, unknown, Manner(patches=("devices/rng",))).waiting == ("xml_patch",)
+
+
+@pytest.mark.parametrize(
+    ("power_state", "changes", "expected"),
+    [
+        ("running", {}, ["update"]),
+        ("stopped", {}, ["stop"]),
+        ("running", {"state": "shutoff", "active": False, "saved": True}, ["start", "update"]),
+        ("suspended", {"state": "shutoff", "active": False, "saved": True}, []),
+    ],
+)
+def test_a_guest_that_was_not_told_of_its_definition_is_told(
+    power_state: str, changes: dict[str, t.Any], expected: list[str]
+) -> None:
+    """A run that ended in between leaves it with an old record of its own."""
+    existing = found(instance_spec(metadata={"tier": "db"}), **changes)
+    existing = replace(existing, live=machine_of(instance_spec(metadata={"tier": "web"})))
+    spec = instance_spec(metadata={"tier": "db"}, power_state=power_state)
+    assert verbs(plan_present(spec, machine_of(spec, existing=existing.machine), existing)) == expected
 
 
 def test_a_change_of_power_in_two_steps_is_told_once() -> None:

@@ -68,7 +68,8 @@ def test_what_is_not_declared_is_not_taken_away() -> None:
 def test_a_volume_that_was_defined_and_not_plugged_in_is_plugged_in() -> None:
     """Of its declaration only the name is left to say, since it is in the definition."""
     machine = replace(machine_of(OLD), uuid="u")
-    existing = Existing(machine, "running", True, disks=(ROOT,), live=machine_of(NEW))
+    guest = replace(machine_of(NEW), record=machine.record)
+    existing = Existing(machine, "running", True, disks=(ROOT,), live=guest)
     plan, waiting = plan_present(OLD, machine_of(OLD, existing=machine), replace(existing, disks=(ROOT, DATA)))
     assert [action.describe() for action in plan.actions] == ["attach web-1/disk vdb", f"attach web-1/nic {MAC}"]
     assert waiting == ()

@@ -1,0 +1,83 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Run modules, each in a process forked off one that has loaded everything, and kill them before a libvirt call.
+
+A program: every line of its input is an order, every line of its output what came of it; see ``killing.py``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import signal
+import sys
+import typing as t
+
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
+
+READS = re.compile(
+    r"(list|get|num|is|has|lookup|managedSaveGet|storagePoolLookup|storageVolLookup|networkLookup|domainList)\w*"
+    r"|XMLDesc|info|state|name|UUIDString|key|path|autostart|ID|schedulerType|blockInfo|refresh"
+    r"|domainEvent\w*|setKeepAlive|download\w*"
+)
+"""Names of libvirt's calls after which nothing is other than before, but for what libvirt knows itself."""
+
+
+def watch(order: dict[str, t.Any], report: t.TextIO) -> None:
+    """Have this process write the calls that matter, and die right before the one that the order says."""
+    original, fatal, seen = Connection.call, order["kill_before"], [0]
+
+    def call(self: Connection, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
+        name = getattr(function, "__name__", str(function))
+        if order["every_call"] or not READS.fullmatch(name):
+            seen[0] += 1
+            print(f"call {name}", file=report, flush=True)
+            if seen[0] == fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return original(self, doing, function, *args)
+
+    Connection.call = call  # type: ignore[method-assign]  # in this process only
+
+
+def run(order: dict[str, t.Any]) -> None:
+    """Run the module of an order."""
+    watch(order, sys.stdout)
+    module = importlib.import_module(f"ansible_collections.kilonova.compute.plugins.modules.{order['module']}")
+    with patch_module_args(order["arguments"]):
+        module.main()
+
+
+def fork(order: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Run the module of an order in a process of its own; return what it printed and whether it was killed."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(writer, 1)
+        os.close(reader)
+        try:
+            run(order)
+        finally:
+            sys.stdout.flush()
+            os._exit(0)
+    os.close(writer)
+    with open(reader, encoding="utf-8") as pipe:
+        printed = pipe.read()
+    _pid, status = os.waitpid(pid, 0)
+    return {"printed": printed, "killed": os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL}
+
+
+def main() -> None:
+    """Take orders until there are no more."""
+    for name in sys.argv[1:]:
+        importlib.import_module(f"ansible_collections.kilonova.compute.plugins.modules.{name}")
+    for line in sys.stdin:
+        print(json.dumps(fork(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

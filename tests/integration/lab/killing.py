@@ -1,0 +1,101 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Runs of a module that end at any libvirt call, as by a power cut, quick enough to try every one of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+from .conftest import Result
+
+PROGRAM = Path(__file__).with_name("forked.py")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run: the libvirt calls it made, and its result, or None if it was killed before the last of the calls."""
+
+    calls: tuple[str, ...]
+    result: Result | None
+
+    @property
+    def done(self) -> Result:
+        """Return the result of a run that was not killed and did not fail."""
+        if self.result is None or self.result.failed:
+            return pytest.fail(self.result.message if self.result else f"killed at {self.calls[-1]}")
+        return self.result
+
+
+class Runs:
+    """Runs modules in processes that take no time to start."""
+
+    def __init__(self, *modules: str) -> None:
+        """Load ``modules`` once."""
+        self._process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Runs:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the process that has them loaded."""
+        self._process.communicate(timeout=60)
+
+    def run(
+        self,
+        module: str,
+        *,
+        kill_before: int | None = None,
+        every_call: bool = False,
+        check: bool = False,
+        **arguments: t.Any,
+    ) -> Ended:
+        """Run a module; kill it right before its so-many-th call that changes something, or of all calls."""
+        order = {
+            "module": module,
+            "arguments": {**arguments, "_ansible_check_mode": check, "_ansible_diff": True},
+            "kill_before": kill_before,
+            "every_call": every_call,
+        }
+        if self._process.stdin is None or self._process.stdout is None:
+            return pytest.fail("no pipes to the program")
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        answer = json.loads(self._process.stdout.readline())
+        lines = answer["printed"].splitlines()
+        calls = tuple(line.partition(" ")[2] for line in lines if line.startswith("call "))
+        if answer["killed"]:
+            return Ended(calls, None)
+        results = [json.loads(line) for line in lines if line.startswith("{")]
+        if not results:
+            return pytest.fail(f"{module} printed no result: {answer['printed']}")
+        return Ended(calls, Result(bool(results[-1].get("failed")), results[-1]))
+
+    def killed_everywhere(
+        self, module: str, begin: t.Callable[[], t.Any], *, every_call: bool = False, **arguments: t.Any
+    ) -> t.Iterator[str]:
+        """Run a module after ``begin`` again and again, killed one call later each time; give the call it died at.
+
+        The last run, which nothing kills, is given as "".
+        """
+        for count in itertools.count(1):
+            begin()
+            ended = self.run(module, kill_before=count, every_call=every_call, **arguments)
+            yield ended.calls[-1] if ended.result is None else ""
+            if ended.result is not None:
+                assert not ended.result.failed, ended.result.message
+                return
