@@ -21,7 +21,7 @@ from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
 from .existing import Existing
 from .machine import differences, whole
-from .memory import module_kib
+from .memory import can_balloon, module_kib
 from .plan import LIVE, NEXT_BOOT, Change
 from .removals import (
     CDROM,
@@ -132,8 +132,7 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
         )
     record = with_leftovers(record, guest.record or InstanceRecord(), guest)
     running = _of(spec, desired, record, guest, is_running=True)
-    is_within = (desired.current_memory_kib or 0) <= guest.memory_kib
-    if is_within and existing.active and guest.balloon != "none" and "memory_mb" not in defined:
+    if existing.active and "memory_mb" not in defined and can_balloon(guest, desired.current_memory_kib or 0):
         # What the balloon of a guest that runs gives back for a while is no drift.
         running.pop("memory_mb", None)
     if _FEATURES not in defined and has_features(desired, guest):
@@ -210,10 +209,10 @@ class _Ways:
 
     def _can_set_memory(self) -> bool:
         wanted = self.desired.current_memory_kib or 0
-        if wanted <= self.guest.memory_kib:
-            return self.guest.balloon != "none" or self.has_unused_memory
-        # A guest whose CPUs stand still takes nothing into use.
-        return self.answers and module_kib(self.guest, wanted) is not None
+        if wanted > self.guest.memory_kib:
+            # A guest whose CPUs stand still takes nothing into use.
+            return self.answers and module_kib(self.guest, wanted) is not None
+        return can_balloon(self.guest, wanted) or (self.has_unused_memory and wanted == self.guest.memory_kib)
 
     def _for_device(self, kind: str, key: str, attribute: str | None, change: Change) -> Step | None:
         if attribute is None:

@@ -61,7 +61,7 @@ def module_kib(guest: Machine, wanted_kib: int) -> int | None:
     """Return the size of the module with which the running ``guest`` has at least ``wanted_kib``; None: none would do."""
     modules = guest.memory_modules_kib
     missing = wanted_kib - guest.memory_kib
-    block = block_kib(guest.memory_kib - sum(modules))
+    block = _block_kib_of(guest)
     size = -(-missing // block) * block
     is_exact = size == missing
     if not takes_modules(guest) or not guest.features.acpi or len(modules) >= (guest.memory_slots or 0):
@@ -70,3 +70,17 @@ def module_kib(guest: Machine, wanted_kib: int) -> int | None:
         return None
     # What a module has too much is the balloon's to keep.
     return size if is_exact or guest.balloon != "none" else None
+
+
+def can_balloon(guest: Machine, wanted_kib: int) -> bool:
+    """Tell whether the running ``guest`` can have as little by its balloon.
+
+    With modules it keeps no more than what the last of them has too much: a guest that boots by itself may let its modules
+    lie, and whatever the balloon keeps is then taken from the rest.
+    """
+    kept = guest.memory_kib - wanted_kib
+    return guest.balloon != "none" and kept >= 0 and (not guest.memory_modules_kib or kept < _block_kib_of(guest))
+
+
+def _block_kib_of(guest: Machine) -> int:
+    return block_kib(guest.memory_kib - sum(guest.memory_modules_kib))

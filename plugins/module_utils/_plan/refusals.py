@@ -167,8 +167,8 @@ def _refuse_loose_ends(spec: InstanceSpec, desired: Machine, existing: Existing)
         )
 
 
-def refuse_headroom(spec: InstanceSpec, desired: Machine, balloon: str | None, host: Amount) -> None:
-    """Refuse headroom that the host could never give, or that a guest without ``balloon`` would have from the start."""
+def refuse_headroom(spec: InstanceSpec, host: Amount) -> None:
+    """Refuse headroom that the host could never give."""
     for option, declared, there, unit in (
         ("max_vcpus", spec.max_vcpus, host.vcpus, "CPUs"),
         ("max_memory_mb", spec.max_memory_mb, host.memory_mb, "MiB of memory"),
@@ -177,6 +177,10 @@ def refuse_headroom(spec: InstanceSpec, desired: Machine, balloon: str | None, h
             raise SpecError(
                 option, f"{declared} is more than this host has: {there} {unit}", f"declare at most {there}"
             )
+
+
+def refuse_without_balloon(spec: InstanceSpec, desired: Machine, balloon: str | None) -> None:
+    """Refuse headroom that a guest would have from the start, since it has no balloon."""
     if balloon == "none" and (desired.current_memory_kib or 0) < desired.memory_kib:
         raise SpecError(
             "max_memory_mb",

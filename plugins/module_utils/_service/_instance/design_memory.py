@@ -39,25 +39,25 @@ def with_memory(machine: Machine, spec: InstanceSpec, host_memory_mb: int, exist
     """
     memory = machine.current_memory_kib or 0
     declared = None if spec.max_memory_mb is None else spec.max_memory_mb * _KIB_PER_MIB
-    unasked = max(memory, min(_HEADROOM * memory, host_memory_mb * _KIB_PER_MIB, _MOST_UNASKED_KIB))
     if spec.detail.placement.cells:
         room = 0 if existing is not None and takes_modules(existing) else None
         return replace(machine, memory_kib=memory, max_memory_kib=room)
     if existing is not None and takes_modules(existing):
         if spec.flavor is None:
             memory = existing.memory_kib
-        return _with_slots_kept(machine, memory, declared, unasked, existing)
+        return _with_slots_kept(machine, memory, declared, existing)
     is_free = existing is None and memory >= _LEAST_UNASKED_KIB
-    most = declared or (unasked if is_free else 0)
+    unasked = min(_HEADROOM * memory, host_memory_mb * _KIB_PER_MIB, _MOST_UNASKED_KIB) if is_free else 0
+    most = declared or unasked
     if most > memory >= _LEAST_KIB and _can_have_slots(machine, existing):
         return _with_cell(replace(machine, max_memory_kib=room_kib(most), memory_slots=SLOTS), memory, None)
     return _with_balloon(machine, declared, existing)
 
 
-def _with_slots_kept(machine: Machine, memory: int, declared: int | None, unasked: int, existing: Machine) -> Machine:
+def _with_slots_kept(machine: Machine, memory: int, declared: int | None, existing: Machine) -> Machine:
     """Return ``machine`` with room for what is declared, and with what there is where nothing is."""
     modules, kept = sum(existing.memory_modules_kib), most_memory_kib(existing)
-    is_unwanted = declared is not None and declared <= memory and declared != kept
+    is_unwanted = declared is not None and declared <= memory
     if (is_unwanted or _LEAST_KIB > memory < existing.memory_kib) and not modules:
         return replace(
             machine,
@@ -65,7 +65,7 @@ def _with_slots_kept(machine: Machine, memory: int, declared: int | None, unaske
             max_memory_kib=0,
             cpu=replace(machine.cpu or Cpu(), cells=()),
         )
-    most = max(memory, declared or (kept if kept >= memory else unasked))
+    most = max(memory, declared or kept)
     room = existing.max_memory_kib if most == kept else room_kib(most)
     machine = replace(machine, max_memory_kib=room, memory_slots=existing.memory_slots or SLOTS)
     return _with_cell(machine, memory, existing)

@@ -318,7 +318,7 @@ def _capacity(reading: GuestReading, disk: Disk) -> int | None:
     return next((one.capacity_bytes for one in found), None)
 
 
-def platform_of(machine: Machine, spec: InstanceSpec, video: str | None = None, host_memory_mb: int = 0) -> Platform:
+def platform_of(machine: Machine, spec: InstanceSpec, video: str | None = None) -> Platform:
     """Return the host's part of a machine that exists, which stays as recorded unless the user declares otherwise.
 
     ``video`` is the card for a screen that it may get.
@@ -329,7 +329,6 @@ def platform_of(machine: Machine, spec: InstanceSpec, video: str | None = None, 
         machine=_kept_machine(spec.hardware.machine_type, machine.os.machine),
         emulator=None,
         video=video if spec.graphics.type != "none" else None,
-        host_memory_mb=host_memory_mb,
     )
 
 

@@ -20,7 +20,7 @@ from ..._plan import instance as planner
 from ..._plan.drift import LIMIT_CPU
 from ..._plan.existing import Existing
 from ..._plan.plan import Plan
-from ..._plan.refusals import check_ours, refuse_headroom
+from ..._plan.refusals import check_ours, refuse_headroom, refuse_without_balloon
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
 from ..facts_guests import GIB
@@ -73,8 +73,7 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
         check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
         _check_pool(host, spec, existing)
         needs_screen = spec.graphics.type not in (None, "none") and not existing.machine.graphics
-        video = host.video_for(existing.machine) if needs_screen else None
-        platform = platform_of(existing.machine, spec, video, host.total.memory_mb)
+        platform = platform_of(existing.machine, spec, host.video_for(existing.machine) if needs_screen else None)
         storage = replace(_storage(host, spec, None, None), busy_targets=_targets(existing.live))
     if seed is not None:
         path = host.place(seed.record.pool).locate(seed.record.volume)
@@ -84,7 +83,9 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
     desired = host.ledger.place(spec, desired, existing.machine if existing else None)
     balloon = desired.balloon or (existing.machine.balloon if existing else None)
-    refuse_headroom(spec, desired, balloon, host.total)
+    refuse_without_balloon(spec, desired, balloon)
+    if spec.max_vcpus is not None or spec.max_memory_mb is not None:
+        refuse_headroom(spec, host.total)
     # What the seed says goes by the UUID.
     return (replace(desired, uuid=uuid) if seed else desired), seed
 

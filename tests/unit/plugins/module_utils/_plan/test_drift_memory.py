@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing import Existing, OwnDisk
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import Manner, Outlook, plan_present
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Plan
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.platforms import Platform
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.instance import InstanceSpec
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Cpu, Machine
@@ -48,8 +49,9 @@ def plugged(machine: Machine, *modules_mb: int, balloon_mb: int = 0) -> Machine:
 
 
 def outlook(spec: InstanceSpec, machine: Machine, guest: Machine, cycle: bool = False, **changes: t.Any) -> Outlook:
-    """Return what is done about an instance that is there."""
-    existing = replace(Existing(machine, "running", True, disks=(VDA,), live=guest), **changes)
+    """Return what is done about an instance that is there, whose guest was told of the last change."""
+    told = replace(guest, record=machine.record)
+    existing = replace(Existing(machine, "running", True, disks=(VDA,), live=told), **changes)
     return plan_present(spec, defined(spec, machine), existing, Manner(allow_power_cycle=cycle))
 
 
@@ -70,17 +72,40 @@ def test_more_than_there_is_gets_plugged_in() -> None:
     assert (made.memory_kib, made.memory_modules_kib) == (1000 * MIB, ())
 
 
-@pytest.mark.parametrize("shrunk", [False, True])
-def test_a_second_run_plans_nothing_with_modules(shrunk: bool) -> None:
-    """Not after a growth, and not after the balloon took most of it again."""
-    spec, first = declared(600 if shrunk else 1000), defined(declared(512))
+@pytest.mark.parametrize("balloon_mb", [24, 0])
+def test_a_second_run_plans_nothing_with_modules(balloon_mb: int) -> None:
+    """Neither when the balloon keeps what the modules have too much, nor while it still inflates."""
+    spec, first = declared(1000), defined(declared(512))
     machine = defined(spec, first)
-    guest = plugged(first, 256, 256, balloon_mb=424 if shrunk else 24)
+    guest = plugged(first, 256, 256, balloon_mb=balloon_mb)
     assert outlook(spec, machine, guest) == outlook(spec, machine, machine)
     assert not outlook(spec, machine, guest).plan.changed
-    # It is still inflating.
-    busy = replace(guest, current_memory_kib=guest.memory_kib)
-    assert not outlook(spec, machine, busy).plan.changed
+
+
+@pytest.mark.parametrize("unused_mb", [0, 256])
+def test_less_waits_once_some_was_plugged_in(unused_mb: int) -> None:
+    """A guest that boots by itself may let its modules lie, and what the balloon keeps would come out of the rest."""
+    first = defined(declared(512))
+    machine, spec = defined(declared(1000), first), declared(600)
+    guest = plugged(first, 256, 256, balloon_mb=24)
+    result = outlook(spec, machine, guest, unused_memory_kib=unused_mb * MIB)
+    assert done(result) == [("memory_mb", "next_boot")]
+    assert result.waiting == ("memory_mb",)
+    assert [action.verb for action in result.plan.actions] == ["update"]
+    cycled = outlook(spec, machine, guest, cycle=True)
+    assert done(cycled) == [("memory_mb", "power_cycle")]
+    assert cycled.waiting == ()
+    again = outlook(spec, defined(spec, machine), guest, unused_memory_kib=unused_mb * MIB)
+    assert not again.plan.changed
+    assert again.waiting == ("memory_mb",)
+
+
+def test_less_by_no_more_than_a_module_has_too_much_does_not_wait() -> None:
+    """A run that was interrupted before the balloon was told looks the same."""
+    first = defined(declared(512))
+    for memory_mb, effect in ((1000, "live"), (897, "live"), (896, "next_boot")):
+        result = outlook(declared(memory_mb), first, plugged(first, 256, 256))
+        assert done(result) == [("memory_mb", effect)]
 
 
 def test_what_lies_unused_is_taken_into_use() -> None:
@@ -136,15 +161,12 @@ def test_another_maximum_waits_unless_it_is_less() -> None:
     """The room is made when the machine boots; too much of it hurts nobody."""
     machine = defined(declared(512))
     guest = plugged(machine, 128)
-    more, less = outlook(declared(512, 8192), machine, guest), outlook(declared(512, 2048), machine, guest)
+    machine = defined(declared(640), machine)
+    more, less = outlook(declared(640, 8192), machine, guest), outlook(declared(640, 2048), machine, guest)
     assert done(more) == done(less) == [("max_memory_mb", "next_boot")]
     assert (more.waiting, less.waiting) == (("max_memory_mb",), ())
-    changed = defined(declared(512, 8192), machine)
-    assert outlook(declared(512, 8192), changed, guest) == (
-        outlook(declared(512, 8192), changed, guest).plan,
-        ("max_memory_mb",),
-    )
-    assert not outlook(declared(512, 8192), changed, guest).plan.changed
+    again = outlook(declared(640, 8192), defined(declared(640, 8192), machine), guest)
+    assert again == (Plan("instance web-1"), ("max_memory_mb",))
 
 
 def test_headroom_by_balloon_stays_that() -> None:

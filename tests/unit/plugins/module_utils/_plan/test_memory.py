@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.memory import (
     block_kib,
+    can_balloon,
     has_own_cells,
     module_kib,
     most_memory_kib,
@@ -90,6 +91,24 @@ def test_any_way_up_to_the_most_fits(boot: int, steps: list[int]) -> None:
 def test_what_is_plugged_in(machine: Machine, wanted_mib: int, expected_mib: int | None) -> None:
     """Whole blocks; nothing where there is no room, no slot, no way to tell the guest, or none to keep the rest."""
     assert module_kib(machine, wanted_mib * MIB) == (expected_mib and expected_mib * MIB)
+
+
+@pytest.mark.parametrize(
+    ("machine", "wanted_mib", "expected"),
+    [
+        (guest(1024), 1024, True),
+        (guest(1024), 100, True),
+        (guest(1024), 1025, False),
+        (guest(512, 512), 897, True),
+        (guest(512, 512), 896, False),
+        (guest(64 * 1024, 2048, most_mib=80 * 1024), 64 * 1024 + 1, True),
+        (guest(64 * 1024, 2048, most_mib=80 * 1024), 64 * 1024, False),
+        (replace(guest(1024), balloon="none"), 1024, False),
+    ],
+)
+def test_what_the_balloon_may_keep(machine: Machine, wanted_mib: int, expected: bool) -> None:
+    """Anything of what the guest booted with, but with modules no more than one of them has too much."""
+    assert can_balloon(machine, wanted_mib * MIB) == expected
 
 
 def test_cells_that_somebody_chose() -> None:
