@@ -33,6 +33,7 @@ gate_sanity() {
 
 gate_units() {
   run_ansible_test "$WORK/venv" units --local --color no --python "$PYTHON" --coverage
+  merge_coverage
   run_ansible_test "$WORK/venv" coverage report --all --show-missing --include 'plugins/*' --color no | tee "$WORK/coverage.txt"
   awk -v least="$COVERAGE_THRESHOLD" '
     $1 == "TOTAL" { percent = $NF + 0; seen = 1 }
@@ -147,7 +148,7 @@ gate_galaxy-importer() {
 
 gate_lab() {
   cd "$ROOT"
-  run_suite lab tests/lab
+  run_suite lab --numprocesses 2 --dist loadfile tests/lab
 }
 
 gate_integration() {
@@ -156,6 +157,16 @@ gate_integration() {
 }
 
 # ---- how they are run ------------------------------------------------------------------------------------------------
+
+# Every test of a module runs in a process of its own and leaves a file, which ansible-test takes minutes to read.
+merge_coverage() (
+  local context contexts
+  cd tests/output/coverage
+  mapfile -t contexts < <(printf '%s\n' units=*=coverage.* | sed 's/=coverage\..*//' | sort -u)
+  for context in "${contexts[@]}"; do
+    python -m coverage combine --quiet --data-file="$context=coverage.merged" "$context"=coverage.*
+  done
+)
 
 # Fill `existing` with those of the given paths that are there.
 existing_of() {

@@ -159,8 +159,9 @@ options:
       name:
         description:
           - Name of the volume in its pool. One that is there is attached, and stays when the instance is removed.
+          - If not set, it is the instance's name, a hyphen and the O(volumes[].serial). So instances that are declared at once
+            by a C(count) have a volume each.
         type: str
-        required: true
       pool:
         description:
           - The volume's pool. If not set, that of the root disk.
@@ -500,23 +501,11 @@ options:
     default: false
 """
 
-    LIFECYCLE = r"""
+    LIMITS = r"""
 options:
-  pool:
-    description:
-      - Storage pool of the host that holds images and disks.
-    type: str
-    default: default
-  virt_type:
-    description:
-      - How new instances are run; those that are there keep what they have. V(auto) takes KVM where it really works, which is tried with a tiny guest unless
-        a KVM guest runs already, and software emulation (V(qemu)) otherwise.
-    type: str
-    choices: [auto, kvm, qemu]
-    default: auto
   limits:
     description:
-      - How much of a host may be promised, in Nova's terms. It is checked again right before an instance is defined, under
+      - How much of a host may be promised, in Nova's terms. It is checked again right before an instance takes room, under
         a lock of the machine where the module runs, so that two runs there can't promise the same room.
       - Used plus asked must not exceed (total minus reserved) times ratio, and no instance may exceed the host itself.
     type: dict
@@ -551,6 +540,22 @@ options:
           - Disk kept for the host, in MiB.
         type: int
         default: 0
+"""
+
+    LIFECYCLE = r"""
+options:
+  pool:
+    description:
+      - Storage pool of the host that holds images and disks.
+    type: str
+    default: default
+  virt_type:
+    description:
+      - How new instances are run; those that are there keep what they have. V(auto) takes KVM where it really works, which is tried with a tiny guest unless
+        a KVM guest runs already, and software emulation (V(qemu)) otherwise.
+    type: str
+    choices: [auto, kvm, qemu]
+    default: auto
   force:
     description:
       - Whether a guest that did not power off within O(shutdown_timeout) is switched off hard, which may lose data.

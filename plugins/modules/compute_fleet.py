@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - kilonova.compute._connection
   - kilonova.compute._instance.fleet
+  - kilonova.compute._instance.limits
   - kilonova.compute._instance.lifecycle
   - kilonova.compute._wait
   - kilonova.compute._attributes

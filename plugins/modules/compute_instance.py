@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - kilonova.compute._instance
   - kilonova.compute._hardware
   - kilonova.compute._first_boot
+  - kilonova.compute._instance.limits
   - kilonova.compute._instance.lifecycle
   - kilonova.compute._wait
   - kilonova.compute._attributes

@@ -17,6 +17,7 @@ description:
   - An action that is interrupted, even by the end of the machine where the module runs, is noted in the domain's metadata.
     The same task run again, from wherever, finishes it.
 extends_documentation_fragment:
+  - kilonova.compute._instance.limits
   - kilonova.compute._connection
   - kilonova.compute._attributes
   - kilonova.compute._attributes.actiongroup_compute
@@ -96,41 +97,6 @@ options:
       - How long to wait for the agent, in seconds.
     type: int
     default: 300
-  limits:
-    description:
-      - How much of a host may be promised, for V(unshelve); as for M(kilonova.compute.compute_instance).
-    type: dict
-    suboptions:
-      cpu_allocation_ratio:
-        description:
-          - Virtual CPUs promised per CPU of the host.
-        type: float
-        default: 4.0
-      ram_allocation_ratio:
-        description:
-          - Memory promised per memory of the host.
-        type: float
-        default: 1.0
-      disk_allocation_ratio:
-        description:
-          - Disk promised per capacity of the pool; an instance keeps its disks while it is shelved.
-        type: float
-        default: 1.0
-      reserved_host_cpus:
-        description:
-          - CPUs kept for the host.
-        type: int
-        default: 0
-      reserved_host_memory_mb:
-        description:
-          - Memory kept for the host, in MiB.
-        type: int
-        default: 512
-      reserved_host_disk_mb:
-        description:
-          - Disk kept for the host, in MiB.
-        type: int
-        default: 0
 seealso:
   - module: kilonova.compute.compute_instance
   - module: kilonova.compute.compute_image

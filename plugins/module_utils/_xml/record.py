@@ -35,6 +35,15 @@ NAMESPACE = "https://kilonova.example/xmlns/compute/1"
 PREFIX = "kilonova"
 _QUALIFIED = f"{{{NAMESPACE}}}"
 _ROOT = "instance"
+_SEED = {name: name for name in ("target", "pool", "volume", "digest", "generation")}
+_BEGUN = {"action": "action", "running": "running", "image": "image", "digest": "image_digest", "target": "target"}
+_RESCUE = {
+    "target": "target",
+    "image": "image",
+    "digest": "image_digest",
+    "boot": "boot_devices",
+    "controllers": "controllers",
+}
 
 
 def render_record(record: InstanceRecord) -> str:
@@ -141,18 +150,6 @@ def _read_seed(seed: Element) -> SeedRecord | None:
     )
 
 
-def _write_seed(root: Element, seed: SeedRecord | None, space: str) -> None:
-    _single(
-        root,
-        f"{space}seed",
-        target=seed.target if seed else None,
-        pool=seed.pool if seed else None,
-        volume=seed.volume if seed else None,
-        digest=seed.digest if seed else None,
-        generation=seed.generation if seed else None,
-    )
-
-
 def _read_begun(begun: Element) -> Begun | None:
     if begun is None or not begun.get("action"):
         return None
@@ -201,34 +198,18 @@ def _write(root: Element, record: InstanceRecord, space: str) -> None:
     _several(root, f"{space}share", "target", [{"target": target} for target in record.shares])
     _single(root, f"{space}isolated", value=record.isolated or None)
     _single(root, f"{space}adopted", value=record.adopted or None)
-    _write_seed(root, record.seed, space)
+    _part(root, f"{space}seed", record.seed, _SEED)
     _several(root, f"{space}patch", "digest", [{"digest": digest} for digest in record.patches])
     _single(root, f"{space}shelved", value=record.shelved or None)
-    _write_begun(root, record.begun, space)
-    _write_rescue(root, record.rescue, space)
+    _part(root, f"{space}begun", record.begun, _BEGUN)
+    _part(root, f"{space}rescue", record.rescue, _RESCUE)
 
 
-def _write_begun(root: Element, begun: Begun | None, space: str) -> None:
+def _part(root: Element, tag: str, part: t.Any, fields: t.Mapping[str, str]) -> None:
+    """Write a part of the record that may be missing: ``fields`` are its attributes' names in the element and in Python."""
+    values = {name: getattr(part, field) if part else None for name, field in fields.items()}
     _single(
-        root,
-        f"{space}begun",
-        action=begun.action if begun else None,
-        running=begun.running if begun else None,
-        image=begun.image if begun else None,
-        digest=begun.image_digest if begun else None,
-        target=begun.target if begun else None,
-    )
-
-
-def _write_rescue(root: Element, rescue: Rescue | None, space: str) -> None:
-    _single(
-        root,
-        f"{space}rescue",
-        target=rescue.target if rescue else None,
-        image=rescue.image if rescue else None,
-        digest=rescue.image_digest if rescue else None,
-        boot=" ".join(rescue.boot_devices) if rescue else None,
-        controllers=" ".join(rescue.controllers) if rescue else None,
+        root, tag, **{name: " ".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
     )
 
 

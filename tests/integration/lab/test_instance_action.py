@@ -243,6 +243,8 @@ def test_a_shelved_instance_gives_its_room_away(host: Hypervisor, name: str) -> 
     assert host.state(name) == "shut off"
     assert used(host) == (0, 0)
     unchanged(host, name, "shelve")
+    declared = instance(host, name, image="blank").data
+    assert (declared["changed"], declared["instance"]["power_state"]) == (False, "stopped")
     for action in ("reboot", "rebuild", "rescue", "reset"):
         refused = act(host, name, action, force=True)
         assert refused.failed

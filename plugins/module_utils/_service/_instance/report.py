@@ -76,10 +76,10 @@ def warnings(host: Host, jobs: t.Sequence[Job]) -> list[str]:
 
 
 def _found_state(job: Job) -> str:
-    """Return the state of an instance for which none is declared: it runs, or is as it was found when adopted."""
+    """Return the state of an instance for which none is declared: it runs, or stays as it was adopted or shelved."""
     record = job.existing.record if job.existing else None
-    is_found = job.existing is not None and (record is None or record.adopted)
-    return power_state_of(job.existing) if job.existing and is_found else RUNNING
+    stays = job.existing is not None and (record is None or record.adopted or record.shelved)
+    return power_state_of(job.existing) if job.existing and stays else RUNNING
 
 
 def _happened(job: Job) -> Plan:

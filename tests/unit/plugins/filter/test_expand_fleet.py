@@ -92,6 +92,10 @@ def test_bad_names(name: t.Any) -> None:
             {"name": "web", "flavor": "tiny", "count": 2, "networks": [{"mac": "52:54:00:00:00:01"}]},
             "2 instances cannot share one MAC address",
         ),
+        (
+            {"name": "web", "flavor": "tiny", "count": 2, "volumes": [{"name": "data", "size_gb": 1}]},
+            r"\(web\): 2 instances cannot share volume data; give it a serial",
+        ),
         (7, r"instances\[0\]: 7 is not a dictionary"),
     ],
 )

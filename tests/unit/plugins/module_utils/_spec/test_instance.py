@@ -42,6 +42,8 @@ from hypothesis import strategies as st
         ({"disk_limits": {"total_bytes_sec_max": 5}}, ["disk_limits.total_bytes_sec", "missing"]),
         ({"networks": [{"user": True, "model": "e1000", "queues": 2}]}, ["networks[0].queues", "model: virtio"]),
         ({"volumes": [{"name": "a/b"}]}, ["volumes[0].name", "a/b"]),
+        ({"volumes": [{"size_gb": 1}]}, ["volumes[0]", "neither name nor serial", "serial such as data"]),
+        ({"volumes": [{"serial": "a b"}]}, ["volumes[0].serial", "a b"]),
         ({"volumes": [{"name": "a", "size_gb": 0}]}, ["volumes[0].size_gb", "at least 1"]),
         ({"volumes": [{"name": "a"}, {"name": "a", "serial": "b"}]}, ["volumes", "name a twice"]),
         ({"volumes": [{"name": "a"}, {"name": "b", "serial": "a"}]}, ["volumes", "serial a twice"]),
@@ -97,6 +99,15 @@ def test_what_is_not_declared_has_a_default_only_when_it_is_new() -> None:
     assert (new.power_state, new.nics, new.metadata, new.hardware.rng) == ("running", (), (), True)
     assert (new.graphics.type, new.graphics.listen) == ("vnc", "127.0.0.1")
     assert new.completed() == new
+
+
+def test_a_volume_without_a_name_is_the_instances_own() -> None:
+    """So that several instances can be declared in the same words."""
+    specs = [instance_spec(name=name, volumes=[{"serial": "data", "size_gb": 1}]) for name in ("web-1", "web-2")]
+    assert [[(volume.name, volume.serial) for volume in spec.volumes or ()] for spec in specs] == [
+        [("web-1-data", "data")],
+        [("web-2-data", "data")],
+    ]
 
 
 def test_macs_are_stable_and_differ_by_place() -> None:
