@@ -139,7 +139,7 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
         running.pop(_FEATURES, None)
     if existing.unused_memory_kib:
         running.setdefault("memory_mb", (_unused(desired, existing.unused_memory_kib), None))
-    ways = _Ways(whole(desired, existing.machine), guest, answers, bool(existing.unused_memory_kib))
+    ways = _Ways(whole(desired, existing.machine), guest, answers)
     found = []
     for path in dict.fromkeys((*defined, *running)):
         change, removal = running.get(path) or defined[path]
@@ -189,7 +189,6 @@ class _Ways:
     desired: Machine
     guest: Machine
     answers: bool
-    has_unused_memory: bool = False
 
     def of(self, change: Change, removal: Removal | None) -> Step | None:
         """Return the step that makes a change, or None."""
@@ -212,7 +211,7 @@ class _Ways:
         if wanted > self.guest.memory_kib:
             # A guest whose CPUs stand still takes nothing into use.
             return self.answers and module_kib(self.guest, wanted) is not None
-        return can_balloon(self.guest, wanted) or (self.has_unused_memory and wanted == self.guest.memory_kib)
+        return can_balloon(self.guest, wanted) or wanted == self.guest.memory_kib
 
     def _for_device(self, kind: str, key: str, attribute: str | None, change: Change) -> Step | None:
         if attribute is None:
