@@ -38,9 +38,18 @@ options:
   flavor:
     description:
       - How much of a host the instance gets. A new instance needs it.
-      - vCPUs are added at once as far as O(max_vcpus) goes, memory is added and taken at once as far as O(max_memory_mb)
-        goes, and a larger disk is seen by the guest at once. The rest takes effect at the next boot. A smaller disk is
-        refused.
+      - vCPUs are added at once as far as O(max_vcpus) goes, memory is added at once as far as O(max_memory_mb) goes and
+        taken at once unless some was plugged in, and a larger disk is seen by the guest at once. The rest takes effect at
+        the next boot. A smaller disk is refused.
+      - Fewer vCPUs always wait for the next boot, because libvirt does not reliably learn that a guest let go of one. QEMU
+        7.2 without KVM does not tell it.
+      - More memory than the instance booted with is plugged in. The guest has to take that into use. Its guest agent is
+        asked to do so; without one, the guest has to do it by itself, now and when it boots again by itself, as
+        most distributions do, and Debian with the kernel parameter C(memhp_default_state=online). The result has a warning if
+        it does not. At the next power cycle all of it is plain memory.
+      - Once some was plugged in, less memory waits for the next boot, since a guest that boots by itself may leave unused
+        what was plugged in, and what its balloon driver keeps comes out of the rest. So the driver keeps no more than what
+        was plugged in too much, which comes in pieces of 128 MiB, or of 2 GiB for a guest that booted with 62 GiB or more.
     type: dict
     suboptions:
       name:
@@ -83,9 +92,15 @@ options:
     type: int
   max_memory_mb:
     description:
-      - How much memory in MiB the instance can have without being powered off. It boots with that much, of which its
-        balloon driver gives back at once what its flavor does not promise; so the guest needs that driver.
-      - If not set, a new instance can have no more than it begins with.
+      - How much memory in MiB the instance can have without being powered off. It boots with what its flavor promises and
+        has room to plug in the rest.
+      - If not set, a new instance with 4096 MiB or more can have four times as much as it begins with, and no more than the
+        host has or 512 GiB. One with less can have no more than it begins with, because room costs it something. Linux on
+        x86 keeps 64 MiB for itself as soon as there may be memory above 4 GiB, which a larger guest does anyway.
+      - Memory can't be plugged into an instance with less than 512 MiB, without ACPI, of other machine types than V(q35), V(pc)
+        and V(virt), or with NUMA cells, huge pages or locked memory of its own, nor into one that was made with another kind
+        of headroom. If this is set, such an instance boots with that much, of which its balloon driver gives back at once
+        what its flavor does not promise; so the guest needs that driver.
     type: int
   image:
     description:

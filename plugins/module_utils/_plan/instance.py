@@ -18,6 +18,7 @@ from .._spec.names import is_console_log
 from .._spec.record import InstanceRecord
 from .drift import FIRST_BOOT, SET_MEMORY, Drift, find_drift
 from .existing import Existing, OwnDisk
+from .memory import most_memory_kib
 from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
 from .power import PAUSED, RESUME, RUNNING, START, START_PAUSED, STOP, STOPPED, WAKE, power_state_of, power_verbs
 from .refusals import check_ours, refuse_changes, refuse_in_between, refuse_strays
@@ -35,6 +36,7 @@ DELETE_LOG = "delete_console_log"
 UNDEFINE = "undefine"
 
 _GIB = 1024**3
+_KIB_PER_MIB = 1024
 _FIRST = {RUNNING: START, PAUSED: START_PAUSED}
 _WAKING = (RESUME, WAKE)
 
@@ -277,6 +279,7 @@ def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
         ("vcpus", desired.current_vcpus),
         ("max_vcpus", desired.vcpus),
         ("memory_mb", flavor.memory_mb if flavor else None),
+        ("max_memory_mb", most_memory_kib(desired) // _KIB_PER_MIB),
         ("disk_gb", flavor.disk_gb if flavor else None),
         ("image", spec.image),
         ("virt_type", desired.type),

@@ -14,8 +14,10 @@ from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
 from .claims import Amount
 from .existing import Existing, OwnDisk
+from .memory import has_own_cells
 
 _GIB = 1024**3
+_KIB_PER_MIB = 1024
 
 
 def check_ours(name: str, fleet: str | None, existing: Existing, adopt: bool = False) -> InstanceRecord:
@@ -63,6 +65,7 @@ def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord,
     _refuse_lost_disks(spec, existing)
     _refuse_smaller_disks(spec, record, existing)
     _refuse_other_machine(spec, desired, record, existing)
+    _refuse_other_cells(spec, desired, existing.machine)
 
 
 def _refuse_lost_disks(spec: InstanceSpec, existing: Existing) -> None:
@@ -133,6 +136,24 @@ def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: Instance
             )
 
 
+def _refuse_other_cells(spec: InstanceSpec, desired: Machine, machine: Machine) -> None:
+    """Refuse an amount of memory that the NUMA cells and modules which somebody gave a domain do not add up to."""
+    cells = desired.cpu.cells if desired.cpu else None
+    if cells:
+        fits = all(cell.memory_kib > 0 for cell in cells)
+    else:
+        fits = not has_own_cells(machine) or desired.memory_kib == machine.memory_kib
+    if not fits:
+        is_resized = desired.current_memory_kib != machine.current_memory_kib
+        present, wanted = machine.memory_kib // _KIB_PER_MIB, desired.memory_kib // _KIB_PER_MIB
+        raise SpecError(
+            "flavor.memory_mb" if is_resized else "max_memory_mb",
+            f"instance {spec.name} has {present} MiB in NUMA cells or memory modules of its own, which can't"
+            f" become {wanted}",
+            f"declare {present}",
+        )
+
+
 def _refuse_loose_ends(spec: InstanceSpec, desired: Machine, existing: Existing) -> None:
     """Refuse another size of what lies in cells of the host, unless it is said how that shall lie there."""
     machine = existing.machine
@@ -146,8 +167,8 @@ def _refuse_loose_ends(spec: InstanceSpec, desired: Machine, existing: Existing)
         )
 
 
-def refuse_headroom(spec: InstanceSpec, desired: Machine, balloon: str | None, host: Amount) -> None:
-    """Refuse headroom that the host could never give, or that a guest without ``balloon`` would have from the start."""
+def refuse_headroom(spec: InstanceSpec, host: Amount) -> None:
+    """Refuse headroom that the host could never give."""
     for option, declared, there, unit in (
         ("max_vcpus", spec.max_vcpus, host.vcpus, "CPUs"),
         ("max_memory_mb", spec.max_memory_mb, host.memory_mb, "MiB of memory"),
@@ -156,6 +177,10 @@ def refuse_headroom(spec: InstanceSpec, desired: Machine, balloon: str | None, h
             raise SpecError(
                 option, f"{declared} is more than this host has: {there} {unit}", f"declare at most {there}"
             )
+
+
+def refuse_without_balloon(spec: InstanceSpec, desired: Machine, balloon: str | None) -> None:
+    """Refuse headroom that a guest would have from the start, since it has no balloon."""
     if balloon == "none" and (desired.current_memory_kib or 0) < desired.memory_kib:
         raise SpecError(
             "max_memory_mb",

@@ -17,6 +17,7 @@ from ..._spec.names import console_log_name
 from ..._spec.record import InstanceRecord, OwnedDisk
 from .design_disks import Storage, design_disks, root_target
 from .design_hardware import design_hardware, tuned
+from .design_memory import with_memory
 from .design_size import Size, design_size
 from .platforms import X86, Platform
 
@@ -44,7 +45,6 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         name=spec.name,
         uuid=existing.uuid if existing else None,
         record=record,
-        memory_kib=size.most_memory_kib,
         current_memory_kib=size.memory_kib,
         vcpus=size.most_vcpus,
         current_vcpus=size.vcpus,
@@ -78,7 +78,8 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         balloon=None if hardware.balloon is None else "virtio" if hardware.balloon else "none",
         balloon_stats_seconds=_BALLOON_STATS_SECONDS if hardware.balloon else None,
     )
-    return design_hardware(machine, spec, platform, existing)
+    machine = design_hardware(machine, spec, platform, existing)
+    return with_memory(machine, spec, platform.host_memory_mb, existing)
 
 
 def _sysinfo(spec: InstanceSpec, storage: Storage, existing: Machine | None) -> tuple[tuple[str, str], ...]:

@@ -15,6 +15,7 @@ from functools import cached_property
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
 from ..._driver.domain import live_xml, saved_xml
+from ..._driver.guest_memory import read_blocks
 from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import NetworkReading, read_networks
 from ..._driver.probe import NAME_PREFIX
@@ -118,6 +119,7 @@ class Host:
         reading = guest.reading
         is_adopted = guest.record.adopted if guest.record else spec is not None and spec.adopt
         live = self._running(guest) if is_adopted or guest.record else None
+        is_sized = spec is not None and spec.flavor is not None
         return Existing(
             machine=guest.machine,
             state=reading.state,
@@ -132,6 +134,7 @@ class Host:
             seed_missing=spec is not None and spec.first_boot is not None and self._lacks_seed(guest),
             stale_seeds=self._stale_seeds(guest, live, spec is not None) if guest.record else (),
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
+            unused_memory_kib=self._unused_memory(guest, live) if live is not None and is_sized else 0,
         )
 
     def _lacks_seed(self, guest: Guest) -> bool:
@@ -160,6 +163,13 @@ class Host:
             else:
                 self._live[name] = saved_xml(self.connection, reading) if reading.has_saved_memory else None
         return self._live[name]
+
+    def _unused_memory(self, guest: Guest, live: Machine) -> int:
+        """Return what a guest lets lie of the memory that was plugged in; no agent is asked where none was."""
+        if guest.reading.state != "running" or not live.memory_modules_kib:
+            return 0
+        blocks = read_blocks(self.connection, guest.reading.handle)
+        return min(blocks.offline_kib, sum(live.memory_modules_kib)) if blocks else 0
 
     def _own_disks(self, guest: Guest, spec: InstanceSpec | None) -> t.Iterator[OwnDisk]:
         record = guest.record
@@ -262,7 +272,8 @@ class Host:
                 "see machine_types and virt_types in the host's facts",
             ) from exc
         video = next((model for model in _PREFERRED_VIDEO if model in answer.video_models), None)
-        return Platform(virt_type, wanted_arch, answer.machine, answer.emulator, video, self.total.vcpus)
+        total = self.total
+        return Platform(virt_type, wanted_arch, answer.machine, answer.emulator, video, total.vcpus, total.memory_mb)
 
     def video_for(self, machine: Machine) -> str | None:
         """Return the card for a screen that a machine gets which has none."""

@@ -38,12 +38,6 @@ _DEVICES: dict[str, tuple[str, str]] = {
 }
 
 
-def set_memory(connection: Connection, domain: GuestReading, desired: Machine) -> None:
-    """Let the balloon give or take."""
-    if desired.current_memory_kib is not None:
-        driver.set_memory(connection, domain, desired.current_memory_kib, _LIVE)
-
-
 def set_vcpus(connection: Connection, domain: GuestReading, desired: Machine) -> None:
     """Plug in vCPUs."""
     if desired.current_vcpus is not None:

@@ -12,6 +12,7 @@ import typing as t
 
 from ..._errors import BatchError, ComputeError
 from ..._plan.machine import merged
+from ..._plan.memory import most_memory_kib
 from ..._plan.plan import Plan
 from ..._plan.power import RUNNING, power_state_of
 from ..._spec.machine import Machine
@@ -68,6 +69,7 @@ def warnings(host: Host, jobs: t.Sequence[Job]) -> list[str]:
     for job in jobs:
         if paths := job.waiting:
             names.setdefault(paths, []).append(job.name)
+    found += [note for job in jobs for note in job.notes]
     for paths, waiting in names.items():
         found.append(f"{', '.join(waiting)}: {', '.join(paths)} will be as declared after the next power cycle.")
     return found
@@ -111,7 +113,7 @@ def _describe(machine: Machine, existing: Machine | None) -> dict[str, t.Any]:
         "vcpus": machine.current_vcpus,
         "max_vcpus": machine.vcpus,
         "memory_mb": (machine.current_memory_kib or 0) // _KIB_PER_MIB,
-        "max_memory_mb": machine.memory_kib // _KIB_PER_MIB,
+        "max_memory_mb": most_memory_kib(machine) // _KIB_PER_MIB,
         "disk_gb": record.disk_gb if record else None,
         "virt_type": machine.type,
         "machine_type": machine.os.machine,

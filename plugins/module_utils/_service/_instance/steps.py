@@ -44,6 +44,7 @@ from ..seed import publish_seed, retire_seeds
 from . import live
 from .first_boot import Seed
 from .host import Host
+from .live_memory import set_memory
 
 
 @dataclass
@@ -64,6 +65,8 @@ class Job:
     defined: bool = False
     done: int = 0
     """How many steps were taken."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should hear of though nothing failed."""
     waiting: tuple[str, ...] = ()
     """What of the guest is as declared after its next boot."""
     waited: WaitResult | None = None
@@ -269,6 +272,12 @@ def _live(step: t.Callable[..., None]) -> t.Callable[[Host, Job, Action], None]:
     return perform_live
 
 
+def _set_memory(host: Host, job: Job, unused_action: Action) -> None:
+    note = set_memory(host.connection, _domain(job), _desired(job))
+    if note is not None:
+        job.notes.append(note)
+
+
 def _detach(host: Host, job: Job, action: Action) -> None:
     live.detach(host.connection, _domain(job), _desired(job), action)
     _tell_guest(host, job)
@@ -339,7 +348,7 @@ _STEPS: dict[str, t.Callable[[Host, Job, Action], None]] = {
     verbs.WRITE_SEED: _write_seed,
     verbs.RETIRE_SEED: _retire_seed,
     verbs.SET_AUTOSTART: _set_autostart,
-    drift.SET_MEMORY: _live(lambda connection, domain, desired, _action: live.set_memory(connection, domain, desired)),
+    drift.SET_MEMORY: _set_memory,
     drift.SET_VCPUS: _live(lambda connection, domain, desired, _action: live.set_vcpus(connection, domain, desired)),
     drift.ATTACH: _live(live.attach),
     drift.DETACH: _detach,

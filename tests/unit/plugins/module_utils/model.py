@@ -22,7 +22,11 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.claims impo
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing import Existing, OwnDisk
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import whole
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Action
-from ansible_collections.kilonova.compute.plugins.module_utils._plan.refusals import check_ours, refuse_headroom
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.refusals import (
+    check_ours,
+    refuse_headroom,
+    refuse_without_balloon,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.definition import (
     Found,
     patch_design,
@@ -366,7 +370,8 @@ def planned(model: Model, declared: dict[str, t.Any], allow_power_cycle: bool = 
     check_volume_buses(spec, platform.machine)
     machine = existing.machine if existing else None
     desired = design(spec, platform, storage, machine, NOW)
-    refuse_headroom(spec, desired, desired.balloon or (machine.balloon if machine else None), SIZE)
+    refuse_without_balloon(spec, desired, desired.balloon or (machine.balloon if machine else None))
+    refuse_headroom(spec, SIZE)
     live = model.guest or model.saved
     found = Found(machine, model.xml, live.xml if live else None) if machine else None
     desired, *patches = patch_design(spec, desired, found)

@@ -140,6 +140,24 @@ def test_a_second_run_plans_nothing(story: Story, cycles: bool) -> None:
 
 
 @PATIENT
+@given(st.lists(st.integers(512, 2048), min_size=2, max_size=5), st.booleans(), st.booleans())
+def test_memory_goes_up_and_down(sizes: list[int], balloon: bool, cycles: bool) -> None:
+    """While the guest runs on, and never so that it would lack memory if it booted by itself."""
+    model = host()
+    for size in sizes:
+        flavor = {"name": "small", "vcpus": 1, "memory_mb": size, "disk_gb": 1}
+        declared = {"name": "web", "flavor": flavor, "max_memory_mb": 2048, "balloon": balloon}
+        job = plan_of(model, declared, cycles)
+        perform(model, job)
+        assert_settled(model, declared, job, cycles)
+        guest = model.running
+        assert guest is not None
+        is_less = (guest.current_memory_kib or 0) > size * 1024
+        assert is_less <= (job.waiting == ("memory_mb",))
+        assert not (cycles and job.waiting)
+
+
+@PATIENT
 @given(stories(), st.booleans())
 def test_every_difference_is_told_once(story: Story, cycles: bool) -> None:
     """What the run changes is what its result lists: nothing more, nothing less, nothing twice."""

@@ -171,10 +171,11 @@ EXAMPLES = {
     "cpu-passthrough": _small(cpu=Cpu(mode="host-passthrough")),
     "clock-utc": _small(clock_offset="utc", on_poweroff="preserve", on_reboot="destroy", on_crash="coredump-destroy"),
     "numa": _small(
-        memory_kib=65536,
+        memory_kib=196608,
         vcpus=4,
         max_memory_kib=1048576,
         memory_slots=4,
+        memory_modules_kib=(131072,),
         cpu=Cpu(
             cells=(
                 NumaCell(0, 32768, cpus=(0, 2), access="shared"),

@@ -345,6 +345,7 @@ def machines(draw: st.DrawFn) -> Machine:
         current_vcpus=draw(maybe(st.integers(1, vcpus))),
         max_memory_kib=draw(st.integers(memory, 2**41)) if slots else None,
         memory_slots=slots,
+        memory_modules_kib=draw(st.lists(st.integers(1, 2**30), max_size=2).map(tuple)),
         memory_backing=draw(memory_backings),
         cpu_tune=draw(cpu_tunes),
         numa_tune=draw(numa_tunes()),
