@@ -130,10 +130,11 @@ def test_a_guest_is_waited_for_from_elsewhere(whole_lab: str, guest_image: Path)
 
 def refuses_what_is_taken(lab: str, uri: str, declared: dict[str, t.Any], leased: str) -> None:
     """Assert that a static address is refused which a guest, the host or a reservation has."""
-    reserved, mac = "192.168.122.77", "52:54:00:00:00:77"
+    subnet = leased.rpartition(".")[0]
+    reserved, mac = f"{subnet}.{4 if leased.endswith('.3') else 3}", "52:54:00:00:00:77"
     xml = f"<host mac='{mac}' ip='{reserved}'/>"
     on(lab, "host2", "virsh", "net-update", "default", "add", "ip-dhcp-host", xml, "--live", "--config")
-    for taken, owner in ((leased, declared["name"]), ("192.168.122.1", "the host"), (reserved, mac)):
+    for taken, owner in ((leased, declared["name"]), (f"{subnet}.1", "the host"), (reserved, mac)):
         config = {"version": 2, "ethernets": {"nic0": {"addresses": [f"{taken}/24"]}}}
         other = {**declared, "name": "other", "network_config": config}
         refused = run_module("compute_instance", uri=uri, check=True, **other)
