@@ -20,7 +20,7 @@ from ..._plan import instance as planner
 from ..._plan.drift import LIMIT_CPU
 from ..._plan.existing import Existing
 from ..._plan.plan import Plan
-from ..._plan.refusals import check_ours, refuse_headroom
+from ..._plan.refusals import check_ours, refuse_ends, refuse_headroom
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
 from ..facts_guests import GIB
@@ -84,6 +84,7 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
     desired = host.ledger.place(spec, desired, existing.machine if existing else None)
     balloon = desired.balloon or (existing.machine.balloon if existing else None)
     refuse_headroom(spec, desired, balloon, host.total)
+    refuse_ends(desired, existing.machine if existing else None)
     # What the seed says goes by the UUID.
     return (replace(desired, uuid=uuid) if seed else desired), seed
 
