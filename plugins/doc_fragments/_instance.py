@@ -414,6 +414,7 @@ options:
   on_reboot:
     description:
       - What libvirt does when the guest reboots; V(restart) for a new instance if this is not set.
+      - QEMU can't do V(destroy) together with O(on_poweroff=restart).
     type: str
     choices: [destroy, restart]
   on_crash:

@@ -66,7 +66,8 @@ _KINDS = {
     "hostdevs": HOSTDEV,
     "filesystems": FILESYSTEM,
 }
-_LIVE_NIC = frozenset({"source", "portgroup", "link_state", "type"})
+_PLUGGED_INTO = frozenset({"type", "source", "portgroup"})
+_LIVE_NIC = _PLUGGED_INTO | {"link_state"}
 _RATES = ("inbound.", "outbound.")
 _CPU_LIMITS = frozenset({"cpu_tune.shares", "cpu_tune.period", "cpu_tune.quota"})
 _PLUGGABLE_BUSES = frozenset({"virtio", "scsi"})
@@ -269,6 +270,7 @@ def has_features(desired: Machine, guest: Machine) -> bool:
 
 
 def _together(found: t.Sequence[Drift]) -> tuple[Drift, ...]:
-    """Let a NIC that can't become one of another kind while it runs keep what it has until it does."""
-    held = {drift.path.rpartition(".")[0] for drift in found if drift.path.endswith("].type") and drift.waits}
-    return tuple(replace(drift, step=None) if drift.path.rpartition(".")[0] in held else drift for drift in found)
+    """Let a NIC that can't become one of another kind while it runs be plugged in where it is until it does."""
+    waiting = [drift.path.rpartition(".")[0] for drift in found if drift.path.endswith("].type") and drift.waits]
+    held = {f"{nic}.{attribute}" for nic in waiting for attribute in _PLUGGED_INTO}
+    return tuple(replace(drift, step=None) if drift.path in held else drift for drift in found)

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import Field, fields, is_dataclass, replace
 
 from .._spec.machine import DEVICE_KEYS, Cpu, Machine, Nic
-from .._spec.tuning import NumaCell
+from .._spec.tuning import IoTune, NumaCell, excluded
 from .memory import has_one_cell, most_memory_kib
 from .plan import NEXT_BOOT, Change
 
@@ -82,6 +82,8 @@ def merged(wanted: Item, present: Item | None) -> Item:
         if is_dataclass(value) and not isinstance(value, type):
             found[field.name] = merged(value, before)
         elif value not in (None, ()):
+            if value and isinstance(wanted, IoTune):
+                found.update(dict.fromkeys(excluded(field.name), 0))
             found[field.name] = value
     return replace(present, **found)  # type: ignore[type-var]
 

@@ -18,6 +18,7 @@ from .memory import has_own_cells
 
 _GIB = 1024**3
 _KIB_PER_MIB = 1024
+_QEMU = frozenset({"kvm", "qemu"})
 
 
 def check_ours(name: str, fleet: str | None, existing: Existing, adopt: bool = False) -> InstanceRecord:
@@ -186,6 +187,18 @@ def refuse_without_balloon(spec: InstanceSpec, desired: Machine, balloon: str | 
             "max_memory_mb",
             f"instance {spec.name} has no memory balloon, so it would have all of it",
             "declare balloon: true, or leave out max_memory_mb",
+        )
+
+
+def refuse_ends(desired: Machine, machine: Machine | None) -> None:
+    """Refuse what QEMU can't do at the ends of a guest's run, together with what ``machine`` has that is not declared."""
+    poweroff = desired.on_poweroff or (machine.on_poweroff if machine else None)
+    reboot = desired.on_reboot or (machine.on_reboot if machine else None)
+    if desired.type in _QEMU and (poweroff, reboot) == ("restart", "destroy"):
+        raise SpecError(
+            "on_reboot",
+            "a guest of QEMU that starts again when it powers off can't end when it reboots",
+            "declare on_reboot: restart or on_poweroff: destroy",
         )
 
 

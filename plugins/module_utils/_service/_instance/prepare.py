@@ -20,7 +20,7 @@ from ..._plan import instance as planner
 from ..._plan.drift import FIRST_BOOT, LIMIT_CPU
 from ..._plan.existing import Existing
 from ..._plan.plan import Change, Plan
-from ..._plan.refusals import check_ours, refuse_headroom, refuse_without_balloon
+from ..._plan.refusals import check_ours, refuse_ends, refuse_headroom, refuse_without_balloon
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
 from ..facts_guests import GIB
@@ -91,6 +91,7 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
     refuse_without_balloon(spec, desired, balloon)
     if spec.max_vcpus is not None or spec.max_memory_mb is not None:
         refuse_headroom(spec, host.total)
+    refuse_ends(desired, existing.machine if existing else None)
     # What the seed says goes by the UUID.
     return (replace(desired, uuid=uuid) if seed else desired), seed
 
