@@ -131,13 +131,14 @@ options:
       - Names of volumes of the pool that are put in as read-only CD-ROMs, one drive for each. Another disc in a drive is
         changed at once, and a drive that is no longer declared is emptied at once and gone at the next boot. A new drive
         waits for the next boot. The volumes are never deleted. At most 20.
+      - A drive that was added by hand stays with what is in it, unless its disc is declared here, which makes it one of these.
     type: list
     elements: str
   volumes:
     description:
       - More disks, which are plugged in and unplugged while the instance runs.
       - A volume that is no longer declared is unplugged and stays in its pool with its data, also one that was made for the
-        instance.
+        instance. A disk that was added by hand stays, unless its volume was declared once.
     type: list
     elements: dict
     suboptions:
