@@ -24,3 +24,5 @@ class Platform:
     video: str | None
     host_cpus: int = 1
     """How many CPUs the host has."""
+    picks_firmware: bool = True
+    """Libvirt looks for firmware with or without secure boot, as it is told."""
