@@ -35,6 +35,11 @@ options:
       - Letters, digits, dots, underscores and hyphens; at most 63 characters.
     type: str
     required: true
+  uuid:
+    description:
+      - UUID of a new instance. If not set, it is a random one. An instance keeps the UUID that it was created with; another
+        one is refused.
+    type: str
   flavor:
     description:
       - How much of a host the instance gets. A new instance needs it.
@@ -556,6 +561,11 @@ options:
   keep_disks:
     description:
       - Whether the disks that were made for an instance stay in their pool when it is removed.
+      - With them stay the firmware's variables and the state of an emulated TPM, since disks may be encrypted with keys that
+        are sealed in it. Libvirt finds the former by the instance's name, and the latter by the UUID that the result names.
+        So the disks come back to life in an instance of that name with C(flavor.disk_gb=0), without an image, with the kept
+        volumes in C(volumes), and with that C(uuid). When it is removed without this option, both go, and the volumes stay.
+      - Where libvirt is older than 8.9 and can't keep the state of a TPM, this is refused for an instance that has one.
     type: bool
     default: false
 """
