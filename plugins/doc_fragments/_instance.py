@@ -35,6 +35,11 @@ options:
       - Letters, digits, dots, underscores and hyphens; at most 63 characters.
     type: str
     required: true
+  uuid:
+    description:
+      - UUID of a new instance. If not set, it is a random one. An instance keeps the UUID that it was created with; another
+        one is refused.
+    type: str
   flavor:
     description:
       - How much of a host the instance gets. A new instance needs it.
@@ -146,13 +151,14 @@ options:
       - Names of volumes of the pool that are put in as read-only CD-ROMs, one drive for each. Another disc in a drive is
         changed at once, and a drive that is no longer declared is emptied at once and gone at the next boot. A new drive
         waits for the next boot. The volumes are never deleted. At most 20.
+      - A drive that was added by hand stays with what is in it, unless its disc is declared here, which makes it one of these.
     type: list
     elements: str
   volumes:
     description:
       - More disks, which are plugged in and unplugged while the instance runs.
       - A volume that is no longer declared is unplugged and stays in its pool with its data, also one that was made for the
-        instance.
+        instance. A disk that was added by hand stays, unless its volume was declared once.
     type: list
     elements: dict
     suboptions:
@@ -576,6 +582,11 @@ options:
   keep_disks:
     description:
       - Whether the disks that were made for an instance stay in their pool when it is removed.
+      - With them stay the firmware's variables and the state of an emulated TPM, since disks may be encrypted with keys that
+        are sealed in it. Libvirt finds the former by the instance's name, and the latter by the UUID that the result names.
+        So the disks come back to life in an instance of that name with C(flavor.disk_gb=0), without an image, with the kept
+        volumes in C(volumes), and with that C(uuid). When it is removed without this option, both go, and the volumes stay.
+      - Where libvirt is older than 8.9 and can't keep the state of a TPM, this is refused for an instance that has one.
     type: bool
     default: false
 """

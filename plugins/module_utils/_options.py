@@ -127,6 +127,7 @@ def instance_options() -> dict[str, dict[str, t.Any]]:
     """
     return {
         "name": {"type": "str", "required": True},
+        "uuid": {"type": "str"},
         "flavor": flavor_option(),
         "max_vcpus": {"type": "int"},
         "max_memory_mb": {"type": "int"},

@@ -120,6 +120,8 @@ def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: Instance
         pairs.append(("image", spec.image, record.image or "no image"))
     if root is not None:
         pairs += [("disk_bus", spec.disk_bus, root.bus), ("disk_format", spec.disk_format, root.format)]
+    if spec.uuid is not None:
+        pairs.append(("uuid", spec.uuid, existing.machine.uuid))
     if spec.boot.firmware is not None:
         pairs.append(("boot.firmware", spec.boot.firmware, boot.firmware or "bios"))
     if spec.detail.secure_boot is not None:

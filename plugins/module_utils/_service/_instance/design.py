@@ -14,6 +14,7 @@ from ..._errors import SpecError
 from ..._spec.instance import GUEST_AGENT, InstanceSpec
 from ..._spec.machine import Channel, Cpu, Features, Graphics, Machine, Nic, OsBoot, Serial
 from ..._spec.names import console_log_name
+from ..._spec.nic import NicSpec
 from ..._spec.record import InstanceRecord, OwnedDisk
 from .design_disks import Storage, design_disks, root_target
 from .design_hardware import design_hardware, tuned
@@ -161,19 +162,26 @@ def _is_pcie(machine: str | None) -> bool:
 
 
 def _nics(spec: InstanceSpec, size: Size, existing: Machine | None) -> tuple[Nic, ...]:
-    present = {nic.mac for nic in existing.nics} if existing else set()
+    present = {nic.mac: nic for nic in existing.nics} if existing else {}
     nics = []
     for nic in spec.nics or ():
         plain = Nic(
             mac=nic.mac,
             type=nic.kind,
             source=nic.network or nic.bridge,
-            portgroup=nic.portgroup,
+            portgroup=_portgroup(nic, present.get(nic.mac)),
             model=nic.model or (None if nic.mac in present else "virtio"),
             link_state=nic.link_state,
         )
         nics.append(tuned(plain, nic, spec.detail, size.vcpus))
     return tuple(nics)
+
+
+def _portgroup(nic: NicSpec, present: Nic | None) -> str | None:
+    """Return the declared port group; one of another network does not go along with the NIC."""
+    if nic.portgroup is None and present is not None and present.portgroup:
+        return None if (present.type, present.source) == (nic.kind, nic.network or nic.bridge) else ""
+    return nic.portgroup
 
 
 def _graphics(spec: InstanceSpec, existing: Machine | None) -> tuple[Graphics, ...]:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import string
-import typing as t
 from dataclasses import dataclass, replace
 
 from ..._errors import SpecError
@@ -76,7 +75,8 @@ def design_disks(
     designer = _Designer(spec, platform, storage, record, existing.disks if existing else ())
     root, seed = designer.root(), designer.seed()
     volumes = designer.volumes()
-    return (*root, *volumes, *designer.drives(), *seed), designer.record
+    drives = designer.drives()
+    return (*root, *volumes, *drives, *seed), designer.record
 
 
 class _Designer:
@@ -165,20 +165,30 @@ class _Designer:
         volume_format = place.format or volume.format or ("raw" if place.block or volume.shareable else "qcow2")
         return replace(declared, bus=volume.bus or "virtio", source=place.path, format=volume_format)
 
-    def drives(self) -> t.Iterator[Disk]:
-        """Give the CD-ROM drives with their discs."""
+    def drives(self) -> list[Disk]:
+        """Return the CD-ROM drives with the declared discs, and bring the record up to date with them."""
+        if self._spec.cdroms is None:
+            return []
+        sources = [self._storage.locate(cdrom) for cdrom in self._spec.cdroms]
         seed = self.record.seed.target if self.record.seed else None
         present = [disk for disk in self._present if disk.device == "cdrom" and disk.target != seed]
+        ours = [disk for disk in present if disk.target in self.record.drives]
+        # A drive that was added by hand is left alone, unless it has a disc that is declared.
+        others = {disk.source: disk for disk in present if disk not in ours and disk.source in sources}
+        drives = []
+        for source in sources:
+            # Else another disc in a drive that is there.
+            there = others.pop(source, None) or (ours.pop(0) if ours else None)
+            drives.append(self._drive(source, there))
+        self.record = replace(self.record, drives=tuple(drive.target for drive in drives))
+        return drives
+
+    def _drive(self, source: str, there: Disk | None) -> Disk:
+        if there is not None:
+            return Disk(there.target, device="cdrom", source=source, type=there.type)
         machine = self._platform.machine
         bus = "ide" if self._platform.arch in X86 and "q35" not in (machine or "q35") else "sata"
-        for index, cdrom in enumerate(self._spec.cdroms or ()):
-            source = self._storage.locate(cdrom)
-            if index < len(present):
-                # Another disc in the drive that is there.
-                yield Disk(present[index].target, device="cdrom", source=source, type=present[index].type)
-            else:
-                target = self._next_target(bus)
-                yield Disk(target, bus=bus, device="cdrom", source=source, format="raw", readonly=True)
+        return Disk(self._next_target(bus), bus=bus, device="cdrom", source=source, format="raw", readonly=True)
 
     def _next_target(self, bus: str) -> str:
         tails = (f"{first}{last}" for first in ("", *string.ascii_lowercase) for last in string.ascii_lowercase)

@@ -37,6 +37,8 @@ from .platforms import Platform
 from .resources import Ledger
 
 _PREFERRED_MACHINE = {"x86_64": "q35", "i686": "q35", "aarch64": "virt", "riscv64": "virt"}
+_PICKS_FIRMWARE = 7_002_000
+"""The first libvirt that was told features of firmware, which its schema had not before."""
 _PREFERRED_VIDEO = ("virtio", "vga", "qxl", "cirrus")
 
 
@@ -273,7 +275,10 @@ class Host:
             ) from exc
         video = next((model for model in _PREFERRED_VIDEO if model in answer.video_models), None)
         total = self.total
-        return Platform(virt_type, wanted_arch, answer.machine, answer.emulator, video, total.vcpus, total.memory_mb)
+        picks = host_driver.versions(self.connection).libvirt_version >= _PICKS_FIRMWARE
+        return Platform(
+            virt_type, wanted_arch, answer.machine, answer.emulator, video, total.vcpus, total.memory_mb, picks
+        )
 
     def video_for(self, machine: Machine) -> str | None:
         """Return the card for a screen that a machine gets which has none."""

@@ -62,6 +62,9 @@ def update(connection: Connection, domain: GuestReading, desired: Machine, actio
         raise DriverError(f"Cannot change {kind} {key} of {domain.name}: it is gone.")
     wanted, own = _wanted(desired, kind, key), _wanted(read(xml), kind, key)
     changed = {change.path.rpartition("].")[2].partition(".")[0] for change in action.changes}
+    if kind == "nic" and "source" in changed:
+        # What was plugged into another network loses its port group, also where the same one is declared.
+        changed.add("portgroup")
     identity = {_DEVICES[kind][1], "type", "device"} & {field.name for field in fields(own)}
     blank = type(own)(**{name: getattr(own, name) for name in identity})
     device = replace(blank, **{name: getattr(wanted, name) for name in changed})

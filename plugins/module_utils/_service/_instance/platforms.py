@@ -26,3 +26,5 @@ class Platform:
     """How many CPUs the host has."""
     host_memory_mb: int = 0
     """How much memory the host has; like its CPUs it is known for a new machine alone."""
+    picks_firmware: bool = True
+    """Libvirt looks for firmware with or without secure boot, as it is told."""

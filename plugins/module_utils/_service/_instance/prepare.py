@@ -69,9 +69,10 @@ def _with_secrets(host: Host, name: str, found: Found | None) -> Found | None:
 
 def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bool) -> tuple[Machine, Seed | None]:
     """Return the machine that is declared, and what its guest is told of its first boot."""
-    uuid = (existing.machine.uuid if existing else None) or str(uuid4())
+    uuid = (existing.machine.uuid if existing else None) or spec.uuid or str(uuid4())
     seed = plan_seed(host, spec, existing, uuid)
     if existing is None:
+        _check_uuid(host, spec)
         platform = host.platform(spec)
         storage = _new_storage(host, spec, check)
     else:
@@ -93,7 +94,7 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
         refuse_headroom(spec, host.total)
     refuse_ends(desired, existing.machine if existing else None)
     # What the seed says goes by the UUID.
-    return (replace(desired, uuid=uuid) if seed else desired), seed
+    return (replace(desired, uuid=uuid) if seed or spec.uuid else desired), seed
 
 
 def _targets(machine: Machine | None) -> frozenset[str]:
@@ -105,6 +106,12 @@ def _found(host: Host, name: str, existing: Existing | None) -> Found | None:
     if existing is None or domain is None:
         return None
     return Found(existing.machine, domain.xml, host.live_text(name) if existing.live else None)
+
+
+def _check_uuid(host: Host, spec: InstanceSpec) -> None:
+    for name, guest in host.guests.items():
+        if spec.uuid == guest.reading.uuid:
+            raise ConflictError(f"Option uuid: {spec.uuid} is the UUID of {name}; take another, or leave it out.")
 
 
 def _check_drives(host: Host, spec: InstanceSpec) -> None:

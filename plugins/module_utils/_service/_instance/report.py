@@ -29,7 +29,7 @@ def report(host: Host, job: Job) -> dict[str, t.Any]:
         result.update(failed=True, msg=str(job.error), error_code=getattr(job.error, "code", ComputeError.code))
         return result
     if job.desired is None or job.spec is None:
-        return {**result, "state": "absent"}
+        return {**result, "state": "absent", "uuid": _uuid(job)}
     result["state"] = "present"
     result["power_state"] = job.spec.power_state or _found_state(job)
     result["restart_required"] = bool(job.waiting)

@@ -332,7 +332,7 @@ def _delete_log(host: Host, job: Job, unused_action: Action) -> None:
 
 
 def _undefine(host: Host, job: Job, unused_action: Action) -> None:
-    driver.undefine(host.connection, job.name, _domain(job).handle)
+    driver.undefine(host.connection, job.name, _domain(job).handle, host.lifecycle.keep_disks)
 
 
 def _domain(job: Job) -> GuestReading:

@@ -148,7 +148,8 @@ def _update(guest: Guest, action: Action, desired: Machine, unused_volumes: t.Co
     kind, key = device_of(action)
     names = {change.path.rpartition("].")[2].partition(".")[0] for change in action.changes}
     device, wanted = there(find(guest.machine, kind, key)), there(find(desired, kind, key))
-    updated = replace(device, **{name: getattr(wanted, name) for name in names})
+    names |= {"portgroup"} if "source" in names and kind == "nic" else set()
+    updated = replace(device, **{name: getattr(wanted, name) or None for name in names})
     if kind == "disk":
         require(device.device == "cdrom" and names == {"source"}, f"{names} of a disk can't change")
     else:

@@ -64,6 +64,7 @@ RECORD = InstanceRecord(
     disks=(OwnedDisk("vda", "default", "root.qcow2"), OwnedDisk("vdb", "fast", "data.raw")),
     attached=(OwnedDisk("vdc", "fast", "shared.raw"),),
     nics=("52:54:00:00:00:01", "52:54:00:00:00:02"),
+    drives=("sda", "hdc"),
     hostdevs=("0000:3b:00.1", "4b20d080-1b54-4048-85b3-a6a62d165c01"),
     shares=("srv",),
     isolated=True,

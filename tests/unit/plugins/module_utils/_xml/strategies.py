@@ -287,6 +287,7 @@ records = st.builds(
     disks=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     attached=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     nics=st.lists(words, max_size=3, unique=True).map(tuple),
+    drives=st.lists(words, max_size=3, unique=True).map(tuple),
     hostdevs=st.lists(words, max_size=3, unique=True).map(tuple),
     shares=st.lists(words, max_size=3, unique=True).map(tuple),
     isolated=st.booleans(),
