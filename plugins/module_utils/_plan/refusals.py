@@ -170,12 +170,15 @@ def _refuse_loose_ends(spec: InstanceSpec, desired: Machine, existing: Existing)
         )
 
 
-def refuse_headroom(spec: InstanceSpec, host: Amount) -> None:
-    """Refuse headroom that the host could never give."""
-    for option, declared, there, unit in (
-        ("max_vcpus", spec.max_vcpus, host.vcpus, "CPUs"),
-        ("max_memory_mb", spec.max_memory_mb, host.memory_mb, "MiB of memory"),
+def refuse_headroom(spec: InstanceSpec, desired: Machine, host: Amount) -> None:
+    """Refuse headroom that the host could never give, or that is less than what the instance has."""
+    memory_mb = (desired.current_memory_kib or 0) // _KIB_PER_MIB
+    for option, declared, least, there, unit in (
+        ("max_vcpus", spec.max_vcpus, desired.current_vcpus or 0, host.vcpus, "CPUs"),
+        ("max_memory_mb", spec.max_memory_mb, memory_mb, host.memory_mb, "MiB of memory"),
     ):
+        if declared is not None and declared < least:
+            raise SpecError(option, f"{declared} is less than instance {spec.name} has", f"it must be at least {least}")
         if declared is not None and declared > there:
             raise SpecError(
                 option, f"{declared} is more than this host has: {there} {unit}", f"declare at most {there}"

@@ -172,14 +172,8 @@ class _Designer:
         sources = [self._storage.locate(cdrom) for cdrom in self._spec.cdroms]
         seed = self.record.seed.target if self.record.seed else None
         present = [disk for disk in self._present if disk.device == "cdrom" and disk.target != seed]
-        ours = [disk for disk in present if disk.target in self.record.drives]
-        # A drive that was added by hand is left alone, unless it has a disc that is declared.
-        others = {disk.source: disk for disk in present if disk not in ours and disk.source in sources}
-        drives = []
-        for source in sources:
-            # Else another disc in a drive that is there.
-            there = others.pop(source, None) or (ours.pop(0) if ours else None)
-            drives.append(self._drive(source, there))
+        found = _drives_of(sources, present, self.record.drives)
+        drives = [self._drive(source, drive) for source, drive in zip(sources, found)]
         self.record = replace(self.record, drives=tuple(drive.target for drive in drives))
         return drives
 
@@ -203,3 +197,20 @@ def check_volume_buses(spec: InstanceSpec, machine_type: str | None) -> None:
     for index, volume in enumerate(spec.volumes or ()):
         if volume.bus == "sata" and "i440fx" in (machine_type or ""):
             raise SpecError(f"volumes[{index}].bus", f"machine type {machine_type} has no SATA", "take virtio or scsi")
+
+
+def _drives_of(sources: list[str], present: list[Disk], recorded: tuple[str, ...]) -> list[Disk | None]:
+    """Return the drive for each disc: one that has it, else one of ours that gets another disc, or None for a new one.
+
+    A drive that was added by hand is left alone unless it has a disc that is declared.
+    """
+    ours = [disk for disk in present if disk.target in recorded]
+    others = [disk for disk in present if disk.target not in recorded]
+    found: list[Disk | None] = [None] * len(sources)
+    for drives in (ours, others):
+        for index, source in enumerate(sources):
+            drive = next((drive for drive in drives if drive.source == source), None)
+            if found[index] is None and drive is not None:
+                found[index] = drive
+                drives.remove(drive)
+    return [drive or (ours.pop(0) if ours else None) for drive in found]

@@ -91,7 +91,7 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
     balloon = desired.balloon or (existing.machine.balloon if existing else None)
     refuse_without_balloon(spec, desired, balloon)
     if spec.max_vcpus is not None or spec.max_memory_mb is not None:
-        refuse_headroom(spec, host.total)
+        refuse_headroom(spec, desired, host.total)
     refuse_ends(desired, existing.machine if existing else None)
     # What the seed says goes by the UUID.
     return (replace(desired, uuid=uuid) if seed or spec.uuid else desired), seed

@@ -142,8 +142,10 @@ def _of_devices(spec: InstanceSpec, model: Model) -> _Pairs:
         for name in ("bus", "serial", "cache", "discard", "readonly", "shareable"):
             yield f"{volume.name}.{name}", getattr(volume, name), getattr(disk, name)
     if spec.cdroms is not None:
-        discs = [model.place_of(disk.source) for disk in machine.disks if disk.device == "cdrom"]
-        yield "cdroms", [("default", disc) for disc in spec.cdroms], discs
+        # Drives that were added by hand stay, and it makes no difference which drive a disc is in.
+        ours = machine.record.drives if machine.record else ()
+        discs = [model.place_of(disk.source) for disk in machine.disks if disk.target in ours]
+        yield "cdroms", sorted(("default", disc) for disc in spec.cdroms), sorted(disc for disc in discs if disc)
     for graphics in machine.graphics if spec.graphics.type != "none" else ():
         for name in ("type", "listen", "port", "keymap"):
             yield f"graphics.{name}", getattr(spec.graphics, name), getattr(graphics, name)

@@ -367,7 +367,7 @@ def planned(model: Model, declared: dict[str, t.Any], allow_power_cycle: bool = 
     machine = existing.machine if existing else None
     desired = design(spec, platform, storage, machine, NOW)
     refusals.refuse_without_balloon(spec, desired, desired.balloon or (machine.balloon if machine else None))
-    refusals.refuse_headroom(spec, SIZE)
+    refusals.refuse_headroom(spec, desired, SIZE)
     refusals.refuse_ends(desired, machine)
     live = model.guest or model.saved
     found = Found(machine, model.xml, live.xml if live else None) if machine else None
