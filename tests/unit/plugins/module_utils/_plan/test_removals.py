@@ -81,6 +81,12 @@ def test_a_drive_that_was_added_by_hand_stays() -> None:
     assert paths() == ["disks[sda]", "disks[sdb]"]
     assert paths("hand.iso") == ["disks[sda]", "disks[sdb]"]
     assert paths("c.iso", "hand.iso") == ["disks[sda].source", "disks[sdb]"]
+    # A disc stays in the drive it is in, and of two drives with one disc ours is the one that is meant.
+    assert paths("b.iso", "a.iso") == []
+    assert paths("c.iso", "a.iso") == ["disks[sdb].source"]
+    machine = replace(machine, disks=(replace(by_hand, source=made.disks[-1].source), *made.disks))
+    existing = replace(existing, machine=machine)
+    assert paths("a.iso", "b.iso") == []
 
 
 def test_a_volume_that_was_defined_and_not_plugged_in_is_plugged_in() -> None:
