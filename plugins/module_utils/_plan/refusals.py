@@ -8,13 +8,18 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .._errors import ConflictError, SpecError
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
 from .claims import Amount
+from .drift import ATTACH, DETACH
 from .existing import Existing, OwnDisk
 from .memory import has_own_cells
+from .plan import Action
+from .removals import HOSTDEV, NIC
 
 _GIB = 1024**3
 _KIB_PER_MIB = 1024
@@ -63,13 +68,15 @@ def refuse_in_between(name: str, record: InstanceRecord, wanted: str | None) -> 
 def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing) -> None:
     """Refuse a declaration that can't be brought about in place."""
     _refuse_loose_ends(spec, desired, existing)
-    _refuse_lost_disks(spec, existing)
+    _refuse_lost_disks(spec, desired, existing)
     _refuse_smaller_disks(spec, record, existing)
     _refuse_other_machine(spec, desired, record, existing)
     _refuse_other_cells(spec, desired, existing.machine)
 
 
-def _refuse_lost_disks(spec: InstanceSpec, existing: Existing) -> None:
+def _refuse_lost_disks(spec: InstanceSpec, desired: Machine, existing: Existing) -> None:
+    kept = {(disk.pool, disk.volume) for disk in desired.record.disks} if desired.record else set()
+    sized = {volume.name for volume in spec.volumes or () if volume.size_gb is not None}
     used = {disk.target for disk in existing.live.disks} if existing.live else set()
     for disk in existing.disks:
         if disk.missing and (disk.target in used or disk.strayed):
@@ -77,6 +84,12 @@ def _refuse_lost_disks(spec: InstanceSpec, existing: Existing) -> None:
             raise ConflictError(
                 f"Volume {disk.volume} of pool {disk.pool} is gone, and instance {spec.name}, whose disk {disk.target} it"
                 f" was, {where}; it is not touched."
+            )
+        if disk.missing and not disk.is_root and (disk.pool, disk.volume) in kept and disk.volume not in sized:
+            raise ConflictError(
+                f"Volume {disk.volume} of pool {disk.pool}, disk {disk.target} of instance {spec.name}, is gone, and its size"
+                " is not declared; declare it in volumes with size_gb to have an empty one made, or declare volumes without"
+                " it to let go of it."
             )
 
 
@@ -168,6 +181,36 @@ def _refuse_loose_ends(spec: InstanceSpec, desired: Machine, existing: Existing)
             f"instance {spec.name} has {machine.vcpus} vCPUs and {machine.memory_kib // 1024} MiB in NUMA cells of its own",
             "declare numa, cpu_policy or hugepages with another size",
         )
+
+
+def refuse_to_suspend(name: str, guest: Machine, actions: t.Iterable[Action]) -> None:
+    """Refuse to save the memory of a guest that then has devices of its host; what the plan takes away is no matter."""
+    kept = {f"{name}/{HOSTDEV} {device.address}": device.address for device in guest.hostdevs}
+    kept.update((f"{name}/{NIC} {nic.mac}", f"NIC {nic.mac}") for nic in guest.nics if nic.type == "hostdev")
+    for action in actions:
+        if action.verb == DETACH:
+            kept.pop(action.target, None)
+        elif action.verb == ATTACH and action.target.startswith(f"{name}/{HOSTDEV} "):
+            kept[action.target] = action.target.rpartition(" ")[2]
+    if kept:
+        raise SpecError(
+            "power_state",
+            f"instance {name} can't be suspended while it has {', '.join(kept.values())} of its host, whose state can't be saved",
+            "declare stopped or paused, or take the device away first",
+        )
+
+
+def refuse_stuck_growth(name: str, existing: Existing, disk: OwnDisk, option: str) -> None:
+    """Refuse a larger disk where neither the guest nor a volume can be told."""
+    live = existing.live.disks if existing.live else ()
+    if any((one.target, one.source) == (disk.target, disk.source) for one in live) or (disk.pool and not disk.strayed):
+        return
+    raise SpecError(
+        option,
+        f"disk {disk.target} of instance {name} lies on {disk.source or 'nothing'}, which is no volume that could grow while"
+        " it is off",
+        "start the instance first",
+    )
 
 
 def refuse_headroom(spec: InstanceSpec, desired: Machine, host: Amount) -> None:

@@ -30,7 +30,7 @@ from .design_disks import Storage, check_volume_buses, root_volume_name
 from .first_boot import Seed, plan_seed
 from .host import Host, platform_of
 from .networks import check_networks
-from .steps import Job
+from .steps import Job, begun_image
 from .volumes import places_of
 
 
@@ -47,6 +47,7 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)
     plan, waiting = planner.plan_present(spec, desired, existing, manner)
     _check_cpu_limits(host, host.reading(spec.name), plan)
+    _check_image(host, spec.name, existing, plan)
     if existing is None or any(_is_of_network(change) for change in plan.changes):
         check_networks(host, spec)
     job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting, seed=seed)
@@ -128,6 +129,15 @@ def _check_cpu_limits(host: Host, domain: GuestReading | None, plan: Plan) -> No
             "this hypervisor has no control group for CPUs, so what a running guest gets of them can't be changed",
             "leave them out",
         )
+
+
+def _check_image(host: Host, name: str, existing: Existing | None, plan: Plan) -> None:
+    """Refuse to finish an instance whose image is not there, or another by now."""
+    record = existing.record if existing else None
+    root = record.root if record else None
+    makes = (planner.CREATE_DISK, f"{name}/{root.target}" if root else "")
+    if record and record.image and any((action.verb, action.target) == makes for action in plan.actions):
+        begun_image(host, name, record, record.image)
 
 
 def _check_pool(host: Host, spec: InstanceSpec, existing: Existing) -> None:

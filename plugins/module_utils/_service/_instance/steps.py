@@ -40,6 +40,7 @@ from ..._xml.record import render_record
 from .. import power as power_service
 from .._guest.wait import WaitResult
 from ..facts_guests import GIB
+from ..image_catalog import PublishedImage
 from ..seed import publish_seed, retire_seeds
 from . import live
 from .first_boot import Seed
@@ -162,18 +163,24 @@ def _create_disk(host: Host, job: Job, action: Action) -> None:
         raise DriverError(f"Volume {owned.volume} was made at {volume.path} instead of {planned}.")
 
 
+def begun_image(host: Host, name: str, record: InstanceRecord, image_name: str) -> PublishedImage:
+    """Return the image that the root disk is made from, or raise what keeps it from being the one it was begun from."""
+    image = host.image(image_name)
+    if record.image_digest and image.digest != record.image_digest:
+        raise ImageError(
+            f"Instance {name} was begun from image {image_name} with {record.image_digest}, which is now"
+            f" {image.digest}; remove the instance and create it anew."
+        )
+    return image
+
+
 def _create_root(host: Host, spec: InstanceSpec, record: InstanceRecord, owned: OwnedDisk) -> Volume:
     pool = host.place(owned.pool).pool
     size = record.disk_gb * GIB
     disk_format = spec.disk_format or ("raw" if owned.volume.endswith(".raw") else "qcow2")
     if record.image is None:
         return pool.create(owned.volume, size, disk_format)
-    image = host.image(record.image)
-    if record.image_digest and image.digest != record.image_digest:
-        raise ImageError(
-            f"Instance {spec.name} was begun from image {record.image} with {record.image_digest}, which is now"
-            f" {image.digest}; remove the instance and create it anew."
-        )
+    image = begun_image(host, spec.name, record, record.image)
     size = max(size, image.virtual_size_bytes)
     if disk_format == "raw":
         return pool.clone(owned.volume, size, "raw", image.volume)
@@ -184,10 +191,7 @@ def _create_volume(host: Host, spec: InstanceSpec, owned: OwnedDisk) -> Volume:
     place = host.place(owned.pool)
     volume = _declared_volume(spec, host, owned)
     if volume is None or volume.size_gb is None:
-        raise DriverError(
-            f"Volume {owned.volume} of pool {owned.pool}, disk {owned.target} of instance {spec.name}, is gone, and its size"
-            " is not declared; declare it in volumes with size_gb to have an empty one made, or without it to let go of it."
-        )
+        raise DriverError(f"Instance {spec.name} declares no size of volume {owned.volume} of pool {owned.pool}.")
     volume_format = volume.format or ("raw" if place.is_block or volume.shareable else "qcow2")
     return place.pool.create(owned.volume, volume.size_gb * GIB, volume_format)
 
@@ -230,9 +234,7 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
         return
     volume = host.place(disk.pool).volumes.get(disk.volume) if disk and disk.pool else None
     if volume is None:
-        raise DriverError(
-            f"Disk {target} of instance {job.name} is no volume of a pool, so only a running guest's can grow."
-        )
+        raise DriverError(f"Disk {target} of instance {job.name} lies on no volume that could grow.")
     if volume.capacity < size:
         volume.resize(size)
 

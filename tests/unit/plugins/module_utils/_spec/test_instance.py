@@ -30,6 +30,7 @@ from hypothesis import strategies as st
         ({"flavor": {**FLAVOR, "extra_specs": {"hw:numa_nodes": 2}}}, ["numa.nodes", "divided by 2"]),
         ({"flavor": {**FLAVOR, "extra_specs": {"hw:cpu_sockets": 3}}}, ["3", "1 vCPUs"]),
         ({"flavor": {**FLAVOR, "extra_specs": {"hw:cpu_cores": "x"}}}, ["hw:cpu_cores", "whole number"]),
+        ({"uuid": "web-1"}, ["uuid", "web-1"]),
         ({"max_vcpus": 0}, ["max_vcpus", "at least 1"]),
         ({"max_memory_mb": 100}, ["max_memory_mb", "at least 128"]),
         ({"max_vcpus": 2, "flavor": {**FLAVOR, "extra_specs": {"hw:cpu_sockets": 1}}}, ["max_vcpus", "topology"]),
