@@ -111,6 +111,8 @@ def _copies(item: dict[str, t.Any], where: str, flavors: _Known, images: _Known)
 
 def _refuse_shared(item: dict[str, t.Any], where: str, number: int) -> None:
     """Refuse what each of several instances needs for itself."""
+    if item.get("uuid"):
+        raise ValuesError(f"{where}: {number} instances cannot share one uuid; leave it out, it is generated.")
     if any(isinstance(nic, dict) and nic.get("mac") for nic in item.get("networks") or []):
         raise ValuesError(f"{where}: {number} instances cannot share one MAC address; leave mac out, it is generated.")
     if _has_addresses(item.get("network_config")):

@@ -195,6 +195,11 @@ def test_a_mac_is_one_guests_alone(hypervisor: Hypervisor, name: str) -> None:
     refused = run_module("compute_fleet", uri=host.uri, fleet="t", instances=members)
     assert refused.failed
     assert "instances[1].networks[0].mac" in refused.message
+    uuid = "4b20d080-1b54-4048-85b3-a6a62d165c01"
+    members = [{"name": f"{name}-{number}", "flavor": FLAVOR, "uuid": uuid} for number in (3, 4)]
+    refused = run_module("compute_fleet", uri=host.uri, fleet="t", instances=members)
+    assert refused.failed
+    assert f"instances[1].uuid: {uuid} is the UUID of {name}-3 already" in refused.message
     config = {"version": 2, "ethernets": {"nic0": {"addresses": ["192.0.2.10/24"]}}}
     bridged: dict[str, t.Any] = {"flavor": FLAVOR, "networks": [{"bridge": "br0"}], "network_config": config}
     members = [{"name": f"{name}-{number}", **bridged} for number in (3, 4)]

@@ -102,6 +102,10 @@ def test_bad_names(name: t.Any) -> None:
             r"\(web\): 2 instances cannot share the addresses of one network_config",
         ),
         (
+            {"name": "web", "flavor": "tiny", "count": 2, "uuid": "4b20d080-1b54-4048-85b3-a6a62d165c01"},
+            "2 instances cannot share one uuid",
+        ),
+        (
             {"name": "web", "flavor": "tiny", "count": 2, "volumes": [{"name": "data", "size_gb": 1}]},
             r"\(web\): 2 instances cannot share volume data; give it a serial",
         ),
