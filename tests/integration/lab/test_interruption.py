@@ -192,6 +192,33 @@ def test_an_instance_is_removed(subject: Subject, state: str) -> None:
     assert set(died) >= {"delete", "undefineFlags", *(["shutdown", "destroy"] if state == "running" else [])}
 
 
+@pytest.mark.parametrize("state", ["stopped", "running"])
+def test_another_seed(subject: Subject, state: str) -> None:
+    """What a guest was told is there as long as it runs, what it will be told before it is defined, and no other is left."""
+    host, name = subject.host, subject.name
+    before = {"flavor": FLAVOR, "hostname": "one", "power_state": state}
+    after = {**before, "hostname": "two"}
+    died = []
+    begin = partial(subject.begin, **before)
+    for call in subject.runs.killed_everywhere("compute_instance", begin, **subject.options(**after)):
+        died.append(call)
+        subject.bring(**after)
+        assert not subject.bring(**after).changed, f"after {call}"
+        defined, used = (_seed(host.virsh("domblklist", name, *flags)) for flags in (["--inactive"], []))
+        assert subject.own_volumes() == {f"{name}-vda.qcow2", defined, used}
+        assert (defined == used) == (state == "stopped")
+        assert b"two" in (host.pool_path() / defined).read_bytes()
+        assert state == "stopped" or b"one" in (host.pool_path() / used).read_bytes()
+        assert host.virsh("domid", name) == subject.run_number
+        subject.check_others()
+    assert set(died) >= {"createXML", "defineXMLFlags", *(["delete"] if state == "stopped" else [])}
+
+
+def _seed(blocks: str) -> str:
+    """Return the volume with a seed that ``virsh domblklist`` shows."""
+    return next(Path(word).name for word in blocks.split() if "-seed-" in word)
+
+
 def test_a_power_cycle(subject: Subject) -> None:
     """A guest that was taken down for a change is up again, with the change."""
     after = {**BEFORE, "video": "vga", "allow_power_cycle": True}
