@@ -2,11 +2,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""How hypothesis runs: a machine that is slow by spells is no fault of a property."""
+"""How hypothesis runs: a machine that is slow by spells is no fault of a property.
+
+Every run tries the same examples, so that what fails was broken by the change at hand. To look for others:
+``pytest --hypothesis-profile search``.
+"""
 
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", _PATIENT)
+settings.register_profile("patient", _PATIENT, derandomize=True)
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("patient")
