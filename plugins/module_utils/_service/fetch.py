@@ -23,8 +23,9 @@ from ansible.module_utils.urls import ConnectionError as UrlConnectionError
 from ansible.module_utils.urls import SSLValidationError, open_url
 
 from .._errors import ImageError
+from .._spec._image.inspection import Inspection, file_reader
 from .._spec.image import Checksum, ImageSpec
-from .._spec.image_format import HEADER_BYTES, Inspection, check_safe, inspect
+from .._spec.image_format import check_safe, inspect
 
 _CHUNK_BYTES = 1024 * 1024
 _SILENCE_SECONDS = 60
@@ -125,8 +126,7 @@ class _Digests:
 def _judge(spec: ImageSpec, file: t.BinaryIO, digests: _Digests, mtime_ns: int | None) -> Fetched:
     digest = digests.verify(spec.source)
     size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    inspection = inspect(file.read(HEADER_BYTES), size)
+    inspection = inspect(file_reader(file, size), size)
     check_safe(inspection, spec.format)
     return Fetched(file, digest, size, inspection, mtime_ns)
 
