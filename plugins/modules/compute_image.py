@@ -15,8 +15,9 @@ description:
   - Brings a disk image into a storage pool under a name, so that instances can be made from it.
   - The image is fetched and verified on the machine where the module runs, and then goes through libvirt into the pool. So the module
     works the same on the hypervisor and, with a remote O(uri), elsewhere.
-  - Nothing is published before the checksum and the image itself were verified. An image that has a backing file, keeps its data in
-    another file, is encrypted, or is of another format than declared is refused.
+  - Nothing is published before the checksum and the image itself were verified. An image that has a backing file or a parent, keeps
+    its data in another file, is encrypted, is cut off, could be taken for two formats, or is of another format than declared is
+    refused. No other program opens an image before that.
   - The data is stored once for each content, in a volume named by its digest, whatever the number of names, instances and
     runs. It is never written again. When a name is published with other content, the old data stays as long as anything lies on it.
   - A run that was killed leaves nothing that counts as published. The next run that changes an image of the pool removes what is left.
@@ -68,10 +69,24 @@ options:
     type: str
   format:
     description:
-      - The format that the image must have. V(auto) accepts both.
+      - The format that the image must have. V(auto) accepts all of them.
+      - Of V(vmdk), only stream-optimized images are accepted, as they are in OVA archives.
     type: str
-    choices: [auto, qcow2, raw]
+    choices: [auto, qcow2, raw, vmdk, vhd, vhdx, iso]
     default: auto
+  convert_to:
+    description:
+      - The format to publish the image's disk in.
+      - If not set, V(qcow2) and V(raw) images are published as they are, and V(vmdk), V(vhd) and V(vhdx) images as V(qcow2).
+      - An V(iso) image is a CD-ROM's content, and always published as it is.
+      - The disk is written anew where the module runs, and zeros take no room. Neither QEMU nor libvirt opens the image for that.
+    type: str
+    choices: [qcow2, raw]
+  max_size_gb:
+    description:
+      - How many GiB of data the image may have, whatever it claims. It holds for what is fetched and for what is written anew.
+    type: int
+    default: 256
   pool:
     description:
       - The storage pool that keeps the image. It must be running.
@@ -100,6 +115,12 @@ EXAMPLES = r"""
     format: raw
     pool: fast
 
+- name: Publish an appliance for VMware as qcow2
+  kilonova.compute.compute_image:
+    name: appliance
+    src: /srv/images/appliance-disk1.vmdk
+    format: vmdk
+
 - name: Remove an image that nothing uses any more
   kilonova.compute.compute_image:
     name: debian-11
@@ -118,13 +139,21 @@ image:
       type: str
       sample: debian-12
     digest:
-      description: The digest of its data.
+      description: The digest of its data as it is published.
       type: str
       sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     format:
       description: V(qcow2) or V(raw).
       type: str
       sample: qcow2
+    source_format:
+      description: The format of what was fetched.
+      type: str
+      sample: qcow2
+    source_digest:
+      description: The digest of what was fetched. It differs from the data's where that was converted.
+      type: str
+      sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     virtual_size_bytes:
       description: The size of the disk that a guest sees.
       type: int
@@ -189,7 +218,8 @@ import typing as t
 from ..module_utils._driver.connection import Connection
 from ..module_utils._module import ComputeModule
 from ..module_utils._service.image import ensure_image
-from ..module_utils._spec.image import ImageSpec, url_secrets
+from ..module_utils._spec.image import DEFAULT_MAX_SIZE_GB, ImageSpec, url_secrets
+from ..module_utils._spec.image_format import FORMATS, PUBLISHED_FORMATS
 
 
 def work(connection: Connection, spec: ImageSpec, check: bool, directory: str) -> dict[str, t.Any]:
@@ -210,7 +240,9 @@ def main() -> None:
             "src": {"type": "path"},
             "url": {"type": "str"},
             "checksum": {"type": "str"},
-            "format": {"type": "str", "choices": ["auto", "qcow2", "raw"], "default": "auto"},
+            "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
+            "convert_to": {"type": "str", "choices": list(PUBLISHED_FORMATS)},
+            "max_size_gb": {"type": "int", "default": DEFAULT_MAX_SIZE_GB},
             "pool": {"type": "str", "default": "default"},
             "timeout": {"type": "int", "default": 3600},
         },

@@ -13,68 +13,37 @@ import hashlib
 import http.client
 import os
 import stat
-import tempfile
 import time
 import typing as t
 import urllib.error
-from dataclasses import dataclass
 
 from ansible.module_utils.urls import ConnectionError as UrlConnectionError
 from ansible.module_utils.urls import SSLValidationError, open_url
 
 from .._errors import ImageError
-from .._spec._image.inspection import Inspection, file_reader
+from .._spec._image.inspection import file_reader
 from .._spec.image import Checksum, ImageSpec
 from .._spec.image_format import check_safe, inspect
+from ._image.convert import convert
+from ._image.fetched import Fetched, scratch_file
 
 _CHUNK_BYTES = 1024 * 1024
 _SILENCE_SECONDS = 60
 """How long a server may send nothing, however long the whole fetch may take."""
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """An image that is here, verified, and safe: ``file`` is open, and gone with the process."""
-
-    file: t.BinaryIO
-    digest: str
-    size_bytes: int
-    inspection: Inspection
-    mtime_ns: int | None = None
-
-
-class HashingReader:
-    """Reads from a file and hashes what goes through, so that what is sent is known to be what was verified."""
-
-    def __init__(self, file: t.BinaryIO) -> None:
-        """Read ``file`` from its beginning."""
-        file.seek(0)
-        self._file = file
-        self._hash = hashlib.sha256()
-
-    def read(self, size: int, /) -> bytes:
-        """Give at most ``size`` bytes."""
-        chunk = self._file.read(size)
-        self._hash.update(chunk)
-        return chunk
-
-    @property
-    def digest(self) -> str:
-        """Return the digest of what was read so far."""
-        return f"sha256:{self._hash.hexdigest()}"
-
-
 @contextlib.contextmanager
 def fetch(spec: ImageSpec, directory: str | None) -> t.Iterator[Fetched]:
-    """Give the image that ``spec`` names; a download lies in a file without a name in ``directory``."""
-    if spec.url:
-        with tempfile.TemporaryFile(dir=directory) as file:
-            digests = _download(spec, t.cast(t.BinaryIO, file))
-            yield _judge(spec, t.cast(t.BinaryIO, file), digests, None)
-        return
-    with _open(str(spec.path)) as opened:
-        mtime_ns = os.fstat(opened.fileno()).st_mtime_ns
-        yield _judge(spec, opened, _hash_file(spec, opened), mtime_ns)
+    """Give the image that ``spec`` names; what is downloaded or converted lies in files without a name in ``directory``."""
+    with contextlib.ExitStack() as stack:
+        if spec.url:
+            file = stack.enter_context(scratch_file(directory))
+            digests, mtime_ns = _download(spec, file), None
+        else:
+            file = stack.enter_context(_open(str(spec.path)))
+            digests, mtime_ns = _hash_file(spec, file), os.fstat(file.fileno()).st_mtime_ns
+        fetched = _judge(spec, file, digests, mtime_ns)
+        yield convert(fetched, spec, stack.enter_context(scratch_file(directory)))
 
 
 def _open(path: str) -> t.BinaryIO:

@@ -18,8 +18,10 @@ from .._driver.storage import find_pool
 from .._errors import ConflictError, ImageError, WaitTimeoutError
 from .._plan.plan import Action, Change, Plan
 from .._spec.image import ImageSpec
+from .._spec.image_format import published_format
 from .._spec.image_record import ImageRecord, record_volume_name
-from .fetch import Fetched, fetch, source_mtime_ns
+from ._image.fetched import Fetched
+from .fetch import fetch, source_mtime_ns
 from .image_store import ImageStore
 from .lock import host_lock
 
@@ -88,7 +90,7 @@ def _read_own(store: ImageStore, spec: ImageSpec) -> ImageState:
 
 def _read_for_publishing(store: ImageStore, spec: ImageSpec, state: ImageState) -> ImageState:
     records = [record for record in store.records() if store.data(record)]
-    twins = (record for record in records if spec.format in (None, record.format) and _has_digest(spec, record))
+    twins = (record for record in records if _fits(spec, record) and _has_digest(spec, record))
     twin = next(twins, None)
     others = [record for record in records if record.name != spec.name]
     candidates = store.unused_data([*others, *([twin] if twin else [])])
@@ -135,8 +137,8 @@ def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
     wanted = (
         ("source", state.twin.source if state.twin else spec.source),
         ("checksum", str(spec.checksum) if spec.checksum else None),
-        ("digest", _wanted_digest(spec)),
-        ("format", state.twin.format if state.twin else spec.format or UNKNOWN_YET),
+        ("digest", state.twin.digest if state.twin else UNKNOWN_YET),
+        ("format", state.twin.format if state.twin else spec.published_format or UNKNOWN_YET),
     )
     for key, after in wanted:
         before = getattr(state.record, key) if state.record else None
@@ -144,21 +146,25 @@ def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
             yield Change(f"image.{key}", before, after)
 
 
-def _wanted_digest(spec: ImageSpec) -> str:
-    return str(spec.checksum) if spec.checksum and spec.checksum.algorithm == "sha256" else UNKNOWN_YET
-
-
 def _is_satisfied(spec: ImageSpec, state: ImageState) -> bool:
     record = state.record
-    if record is None or spec.format not in (None, record.format):
+    if record is None or spec.format not in (None, record.fetched_format):
+        return False
+    if spec.convert_to not in (None, record.format) and record.fetched_format != "iso":
         return False
     if spec.checksum:
         return _has_digest(spec, record)
     return record.source_id == spec.source_id and record.source_mtime_ns == state.source_mtime_ns
 
 
+def _fits(spec: ImageSpec, record: ImageRecord) -> bool:
+    """Tell whether another image's data is what fetching it again would give."""
+    fetched = record.fetched_format
+    return spec.format in (None, fetched) and record.format == published_format(fetched, spec.convert_to)
+
+
 def _has_digest(spec: ImageSpec, record: ImageRecord) -> bool:
-    return spec.checksum is not None and str(spec.checksum) in (record.digest, record.checksum)
+    return spec.checksum is not None and str(spec.checksum) in (record.fetched_digest, record.checksum)
 
 
 def _apply(store: ImageStore, spec: ImageSpec, state: ImageState, plan: Plan, directory: str | None) -> None:
@@ -185,6 +191,8 @@ def _record_of(spec: ImageSpec, fetched: Fetched) -> ImageRecord:
         checksum=str(spec.checksum) if spec.checksum else None,
         fetched_at=now.isoformat().replace("+00:00", "Z"),
         source_mtime_ns=fetched.mtime_ns,
+        source_format=fetched.source_format,
+        source_digest=fetched.source_digest,
     )
 
 
@@ -242,6 +250,8 @@ def _as_result(store: ImageStore, state: ImageState) -> dict[str, t.Any] | None:
         "name": record.name,
         "digest": record.digest,
         "format": record.format,
+        "source_format": record.fetched_format,
+        "source_digest": record.fetched_digest,
         "virtual_size_bytes": record.virtual_size_bytes,
         "size_bytes": record.size_bytes,
         "volume": record.volume,

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from .._errors import SpecError
-from .image_format import FORMATS
+from .image_format import FORMATS, PUBLISHED_FORMATS, published_format
 from .names import check_name
 
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _SCHEMES = ("http", "https", "file")
 _URL_EXAMPLE = "give it as http://, https:// or file:///"
 _SECRET_LENGTH = 8
+DEFAULT_MAX_SIZE_GB = 256
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ class ImageSpec:
     """With its secrets; only for the request itself."""
     checksum: Checksum | None = None
     format: str | None = None
+    convert_to: str | None = None
     timeout: int = 3600
+    max_size_gb: int = DEFAULT_MAX_SIZE_GB
 
     @staticmethod
     def from_params(params: t.Mapping[str, t.Any]) -> ImageSpec:
@@ -74,20 +77,38 @@ class ImageSpec:
             return ImageSpec(name=name, pool=params["pool"], present=False, timeout=_positive(params["timeout"]))
         path, url = _source(params.get("src"), params.get("url"))
         checksum = params.get("checksum")
+        image_format = _choice("format", None if params.get("format") == "auto" else params.get("format"), FORMATS)
+        convert_to = _choice("convert_to", params.get("convert_to"), PUBLISHED_FORMATS)
+        if image_format == "iso" and convert_to:
+            raise SpecError("convert_to", "an ISO image is published as it is", "leave it out")
         return ImageSpec(
             name=name,
             pool=params["pool"],
             path=path,
             url=url,
             checksum=Checksum.parse(checksum) if checksum else None,
-            format=_format(params.get("format")),
+            format=image_format,
+            convert_to=convert_to,
             timeout=_positive(params["timeout"]),
+            max_size_gb=_positive_size(params["max_size_gb"]),
         )
 
     @property
     def source(self) -> str:
         """Return where the image comes from as it may be shown: a URL without user, password and query."""
         return visible_url(self.url) if self.url else str(self.path)
+
+    @property
+    def max_size_bytes(self) -> int:
+        """Return how much data the image may have, packed or not."""
+        return self.max_size_gb * 1024**3
+
+    @property
+    def published_format(self) -> str | None:
+        """Return what the image will be published as, None if only the image can tell."""
+        if self.format:
+            return published_format(self.format, self.convert_to)
+        return self.convert_to
 
     @property
     def source_id(self) -> str:
@@ -154,11 +175,9 @@ def _path(option: str, path: str) -> str:
     return os.path.normpath(path)
 
 
-def _format(value: str | None) -> str | None:
-    if value is None or value == "auto":
-        return None
-    if value not in FORMATS:
-        raise SpecError("format", f"{value!r} is not accepted", f"it is {' or '.join(FORMATS)}")
+def _choice(option: str, value: str | None, choices: tuple[str, ...]) -> str | None:
+    if value is not None and value not in choices:
+        raise SpecError(option, f"{value!r} is not accepted", f"it is {', '.join(choices[:-1])} or {choices[-1]}")
     return value
 
 
@@ -166,3 +185,9 @@ def _positive(timeout: int) -> int:
     if timeout < 1:
         raise SpecError("timeout", f"{timeout} is not a number of seconds", "give at least 1")
     return timeout
+
+
+def _positive_size(size: int) -> int:
+    if size < 1:
+        raise SpecError("max_size_gb", f"{size} is no size", "give at least 1")
+    return size

@@ -23,7 +23,10 @@ from ._image.vhd import inspect_vhd
 from ._image.vhdx import inspect_vhdx
 from ._image.vmdk import inspect_vmdk
 
-FORMATS = ("qcow2", "raw")
+FORMATS = ("qcow2", "raw", "vmdk", "vhd", "vhdx", "iso")
+"""What an image may be."""
+PUBLISHED_FORMATS = ("qcow2", "raw")
+"""What it is published as."""
 
 _COMPRESSED = frozenset({"gzip", "xz", "zstd", "bzip2", "zip", "7z"})
 _INSPECTORS: dict[str, t.Callable[[Reader, int], Inspection]] = {
@@ -62,7 +65,14 @@ def check_safe(inspection: Inspection, declared: str | None) -> None:
     if found not in FORMATS:
         raise ImageError(
             f"The image{f' was declared {declared} but' if declared else ''} is of format {found}:"
-            f" only {' and '.join(FORMATS)} images are accepted, so convert it first."
+            f" only {', '.join(FORMATS[:-1])} and {FORMATS[-1]} images are accepted, so convert it first."
         )
     if declared and declared != found:
         raise ImageError(f"Option format: the image was declared {declared} but is of format {found}.")
+
+
+def published_format(found: str, convert_to: str | None) -> str:
+    """Return what an image of the format ``found`` is published as: a disc is a CD-ROM's content and stays as it is."""
+    if found == "iso":
+        return "raw"
+    return convert_to or (found if found in PUBLISHED_FORMATS else "qcow2")

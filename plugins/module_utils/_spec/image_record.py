@@ -16,7 +16,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, fields
 
-from .image_format import FORMATS
+from .image_format import PUBLISHED_FORMATS
 
 SCHEMA_VERSION = 1
 RECORD_BYTES = 16 * 1024
@@ -43,12 +43,26 @@ class ImageRecord:
     checksum: str | None
     fetched_at: str
     source_mtime_ns: int | None = None
+    source_format: str | None = None
+    """What was fetched, where it is not what is published."""
+    source_digest: str | None = None
+    """sha256:<hex> of what was fetched, where it is not what is published."""
     schema: int = SCHEMA_VERSION
 
     @property
     def volume(self) -> str:
         """Return the name of the volume with the data."""
         return data_volume_name(self.digest, self.format)
+
+    @property
+    def fetched_format(self) -> str:
+        """Return the format of what was fetched."""
+        return self.source_format or self.format
+
+    @property
+    def fetched_digest(self) -> str:
+        """Return the digest of what was fetched."""
+        return self.source_digest or self.digest
 
     def to_bytes(self) -> bytes:
         """Return the content of the record's volume."""
@@ -76,7 +90,7 @@ class ImageRecord:
         return (
             isinstance(self.digest, str)
             and _DIGEST.fullmatch(self.digest) is not None
-            and self.format in FORMATS
+            and self.format in PUBLISHED_FORMATS
             and all(isinstance(size, int) and size > 0 for size in (self.size_bytes, self.virtual_size_bytes))
         )
 

@@ -97,7 +97,7 @@ def test_is_fetched_once(
     assert published.changed
     assert published.data["actions"] == foretold.data["actions"]
     assert published.data["changes"] == foretold.data["changes"]
-    assert f"image.digest: {sha256(content)}" in published.data["diff"]["after"]
+    assert f"image.checksum: {sha256(content)}" in published.data["diff"]["after"]
     assert hypervisor.volumes() == {record_volume(name), data_volume(content)}
     assert content_of(hypervisor, data_volume(content), tmp_path / "out") == content
     shown = published.data["image"]

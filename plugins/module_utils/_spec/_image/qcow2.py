@@ -71,6 +71,11 @@ def inspect_qcow2(read: Reader, size_bytes: int) -> Inspection:
     return Inspection("qcow2", header.virtual_size, tuple(problems))
 
 
+def read_header(read: Reader) -> Qcow2Header:
+    """Return the header of an image that has one."""
+    return Qcow2Header(*_HEADER.unpack(read(0, _HEADER.size)))
+
+
 def _features(content: bytes, header: Qcow2Header, problems: list[str]) -> int:
     """Return the incompatible feature bits; what is wrong with them is added to ``problems``."""
     incompatible, length = 0, _HEADER.size

@@ -23,6 +23,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec._image.tabl
 MIB = 1024**2
 DISK_BYTES = 40 * MIB
 _SECTOR = 512
+_GRAIN, _PER_TABLE = 128, 512
 _PLACES = (0, 3 * MIB + 4096, DISK_BYTES - 70_000)
 
 
@@ -47,12 +48,12 @@ def disk() -> bytes:
 
 
 @functools.cache
-def made(qemu_format: str, *options: str) -> bytes:
+def made(qemu_format: str, *options: str, packed: bool = False) -> bytes:
     """Return the disk as an image that qemu-img made."""
     with tempfile.TemporaryDirectory() as directory:
         source, target = Path(directory) / "source.raw", Path(directory) / "target"
         source.write_bytes(disk())
-        arguments = [word for option in options for word in ("-o", option)]
+        arguments = [word for option in options for word in ("-o", option)] + ["-c"] * packed
         command = ["qemu-img", "convert", "-f", "raw", "-O", qemu_format, *arguments, str(source), str(target)]
         subprocess.run(command, check=True)
         return target.read_bytes()
@@ -85,41 +86,45 @@ def vhdx_image() -> bytes:
 
 @functools.lru_cache(maxsize=1)
 def streamed_vmdk() -> bytes:
-    """Return a good VMDK image as VMware makes it, written in one go: its tables and a footer stand at the end."""
-    grain, per_table = 128, 512
-    sectors = DISK_BYTES // _SECTOR
-    text = (
-        '# Disk DescriptorFile\nversion=1\nCID=7b1a3c2d\nparentCID=ffffffff\ncreateType="streamOptimized"\n'
-        f'\n# Extent description\nRDONLY {sectors} SPARSE "generated-stream.vmdk"\n'
-    ).encode()
+    """Return a good VMDK image as VMware makes it."""
+    return streamed_vmdk_of(disk())
 
-    def header(directory: int) -> bytes:
-        fields = (b"KDMV", 3, 0x30001, sectors, grain, 1, 20, per_table, 0, directory, grain, 0, b"\n \r\n", 1)
-        return struct.pack("<4sIIQQQQIQQQB4sH", *fields).ljust(_SECTOR, b"\0")
 
-    def marker(value: int, kind: int) -> bytes:
-        return struct.pack("<QII", value, 0, kind).ljust(_SECTOR, b"\0")
-
-    out = bytearray(header(2**64 - 1) + text.ljust(20 * _SECTOR, b"\0")).ljust(grain * _SECTOR, b"\0")
+def streamed_vmdk_of(content: bytes) -> bytes:
+    """Return a VMDK image written in one go: its tables and a footer stand at the end."""
+    sectors = len(content) // _SECTOR
+    text = _descriptor("streamOptimized", f'RDONLY {sectors} SPARSE "generated-stream.vmdk"')
+    out = bytearray(_vmdk_header(sectors, 2**64 - 1) + text.ljust(20 * _SECTOR, b"\0")).ljust(_GRAIN * _SECTOR, b"\0")
     directory: list[int] = []
-    for table in range(-(-sectors // (grain * per_table))):
-        entries = [0] * per_table
-        for number in range(per_table):
-            sector = (table * per_table + number) * grain
-            content = disk()[sector * _SECTOR : (sector + grain) * _SECTOR]
-            if any(content):
-                entries[number] = len(out) // _SECTOR
-                packed = zlib.compress(content)
-                out += struct.pack("<QI", sector, len(packed)) + packed
-                out += bytes(-len(out) % _SECTOR)
-        out += marker(per_table * 4 // _SECTOR, 1)
+    for first in range(0, sectors, _GRAIN * _PER_TABLE):
+        entries = [_append_grain(out, content, first + number * _GRAIN) for number in range(_PER_TABLE)]
+        out += _vmdk_marker(_PER_TABLE * 4 // _SECTOR, 1)
         directory.append(len(out) // _SECTOR)
-        out += struct.pack(f"<{per_table}I", *entries)
-    out += marker(1, 2)
+        out += struct.pack(f"<{_PER_TABLE}I", *entries)
+    out += _vmdk_marker(1, 2)
     place = len(out) // _SECTOR
     out += struct.pack(f"<{len(directory)}I", *directory).ljust(_SECTOR, b"\0")
-    out += marker(1, 3) + header(place) + marker(0, 0)
-    return bytes(out)
+    return bytes(out) + _vmdk_marker(1, 3) + _vmdk_header(sectors, place) + _vmdk_marker(0, 0)
+
+
+def _append_grain(out: bytearray, content: bytes, sector: int) -> int:
+    """Append the part of the disk at ``sector`` and return where it stands; zeros stand nowhere."""
+    part = content[sector * _SECTOR : (sector + _GRAIN) * _SECTOR]
+    if not any(part):
+        return 0
+    place, packed = len(out) // _SECTOR, zlib.compress(part)
+    out += struct.pack("<QI", sector, len(packed)) + packed
+    out += bytes(-len(out) % _SECTOR)
+    return place
+
+
+def _vmdk_header(sectors: int, directory: int) -> bytes:
+    fields = (b"KDMV", 3, 0x30001, sectors, _GRAIN, 1, 20, _PER_TABLE, 0, directory, _GRAIN, 0, b"\n \r\n", 1)
+    return struct.pack("<4sIIQQQQIQQQB4sH", *fields).ljust(_SECTOR, b"\0")
+
+
+def _vmdk_marker(value: int, kind: int) -> bytes:
+    return struct.pack("<QII", value, 0, kind).ljust(_SECTOR, b"\0")
 
 
 def iso() -> bytes:

@@ -19,6 +19,8 @@ PARAMS: dict[str, t.Any] = {
     "url": "https://images.example.com/d.qcow2",
     "checksum": None,
     "format": "auto",
+    "convert_to": None,
+    "max_size_gb": 8,
     "pool": "default",
     "timeout": 60,
 }
@@ -50,7 +52,10 @@ def spec(**changes: t.Any) -> ImageSpec:
         ({"checksum": "md5:" + "a" * 32}, "checksum", "sha512"),
         ({"checksum": "sha256:" + "a" * 63}, "checksum", "not an sha256 digest"),
         ({"checksum": "sha256:" + "g" * 64}, "checksum", "not an sha256 digest"),
-        ({"format": "vmdk"}, "format", "qcow2 or raw"),
+        ({"format": "vdi"}, "format", "vhdx or iso"),
+        ({"convert_to": "vmdk"}, "convert_to", "qcow2 or raw"),
+        ({"format": "iso", "convert_to": "raw"}, "convert_to", "as it is"),
+        ({"max_size_gb": 0}, "max_size_gb", "at least 1"),
         ({"timeout": 0}, "timeout", "at least 1"),
         ({"state": "absent", "timeout": -1}, "timeout", "at least 1"),
     ],
@@ -70,6 +75,7 @@ def test_good_input() -> None:
     assert str(declared.checksum) == "sha256:" + "a" * 64
     assert declared.format == "raw"
     assert spec().format is None
+    assert spec().max_size_bytes == 8 * 1024**3
     assert spec(url=None, src="/srv//a/../b.raw").path == "/srv/b.raw"
     assert spec(url="file:///srv/a%20b.raw").path == "/srv/a b.raw"
     assert spec(state="absent", url=None) == ImageSpec("debian", present=False, timeout=60)
@@ -94,3 +100,20 @@ def test_identity_of_a_source() -> None:
     assert spec(url="https://me:secret@h/a?v=1").source_id == plain
     assert spec(url="https://h/a?v=2").source_id != plain
     assert spec(url=None, src="/a").source_id == spec(url="file:///a").source_id != plain
+
+
+@pytest.mark.parametrize(
+    ("changes", "published"),
+    [
+        ({}, None),
+        ({"format": "qcow2"}, "qcow2"),
+        ({"format": "raw"}, "raw"),
+        ({"format": "vhdx"}, "qcow2"),
+        ({"format": "vhdx", "convert_to": "raw"}, "raw"),
+        ({"format": "iso"}, "raw"),
+        ({"convert_to": "raw"}, "raw"),
+    ],
+)
+def test_format_that_will_be_published(changes: dict[str, t.Any], published: str | None) -> None:
+    """What is not declared can only be told by the image."""
+    assert spec(**changes).published_format == published
