@@ -31,7 +31,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Nothing is fetched, so what only the image itself can tell is not checked.
+      - No image is fetched, so what only the image itself can tell is not checked.
   diff_mode:
     support: full
   idempotent:
@@ -59,11 +59,46 @@ options:
     description:
       - Where to fetch the image from, with C(http), C(https) or C(file).
       - A user and a password in the URL are used, and like the query, never shown or stored.
-      - Proxies are taken from the environment variables E(http_proxy), E(https_proxy) and E(no_proxy).
+      - Redirects are followed, but not from C(https) to an address without TLS.
+      - What breaks off or stalls is fetched again, from where it broke off if the server tells one content from another with an
+        C(ETag) or C(Last-Modified).
+      - An image that is packed with gzip, xz, bzip2 or zstd, at O(url) or O(src), is unpacked once. For zstd the Python library
+        C(zstandard) is needed where the module runs, unless Python itself knows it, as it does from 3.14 on.
     type: str
+  username:
+    description:
+      - A user that the server at O(url) may ask for. No other server is told, also not after a redirect.
+    type: str
+  password:
+    description:
+      - The password of O(username).
+    type: str
+  ca_path:
+    description:
+      - A file, where the module runs, with the certificates in PEM form that are trusted instead of the system's.
+    type: path
+  proxy:
+    description:
+      - The proxy to use, as C(http://host:port). A user and a password in it are used, and never shown.
+      - Without it, proxies are taken from the environment variables E(http_proxy) and E(https_proxy). E(no_proxy) counts in any case.
+    type: str
+  retries:
+    description:
+      - How many times in a row fetching may break off or find the server overloaded. The pauses between grow up to 30 seconds.
+    type: int
+    default: 4
+  stall_timeout:
+    description:
+      - After how many seconds without a byte a server is taken to be stuck.
+    type: int
+    default: 60
   checksum:
     description:
       - The digest that the image must have, such as V(sha256:0123...). Also accepted are V(sha384:) and V(sha512:).
+      - Or the URL of a file such as C(SHA256SUMS), in which the digest is looked up in every run, also in check mode, by the last part
+        of O(url) or O(src). Lines of C(sha256sum) and of BSD systems are understood. It is refused if no digest is found or several.
+        V(sha256:https://...) takes none but SHA-256 digests.
+      - It is the digest of what is fetched, before it is unpacked or converted.
       - While the published image has this digest, nothing is fetched, wherever the image comes from.
       - Without it, a published image is taken to be the same as long as O(url) is the same, or O(src) with its time of change.
     type: str
@@ -95,7 +130,6 @@ options:
   timeout:
     description:
       - How many seconds fetching may take, and how many seconds are waited for another run that publishes the same image.
-      - A server that sends nothing for 60 seconds is given up earlier.
     type: int
     default: 3600
 """
@@ -107,6 +141,12 @@ EXAMPLES = r"""
     name: debian-12
     url: https://images.example.com/debian-12-genericcloud-amd64.qcow2
     checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+
+- name: Have the newest image of a vendor, which is packed
+  kilonova.compute.compute_image:
+    name: fedora
+    url: https://images.example.com/latest/fedora-cloud.raw.xz
+    checksum: https://images.example.com/latest/SHA256SUMS
 
 - name: Publish a file of the machine where the module runs
   kilonova.compute.compute_image:
@@ -245,10 +285,17 @@ def main() -> None:
             "max_size_gb": {"type": "int", "default": DEFAULT_MAX_SIZE_GB},
             "pool": {"type": "str", "default": "default"},
             "timeout": {"type": "int", "default": 3600},
+            "stall_timeout": {"type": "int", "default": 60},
+            "retries": {"type": "int", "default": 4},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "ca_path": {"type": "path"},
+            "proxy": {"type": "str"},
         },
         mutually_exclusive=[("src", "url")],
     )
-    module.ansible.no_log_values.update(url_secrets(module.params["url"] or ""))
+    for option in ("url", "checksum", "proxy"):
+        module.ansible.no_log_values.update(url_secrets(module.params[option] or ""))
     module.run(ImageSpec.from_params, functools.partial(work, directory=module.ansible.tmpdir))
 
 

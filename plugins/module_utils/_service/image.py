@@ -20,6 +20,7 @@ from .._plan.plan import Action, Change, Plan
 from .._spec.image import ImageSpec
 from .._spec.image_format import published_format
 from .._spec.image_record import ImageRecord, record_volume_name
+from ._image.checksums import resolve_checksum
 from ._image.fetched import Fetched
 from .fetch import fetch, source_mtime_ns
 from .image_store import ImageStore
@@ -59,6 +60,7 @@ class ImageOutcome:
 def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, directory: str | None) -> ImageOutcome:
     """Bring the image about that ``spec`` declares; downloads lie in ``directory``."""
     store = ImageStore(connection, find_pool(connection, spec.pool))
+    spec = resolve_checksum(spec)
     state = read_state(store, spec)
     plan = plan_image(spec, state)
     if plan.changed and not check_mode:

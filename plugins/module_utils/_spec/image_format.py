@@ -57,7 +57,7 @@ def check_safe(inspection: Inspection, declared: str | None) -> None:
     """Raise :class:`ImageError` unless the image is what it was declared to be, and stands for itself alone."""
     found = inspection.format
     if found in _COMPRESSED:
-        raise ImageError(f"The image is a {found} archive and not a disk: publish the unpacked image.")
+        raise ImageError(f"The image is a {found} archive and not a disk: publish what is in it.")
     if found == "html":
         raise ImageError("The image is an HTML or XML page and not a disk: check where it comes from.")
     if inspection.problems:

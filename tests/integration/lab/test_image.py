@@ -171,7 +171,7 @@ def test_failed_fetch_leaves_nothing(hypervisor: Hypervisor, server: ImageServer
 
     terraform-provider-libvirt#494 is of a part of an image that is left behind and used the next time.
     """
-    result = image(hypervisor, "fetched", url=server.url(path))
+    result = image(hypervisor, "fetched", url=server.url(path), retries=0)
     assert result.failed
     assert result.message.startswith(f"Cannot fetch the image {server.url(path)}: ")
     assert expected in result.message
@@ -181,7 +181,7 @@ def test_failed_fetch_leaves_nothing(hypervisor: Hypervisor, server: ImageServer
 def test_refused_connection_leaves_nothing(hypervisor: Hypervisor, name: str, server: ImageServer) -> None:
     """A server that is not there is told in one sentence."""
     server.close()
-    result = image(hypervisor, name, url=server.url("a.qcow2"))
+    result = image(hypervisor, name, url=server.url("a.qcow2"), retries=0)
     assert result.failed
     assert "Connection refused" in result.message
     assert hypervisor.volumes() == set()

@@ -15,7 +15,8 @@ from ansible_collections.kilonova.compute.plugins.module_utils._service.image im
     ImageState,
     plan_image,
 )
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import Checksum, ImageSpec
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import ImageSpec
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_checksum import Checksum
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import ImageRecord
 
 OLD, NEW = "aa" * 32, "bb" * 32
