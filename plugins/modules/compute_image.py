@@ -122,6 +122,37 @@ options:
       - How many GiB of data the image may have, whatever it claims. It holds for what is fetched and for what is written anew.
     type: int
     default: 256
+  metadata:
+    description:
+      - What is to be known of the image. It is kept with it and shown in the result.
+      - What is not set stays as it is, as long as the image's data does.
+    type: dict
+    suboptions:
+      version:
+        description:
+          - The image's version.
+        type: str
+      os:
+        description:
+          - The operating system in it.
+        type: str
+      architecture:
+        description:
+          - The architecture it is for, such as V(x86_64).
+        type: str
+      firmware:
+        description:
+          - The firmware it boots with.
+        type: str
+        choices: [bios, uefi]
+      min_disk_gb:
+        description:
+          - How many GiB of root disk an instance should have.
+        type: int
+      min_memory_mb:
+        description:
+          - How many MiB of memory an instance should have.
+        type: int
   pool:
     description:
       - The storage pool that keeps the image. It must be running.
@@ -141,6 +172,17 @@ EXAMPLES = r"""
     name: debian-12
     url: https://images.example.com/debian-12-genericcloud-amd64.qcow2
     checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+
+- name: Say what an image is for
+  kilonova.compute.compute_image:
+    name: debian-12
+    url: https://images.example.com/debian-12-genericcloud-amd64.qcow2
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    metadata:
+      version: "20260115"
+      os: Debian 12
+      architecture: x86_64
+      min_disk_gb: 2
 
 - name: Have the newest image of a vendor, which is packed
   kilonova.compute.compute_image:
@@ -222,6 +264,38 @@ image:
       description: When that was, in UTC.
       type: str
       sample: "2026-01-31T12:00:00Z"
+    checksum:
+      description: The digest that was declared, or looked up; V(null) if none was.
+      type: str
+      sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    metadata:
+      description: What is known of the image; V(null) for what nothing was said of.
+      type: dict
+      contains:
+        version:
+          description: The image's version.
+          type: str
+          sample: "20260115"
+        os:
+          description: The operating system in it.
+          type: str
+          sample: Debian 12
+        architecture:
+          description: The architecture it is for.
+          type: str
+          sample: x86_64
+        firmware:
+          description: The firmware it boots with.
+          type: str
+          sample: uefi
+        min_disk_gb:
+          description: How many GiB of root disk an instance should have.
+          type: int
+          sample: 2
+        min_memory_mb:
+          description: How many MiB of memory an instance should have.
+          type: int
+          sample: 512
 actions:
   description: What was done, or in check mode would be done, in order.
   returned: always
@@ -260,6 +334,7 @@ from ..module_utils._module import ComputeModule
 from ..module_utils._service.image import ensure_image
 from ..module_utils._spec.image import DEFAULT_MAX_SIZE_GB, ImageSpec, url_secrets
 from ..module_utils._spec.image_format import FORMATS, PUBLISHED_FORMATS
+from ..module_utils._spec.image_metadata import FIRMWARES
 
 
 def work(connection: Connection, spec: ImageSpec, check: bool, directory: str) -> dict[str, t.Any]:
@@ -284,6 +359,17 @@ def main() -> None:
             "convert_to": {"type": "str", "choices": list(PUBLISHED_FORMATS)},
             "max_size_gb": {"type": "int", "default": DEFAULT_MAX_SIZE_GB},
             "pool": {"type": "str", "default": "default"},
+            "metadata": {
+                "type": "dict",
+                "options": {
+                    "version": {"type": "str"},
+                    "os": {"type": "str"},
+                    "architecture": {"type": "str"},
+                    "firmware": {"type": "str", "choices": list(FIRMWARES)},
+                    "min_disk_gb": {"type": "int"},
+                    "min_memory_mb": {"type": "int"},
+                },
+            },
             "timeout": {"type": "int", "default": 3600},
             "stall_timeout": {"type": "int", "default": 60},
             "retries": {"type": "int", "default": 4},

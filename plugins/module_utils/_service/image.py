@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from .._driver.connection import Connection
 from .._driver.storage import find_pool
@@ -19,6 +19,7 @@ from .._errors import ConflictError, ImageError, WaitTimeoutError
 from .._plan.plan import Action, Change, Plan
 from .._spec.image import ImageSpec
 from .._spec.image_format import published_format
+from .._spec.image_metadata import ImageMetadata
 from .._spec.image_record import ImageRecord, record_volume_name
 from ._image.checksums import resolve_checksum
 from ._image.fetched import Fetched
@@ -76,7 +77,7 @@ def read_state(store: ImageStore, spec: ImageSpec) -> ImageState:
     """Read what is there; the whole pool and host only where something is to do."""
     state = _read_own(store, spec)
     if spec.present:
-        return state if _is_satisfied(spec, state) else _read_for_publishing(store, spec, state)
+        return state if _has_data(spec, state) else _read_for_publishing(store, spec, state)
     if store.pool.find(record_volume_name(spec.name)) is None:
         return state
     return _read_for_removal(store, spec, replace(state, has_record=True))
@@ -113,8 +114,9 @@ def plan_image(spec: ImageSpec, state: ImageState) -> Plan:
     resource = f"image {spec.name} in pool {spec.pool}"
     if not spec.present:
         return Plan(resource, _removal(spec, state))
-    if _is_satisfied(spec, state):
-        return Plan(resource)
+    if state.record and _has_data(spec, state):
+        said = tuple(_metadata_changes(spec, state.record.metadata, state.record.metadata))
+        return Plan(resource, (Action(PUBLISH, spec.name, said),) if said else ())
     removals = tuple(Action(REMOVE, volume) for volume in state.unused)
     publish = Action(PUBLISH, spec.name, tuple(_publication(spec, state)))
     if state.twin:
@@ -146,9 +148,19 @@ def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
         before = getattr(state.record, key) if state.record else None
         if before != after:
             yield Change(f"image.{key}", before, after)
+    was = state.record.metadata if state.record else ImageMetadata()
+    yield from _metadata_changes(spec, was, state.twin.metadata if state.twin else ImageMetadata())
 
 
-def _is_satisfied(spec: ImageSpec, state: ImageState) -> bool:
+def _metadata_changes(spec: ImageSpec, was: ImageMetadata, base: ImageMetadata) -> t.Iterator[Change]:
+    """Say what changes when ``base`` is published with what is declared; what is not declared stays with its data."""
+    before, after = was.said(), spec.metadata.over(base).said()
+    for key in sorted({*before, *after}):
+        if before.get(key) != after.get(key):
+            yield Change(f"image.metadata.{key}", before.get(key), after.get(key))
+
+
+def _has_data(spec: ImageSpec, state: ImageState) -> bool:
     record = state.record
     if record is None or spec.format not in (None, record.fetched_format):
         return False
@@ -176,7 +188,12 @@ def _apply(store: ImageStore, spec: ImageSpec, state: ImageState, plan: Plan, di
         with fetch(spec, directory) as fetched:
             _publish(store, _record_of(spec, fetched), spec.timeout, fetched)
     elif plan.has(PUBLISH) and state.twin:
-        _publish(store, replace(state.twin, name=spec.name, checksum=str(spec.checksum)), spec.timeout, None)
+        said = spec.metadata.over(state.twin.metadata)
+        record = replace(state.twin, name=spec.name, checksum=str(spec.checksum), metadata=said)
+        _publish(store, record, spec.timeout, None)
+    elif plan.has(PUBLISH) and state.record:
+        record = replace(state.record, metadata=spec.metadata.over(state.record.metadata))
+        _publish(store, record, spec.timeout, None)
     _clean(store, spec, state, [action.target for action in plan.actions if action.verb == REMOVE])
 
 
@@ -195,6 +212,7 @@ def _record_of(spec: ImageSpec, fetched: Fetched) -> ImageRecord:
         source_mtime_ns=fetched.mtime_ns,
         source_format=fetched.source_format,
         source_digest=fetched.source_digest,
+        metadata=spec.metadata,
     )
 
 
@@ -261,4 +279,6 @@ def _as_result(store: ImageStore, state: ImageState) -> dict[str, t.Any] | None:
         "pool": store.pool.name,
         "source": record.source,
         "fetched_at": record.fetched_at,
+        "checksum": record.checksum,
+        "metadata": asdict(record.metadata),
     }

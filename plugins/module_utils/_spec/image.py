@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from .._errors import SpecError
 from .image_checksum import Checksum, ChecksumFile
 from .image_format import FORMATS, PUBLISHED_FORMATS, published_format
+from .image_metadata import ImageMetadata
 from .image_transport import Transport
 from .names import check_name
 
@@ -45,6 +46,7 @@ class ImageSpec:
     convert_to: str | None = None
     transport: Transport = field(default_factory=Transport)
     max_size_gb: int = DEFAULT_MAX_SIZE_GB
+    metadata: ImageMetadata = field(default_factory=ImageMetadata)
 
     @staticmethod
     def from_params(params: t.Mapping[str, t.Any]) -> ImageSpec:
@@ -72,6 +74,7 @@ class ImageSpec:
             convert_to=convert_to,
             transport=transport,
             max_size_gb=_positive_size(params["max_size_gb"]),
+            metadata=ImageMetadata.from_params(params.get("metadata")),
         )
 
     @property

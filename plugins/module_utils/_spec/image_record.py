@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from .image_format import PUBLISHED_FORMATS
+from .image_metadata import ImageMetadata
 
 SCHEMA_VERSION = 1
 RECORD_BYTES = 16 * 1024
@@ -47,6 +48,7 @@ class ImageRecord:
     """What was fetched, where it is not what is published."""
     source_digest: str | None = None
     """sha256:<hex> of what was fetched, where it is not what is published."""
+    metadata: ImageMetadata = field(default_factory=ImageMetadata)
     schema: int = SCHEMA_VERSION
 
     @property
@@ -66,7 +68,10 @@ class ImageRecord:
 
     def to_bytes(self) -> bytes:
         """Return the content of the record's volume."""
-        text = json.dumps(asdict(self), indent=1, sort_keys=True).encode("utf-8") + b"\n"
+        text = (
+            json.dumps({**asdict(self), "metadata": self.metadata.said()}, indent=1, sort_keys=True).encode("utf-8")
+            + b"\n"
+        )
         return text.ljust(RECORD_BYTES, b" ")
 
     @staticmethod
@@ -78,9 +83,12 @@ class ImageRecord:
             return None
         if not isinstance(data, dict) or data.get("schema") != SCHEMA_VERSION:
             return None
-        known = {field.name for field in fields(ImageRecord)}
+        known = {one.name for one in fields(ImageRecord)}
+        metadata = ImageMetadata.from_record(data.get("metadata"))
         try:
-            record = ImageRecord(**{key: value for key, value in data.items() if key in known})
+            record = ImageRecord(
+                **{**{key: value for key, value in data.items() if key in known}, "metadata": metadata}
+            )
         except TypeError:
             return None
         return record if record.makes_sense() else None

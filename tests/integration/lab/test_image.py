@@ -414,6 +414,22 @@ def test_changed_file_is_published_anew(hypervisor: Hypervisor, name: str, tmp_p
     assert hypervisor.volumes() == {record_volume(name), data_volume(b"b" * MIB, "raw")}
 
 
+def test_metadata_is_kept(hypervisor: Hypervisor, name: str, server: ImageServer, content: bytes) -> None:
+    """It is published with the image, changed without a fetch, and stays when nothing is said of it."""
+    declared: dict[str, t.Any] = {"url": server.url("a.qcow2"), "checksum": sha256(content)}
+    published = made(image(hypervisor, name, metadata={"version": "1", "min_disk_gb": 2}, **declared)).data["image"]
+    changed = made(image(hypervisor, name, metadata={"version": "2", "os": "Debian"}, **declared))
+    assert changed.data["actions"] == [f"publish_image {name}"]
+    expected = {"version": "2", "os": "Debian", "min_disk_gb": 2}
+    assert {key: value for key, value in changed.data["image"]["metadata"].items() if value is not None} == expected
+    again = made(image(hypervisor, name, **declared))
+    assert not again.changed
+    assert again.data["image"] == {**published, "metadata": changed.data["image"]["metadata"]}
+    assert len(server.requests) == 1
+    other = made(image(hypervisor, "other", metadata={"version": "3"}, **declared)).data["image"]
+    assert (other["metadata"]["version"], other["metadata"]["os"]) == ("3", "Debian")
+
+
 @pytest.mark.usefixtures("content")
 def test_secrets_stay_secret(hypervisor: Hypervisor, name: str, server: ImageServer, tmp_path: Path) -> None:
     """User, password and query of a URL are used, and appear neither in results and errors nor in the pool."""

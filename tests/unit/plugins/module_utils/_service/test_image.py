@@ -17,6 +17,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._service.image im
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import ImageSpec
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_checksum import Checksum
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_metadata import ImageMetadata
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import ImageRecord
 
 OLD, NEW = "aa" * 32, "bb" * 32
@@ -128,3 +129,29 @@ def test_disc_is_never_converted() -> None:
     """Asking for another format changes nothing of an ISO image."""
     state = replace(PUBLISHED, record=replace(RECORD, format="raw", source_format="iso"))
     assert not plan_image(replace(SPEC, convert_to="qcow2"), state).changed
+
+
+def test_metadata_alone() -> None:
+    """It is changed without a fetch; what is not said stays."""
+    record = replace(RECORD, metadata=ImageMetadata(version="1", os="Debian"))
+    state = replace(PUBLISHED, record=record)
+    assert not plan_image(SPEC, state).changed
+    assert not plan_image(replace(SPEC, metadata=ImageMetadata(version="1")), state).changed
+    plan = plan_image(replace(SPEC, metadata=ImageMetadata(version="2", min_disk_gb=3)), state)
+    assert [action.describe() for action in plan.actions] == ["publish_image debian"]
+    assert [(change.path, change.before, change.after) for change in plan.changes] == [
+        ("image.metadata.min_disk_gb", None, 3),
+        ("image.metadata.version", "1", "2"),
+    ]
+
+
+def test_metadata_goes_with_its_data() -> None:
+    """New data has what is declared with it; another image's data brings what was said of that."""
+    state = replace(PUBLISHED, record=replace(RECORD, metadata=ImageMetadata(version="1", os="Debian")))
+    spec = replace(SPEC, checksum=Checksum("sha256", NEW), metadata=ImageMetadata(version="2"))
+    changes = {change.path: change.after for change in plan_image(spec, state).changes}
+    assert changes["image.metadata.os"] is None
+    assert changes["image.metadata.version"] == "2"
+    twin = replace(state, twin=replace(RECORD, metadata=ImageMetadata(os="Fedora")))
+    changes = {change.path: change.after for change in plan_image(spec, twin).changes}
+    assert changes["image.metadata.os"] == "Fedora"
