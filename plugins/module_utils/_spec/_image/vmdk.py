@@ -39,6 +39,7 @@ _STREAM_OPTIMIZED = "streamoptimized"
 _NO_PARENT = "ffffffff"
 _EXTENT = re.compile(r'(RW|RDONLY|NOACCESS)\s+(\d+)\s+(\S+)\s*(?:"([^"]*)")?(.*)', re.IGNORECASE)
 _SETTING = re.compile(r'([\w.]+)\s*=\s*"?([^"]*)"?')
+_REMEDY = "convert it with qemu-img to subformat=streamOptimized, or to qcow2"
 _PLAIN_NAME = re.compile(r"[^/\\:]+")
 
 
@@ -122,7 +123,7 @@ def _check_header(header: _Header) -> None:
     if header.flags & ~_KNOWN_FLAGS:
         raise BrokenError(f"needs unknown features (bits {header.flags & ~_KNOWN_FLAGS:#x})")
     if not header.flags & _COMPRESSED or header.compression != _DEFLATE:
-        raise BrokenError("is not stream-optimized")
+        raise BrokenError(f"is not stream-optimized ({_REMEDY})")
     if not _SMALLEST_GRAIN <= header.grain <= _LARGEST_GRAIN or header.grain & (header.grain - 1):
         raise BrokenError(f"has grains of {header.grain} sectors")
     if not 0 < header.table_entries <= _MOST_ENTRIES:
