@@ -12,7 +12,7 @@ set -euo pipefail
 debian=(
   # what a hypervisor runs
   libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils ovmf
-  dnsmasq-base iproute2 iptables nftables
+  dnsmasq-base iproute2 iptables nftables swtpm swtpm-tools
   # what libvirt-python is built with
   libvirt-dev pkg-config gcc libc6-dev python3 python3-dev python3-venv
   # what the simulated hosts and the test guest are made of
@@ -24,7 +24,7 @@ debian=(
 fedora=(
   libvirt-daemon-driver-qemu libvirt-daemon-driver-storage-core libvirt-daemon-driver-network
   libvirt-daemon-driver-nwfilter libvirt-daemon-config-network libvirt-client libvirt-daemon
-  qemu-kvm qemu-img edk2-ovmf dnsmasq iproute iptables-nft nftables
+  qemu-kvm qemu-img edk2-ovmf dnsmasq iproute iptables-nft nftables swtpm swtpm-tools
   libvirt-devel pkgconf-pkg-config gcc python3.12 python3.12-devel
   openssh-server openssh-clients procps-ng util-linux mtools syslinux dosfstools
   ca-certificates git make rsync ShellCheck

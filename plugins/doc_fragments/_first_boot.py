@@ -42,6 +42,8 @@ options:
         address by DHCP on the first NIC that is connected.
       - An item of C(ethernets) that is called C(nic0), C(nic1) and so on, and has no C(match), is the NIC at that place
         in the instance's networks, whatever the guest calls it.
+      - An address that the host, a lease or a reservation of that NIC's network, or another instance of the fleet on this
+        host has is refused.
     type: dict
   ssh_keys:
     description:

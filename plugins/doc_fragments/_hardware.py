@@ -90,7 +90,8 @@ options:
     type: int
   secure_boot:
     description:
-      - UEFI secure boot. It needs O(boot.firmware=efi) and machine type q35.
+      - UEFI secure boot, with the keys that the distribution enrolled. It needs O(boot.firmware=efi) and machine type q35.
+      - A new instance with UEFI has none if this is not set, and then also boots what nobody signed.
     type: bool
   tpm:
     description:

@@ -35,12 +35,26 @@ options:
       - Letters, digits, dots, underscores and hyphens; at most 63 characters.
     type: str
     required: true
+  uuid:
+    description:
+      - UUID of a new instance. If not set, it is a random one. An instance keeps the UUID that it was created with; another
+        one is refused.
+    type: str
   flavor:
     description:
       - How much of a host the instance gets. A new instance needs it.
-      - vCPUs are added at once as far as O(max_vcpus) goes, memory is added and taken at once as far as O(max_memory_mb)
-        goes, and a larger disk is seen by the guest at once. The rest takes effect at the next boot. A smaller disk is
-        refused.
+      - vCPUs are added at once as far as O(max_vcpus) goes, memory is added at once as far as O(max_memory_mb) goes and
+        taken at once unless some was plugged in, and a larger disk is seen by the guest at once. The rest takes effect at
+        the next boot. A smaller disk is refused.
+      - Fewer vCPUs always wait for the next boot, because libvirt does not reliably learn that a guest let go of one. QEMU
+        7.2 without KVM does not tell it.
+      - More memory than the instance booted with is plugged in. The guest has to take that into use. Its guest agent is
+        asked to do so; without one, the guest has to do it by itself, now and when it boots again by itself, as
+        most distributions do, and Debian with the kernel parameter C(memhp_default_state=online). The result has a warning if
+        it does not. At the next power cycle all of it is plain memory.
+      - Once some was plugged in, less memory waits for the next boot, since a guest that boots by itself may leave unused
+        what was plugged in, and what its balloon driver keeps comes out of the rest. So the driver keeps no more than what
+        was plugged in too much, which comes in pieces of 128 MiB, or of 2 GiB for a guest that booted with 62 GiB or more.
     type: dict
     suboptions:
       name:
@@ -83,9 +97,15 @@ options:
     type: int
   max_memory_mb:
     description:
-      - How much memory in MiB the instance can have without being powered off. It boots with that much, of which its
-        balloon driver gives back at once what its flavor does not promise; so the guest needs that driver.
-      - If not set, a new instance can have no more than it begins with.
+      - How much memory in MiB the instance can have without being powered off. It boots with what its flavor promises and
+        has room to plug in the rest.
+      - If not set, a new instance with 4096 MiB or more can have four times as much as it begins with, and no more than the
+        host has or 512 GiB. One with less can have no more than it begins with, because room costs it something. Linux on
+        x86 keeps 64 MiB for itself as soon as there may be memory above 4 GiB, which a larger guest does anyway.
+      - Memory can't be plugged into an instance with less than 512 MiB, without ACPI, of other machine types than V(q35), V(pc)
+        and V(virt), or with NUMA cells, huge pages or locked memory of its own, nor into one that was made with another kind
+        of headroom. If this is set, such an instance boots with that much, of which its balloon driver gives back at once
+        what its flavor does not promise; so the guest needs that driver.
     type: int
   image:
     description:
@@ -131,21 +151,23 @@ options:
       - Names of volumes of the pool that are put in as read-only CD-ROMs, one drive for each. Another disc in a drive is
         changed at once, and a drive that is no longer declared is emptied at once and gone at the next boot. A new drive
         waits for the next boot. The volumes are never deleted. At most 20.
+      - A drive that was added by hand stays with what is in it, unless its disc is declared here, which makes it one of these.
     type: list
     elements: str
   volumes:
     description:
       - More disks, which are plugged in and unplugged while the instance runs.
       - A volume that is no longer declared is unplugged and stays in its pool with its data, also one that was made for the
-        instance.
+        instance. A disk that was added by hand stays, unless its volume was declared once.
     type: list
     elements: dict
     suboptions:
       name:
         description:
           - Name of the volume in its pool. One that is there is attached, and stays when the instance is removed.
+          - If not set, it is the instance's name, a hyphen and the O(volumes[].serial). So instances that are declared at once
+            by a C(count) have a volume each.
         type: str
-        required: true
       pool:
         description:
           - The volume's pool. If not set, that of the root disk.
@@ -398,6 +420,7 @@ options:
   on_reboot:
     description:
       - What libvirt does when the guest reboots; V(restart) for a new instance if this is not set.
+      - QEMU can't do V(destroy) together with O(on_poweroff=restart).
     type: str
     choices: [destroy, restart]
   on_crash:
@@ -559,6 +582,11 @@ options:
   keep_disks:
     description:
       - Whether the disks that were made for an instance stay in their pool when it is removed.
+      - With them stay the firmware's variables and the state of an emulated TPM, since disks may be encrypted with keys that
+        are sealed in it. Libvirt finds the former by the instance's name, and the latter by the UUID that the result names.
+        So the disks come back to life in an instance of that name with C(flavor.disk_gb=0), without an image, with the kept
+        volumes in C(volumes), and with that C(uuid). When it is removed without this option, both go, and the volumes stay.
+      - Where libvirt is older than 8.9 and can't keep the state of a TPM, this is refused for an instance that has one.
     type: bool
     default: false
 """

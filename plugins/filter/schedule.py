@@ -20,6 +20,7 @@ description:
     and C(DiskFilter).
   - For what is on a host already they are C(HostFilter), C(StickyFilter) (it stays on its host and keeps its image), C(NetworkFilter), and what
     it grows by must fit.
+  - An instance takes what its flavor says, and the C(size_gb) of its volumes that lie in the pool of its root disk, which have no C(pool).
   - An amount fits if it is at most the total, and if used plus amount is at most (total minus reserved) times ratio, as in Nova's placement.
   - The same input gives the same plan.
 positional: hosts, fleet

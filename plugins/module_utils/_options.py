@@ -93,7 +93,7 @@ def flavor_option() -> dict[str, t.Any]:
 def volume_options() -> dict[str, dict[str, t.Any]]:
     """Return what a user declares of one more disk."""
     return {
-        "name": {"type": "str", "required": True},
+        "name": {"type": "str"},
         "pool": {"type": "str"},
         "size_gb": {"type": "int"},
         "format": _choice(None, "qcow2", "raw"),
@@ -127,6 +127,7 @@ def instance_options() -> dict[str, dict[str, t.Any]]:
     """
     return {
         "name": {"type": "str", "required": True},
+        "uuid": {"type": "str"},
         "flavor": flavor_option(),
         "max_vcpus": {"type": "int"},
         "max_memory_mb": {"type": "int"},

@@ -165,7 +165,7 @@ def read(params: dict[str, t.Any]) -> Declaration:
             raise SpecError("instances", f"the name {name} is there twice", "every instance needs its own name")
     absent = params["state"] == "absent"
     present = () if absent else tuple(_spec(*numbered, fleet) for numbered in enumerate(params["instances"]))
-    _check_macs(present)
+    _check_identities(present)
     return Declaration(
         fleet=fleet,
         lifecycle=Lifecycle.from_params(params),
@@ -176,14 +176,26 @@ def read(params: dict[str, t.Any]) -> Declaration:
     )
 
 
-def _check_macs(specs: tuple[InstanceSpec, ...]) -> None:
-    owners: dict[str, str] = {}
+def _check_identities(specs: tuple[InstanceSpec, ...]) -> None:
+    """Refuse a UUID, a MAC address, or an IP address in one network, that two instances are given."""
+    uuids: dict[str, str] = {}
+    macs: dict[str, str] = {}
+    addresses: dict[tuple[str, str], str] = {}
     for index, spec in enumerate(specs):
+        owner = uuids.setdefault(spec.uuid or spec.name, spec.name)
+        if owner != spec.name:
+            raise SpecError(f"instances[{index}].uuid", f"{spec.uuid} is the UUID of {owner} already", "leave it out")
         for number, nic in enumerate(spec.nics or ()):
-            owner = owners.setdefault(nic.mac, spec.name)
+            owner = macs.setdefault(nic.mac, spec.name)
             if owner != spec.name:
                 option = f"instances[{index}].networks[{number}].mac"
                 raise SpecError(option, f"{nic.mac} is the address of {owner} already", "each NIC needs its own")
+        for address, nic in spec.static_addresses:
+            place = f"network {nic.network}" if nic.network else f"bridge {nic.bridge}"
+            owner = addresses.setdefault((place, address), spec.name)
+            if owner != spec.name and not nic.user:
+                option = f"instances[{index}].network_config"
+                raise SpecError(option, f"{address} is the address of {owner} in {place} already", "take another")
 
 
 def _spec(index: int, instance: dict[str, t.Any], fleet: str) -> InstanceSpec:

@@ -169,9 +169,9 @@ instance:
       returned: when present
       sample: false
     uuid:
-      description: UUID of the domain; none in check mode for an instance that is not there yet.
+      description: UUID of the domain, also of one that is removed; none in check mode for an instance that is not there yet.
       type: str
-      returned: when present
+      returned: success
       sample: 4d1c1b3a-2a64-4a55-9c4f-3c7d54d2f8f1
     fleet:
       description: The fleet it belongs to.

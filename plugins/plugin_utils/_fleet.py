@@ -106,10 +106,35 @@ def _copies(item: dict[str, t.Any], where: str, flavors: _Known, images: _Known)
     if count is None:
         return [base]
     number = whole_number(count, f"{where}.count", 0, MOST_COPIES)
-    if number > 1 and any(isinstance(nic, dict) and nic.get("mac") for nic in item.get("networks") or []):
-        raise ValuesError(f"{where}: {number} instances cannot share one MAC address; leave mac out, it is generated.")
+    if number > 1:
+        _refuse_shared(item, where, number)
     names = [check_name(f"{item['name']}-{copy}", f"{where}.name with count") for copy in range(1, number + 1)]
     return [{**base, "name": name} for name in names]
+
+
+def _refuse_shared(item: dict[str, t.Any], where: str, number: int) -> None:
+    """Refuse what each of several instances needs for itself."""
+    if item.get("uuid"):
+        raise ValuesError(f"{where}: {number} instances cannot share one uuid; leave it out, it is generated.")
+    if any(isinstance(nic, dict) and nic.get("mac") for nic in item.get("networks") or []):
+        raise ValuesError(f"{where}: {number} instances cannot share one MAC address; leave mac out, it is generated.")
+    if _has_addresses(item.get("network_config")):
+        raise ValuesError(
+            f"{where}: {number} instances cannot share the addresses of one network_config; leave addresses out, or declare"
+            " each instance by itself."
+        )
+    for volume in item.get("volumes") or []:
+        if isinstance(volume, dict) and volume.get("name") and not (volume.get("shareable") or volume.get("readonly")):
+            raise ValuesError(
+                f"{where}: {number} instances cannot share volume {volume['name']}; give it a serial in place of a name,"
+                " and each has its own."
+            )
+
+
+def _has_addresses(config: t.Any) -> bool:
+    kinds = config.values() if isinstance(config, dict) else ()
+    devices = [device for kind in kinds if isinstance(kind, dict) for device in kind.values()]
+    return any(isinstance(device, dict) and device.get("addresses") for device in devices)
 
 
 def _flavor_of(item: dict[str, t.Any], where: str, flavors: _Known) -> dict[str, t.Any]:

@@ -16,6 +16,8 @@ from .capabilities import supported
 from .connection import Connection, libvirt
 from .guests import INACTIVE_STATES, STATES
 
+_KEEPS_TPM = 8_009_000
+"""The first libvirt that was asked for that, which no other call tells."""
 _UNKNOWN_FLAGS = frozenset(
     getattr(libvirt, name, None)
     for name in ("VIR_ERR_INVALID_ARG", "VIR_ERR_NO_SUPPORT", "VIR_ERR_ARGUMENT_UNSUPPORTED")
@@ -197,15 +199,24 @@ def grow_live_disk(connection: Connection, domain: Domain, target: str, size_byt
     )
 
 
-def undefine(connection: Connection, name: str, handle: t.Any) -> None:
-    """Forget the domain with its NVRAM, TPM state, saved memory and snapshot records; disks are not touched."""
+def can_keep_tpm(connection: Connection) -> bool:
+    """Tell whether a TPM's state can outlive its domain."""
+    known = connection.call("read libvirt's version", connection.raw.getLibVersion)
+    return hasattr(libvirt, "VIR_DOMAIN_UNDEFINE_KEEP_TPM") and known >= _KEEPS_TPM
+
+
+def undefine(connection: Connection, name: str, handle: t.Any, keep_firmware: bool = False) -> None:
+    """Forget the domain with its saved memory and snapshot records; disks are not touched.
+
+    Its NVRAM and its TPM's state go too, or stay with ``keep_firmware``.
+    """
     flags = (
         libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
         | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA", 0)
-        | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        | (libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep_firmware else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
     )
-    tpm = getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)
+    tpm = getattr(libvirt, f"VIR_DOMAIN_UNDEFINE_{'KEEP_' if keep_firmware else ''}TPM", 0)
     for attempt in (flags | tpm, flags, libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE, 0):
         try:
             connection.call(f"undefine {name}", handle.undefineFlags, attempt)

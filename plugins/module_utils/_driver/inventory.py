@@ -35,6 +35,7 @@ class NetworkReading:
 
     is_active: bool
     description: NetworkDescription
+    handle: t.Any = None
 
 
 def read_pools(connection: Connection) -> list[PoolReading]:
@@ -56,9 +57,16 @@ def read_networks(connection: Connection) -> list[NetworkReading]:
     def read(handle: t.Any) -> NetworkReading:
         text = connection.call(f"read network {handle.name()}", handle.XMLDesc, 0)
         active = connection.call(f"read the state of network {handle.name()}", handle.isActive)
-        return NetworkReading(bool(active), read_network(text))
+        return NetworkReading(bool(active), read_network(text), handle)
 
     return sorted(_read_all(handles, read), key=lambda network: network.description.name)
+
+
+def leased_addresses(connection: Connection, network: NetworkReading) -> dict[str, str]:
+    """Return the addresses that a network's DHCP server has given out, each with the MAC address that has it."""
+    doing = f"read the leases of network {network.description.name}"
+    leases = supported(connection, doing, network.handle.DHCPLeases) or ()
+    return {lease["ipaddr"]: (lease.get("mac") or "").lower() for lease in leases if lease.get("ipaddr")}
 
 
 def read_pci_devices(connection: Connection) -> list[PciDevice]:

@@ -21,6 +21,7 @@ from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
 from .existing import Existing
 from .machine import differences, whole
+from .memory import can_balloon, module_kib
 from .plan import LIVE, NEXT_BOOT, Change
 from .removals import (
     CDROM,
@@ -65,11 +66,13 @@ _KINDS = {
     "hostdevs": HOSTDEV,
     "filesystems": FILESYSTEM,
 }
-_LIVE_NIC = frozenset({"source", "portgroup", "link_state", "type"})
+_PLUGGED_INTO = frozenset({"type", "source", "portgroup"})
+_LIVE_NIC = _PLUGGED_INTO | {"link_state"}
 _RATES = ("inbound.", "outbound.")
 _CPU_LIMITS = frozenset({"cpu_tune.shares", "cpu_tune.period", "cpu_tune.quota"})
 _PLUGGABLE_BUSES = frozenset({"virtio", "scsi"})
 _BRIDGED = frozenset({"network", "bridge"})
+_KIB_PER_MIB = 1024
 
 
 @dataclass(frozen=True)
@@ -130,12 +133,13 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
         )
     record = with_leftovers(record, guest.record or InstanceRecord(), guest)
     running = _of(spec, desired, record, guest, is_running=True)
-    is_within = (desired.current_memory_kib or 0) <= guest.memory_kib
-    if is_within and existing.active and guest.balloon != "none" and "memory_mb" not in defined:
+    if existing.active and "memory_mb" not in defined and can_balloon(guest, desired.current_memory_kib or 0):
         # What the balloon of a guest that runs gives back for a while is no drift.
         running.pop("memory_mb", None)
     if _FEATURES not in defined and has_features(desired, guest):
         running.pop(_FEATURES, None)
+    if existing.unused_memory_kib:
+        running.setdefault("memory_mb", (_unused(desired, existing.unused_memory_kib), None))
     ways = _Ways(whole(desired, existing.machine), guest, answers)
     found = []
     for path in dict.fromkeys((*defined, *running)):
@@ -157,6 +161,12 @@ def _of(
     for removal in removals(spec, desired, record, machine):
         found[removal.path] = (Change(removal.path, removal.shown, None, NEXT_BOOT), removal)
     return found
+
+
+def _unused(desired: Machine, unused_kib: int) -> Change:
+    """Return the change of a guest that lets some of its memory lie."""
+    wanted = desired.current_memory_kib or 0
+    return Change("memory_mb", (wanted - unused_kib) // _KIB_PER_MIB, wanted // _KIB_PER_MIB, NEXT_BOOT)
 
 
 def _told_of_first_boot(
@@ -186,8 +196,7 @@ class _Ways:
         if removal is not None:
             return self._unplug(removal)
         if change.path == "memory_mb":
-            fits = (self.desired.current_memory_kib or 0) <= self.guest.memory_kib
-            return Step(SET_MEMORY) if fits and self.guest.balloon != "none" else None
+            return Step(SET_MEMORY) if self._can_set_memory() else None
         if change.path == "vcpus":
             present, wanted = self.guest.current_vcpus or 0, self.desired.current_vcpus or 0
             return Step(SET_VCPUS) if present < wanted <= self.guest.vcpus else None
@@ -197,6 +206,13 @@ class _Ways:
             return Step(LIMIT_CPU)
         match = _DEVICE.fullmatch(change.path)
         return self._for_device(_KINDS[match[1]], match[2], match[3], change) if match else None
+
+    def _can_set_memory(self) -> bool:
+        wanted = self.desired.current_memory_kib or 0
+        if wanted > self.guest.memory_kib:
+            # A guest whose CPUs stand still takes nothing into use.
+            return self.answers and module_kib(self.guest, wanted) is not None
+        return can_balloon(self.guest, wanted) or wanted == self.guest.memory_kib
 
     def _for_device(self, kind: str, key: str, attribute: str | None, change: Change) -> Step | None:
         if attribute is None:
@@ -254,6 +270,7 @@ def has_features(desired: Machine, guest: Machine) -> bool:
 
 
 def _together(found: t.Sequence[Drift]) -> tuple[Drift, ...]:
-    """Let a NIC that can't become one of another kind while it runs keep what it has until it does."""
-    held = {drift.path.rpartition(".")[0] for drift in found if drift.path.endswith("].type") and drift.waits}
-    return tuple(replace(drift, step=None) if drift.path.rpartition(".")[0] in held else drift for drift in found)
+    """Let a NIC that can't become one of another kind while it runs be plugged in where it is until it does."""
+    waiting = [drift.path.rpartition(".")[0] for drift in found if drift.path.endswith("].type") and drift.waits]
+    held = {f"{nic}.{attribute}" for nic in waiting for attribute in _PLUGGED_INTO}
+    return tuple(replace(drift, step=None) if drift.path in held else drift for drift in found)

@@ -52,6 +52,8 @@ class Existing:
     """Volumes that told of it once, and that neither the definition nor the guest has."""
     autostart: bool = False
     """Libvirt starts it when the host boots."""
+    unused_memory_kib: int = 0
+    """What was plugged in and the guest has not taken into use, as far as its agent tells."""
 
     @property
     def record(self) -> InstanceRecord | None:

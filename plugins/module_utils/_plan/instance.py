@@ -16,11 +16,31 @@ from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.names import is_console_log
 from .._spec.record import InstanceRecord
-from .drift import FIRST_BOOT, SET_MEMORY, Drift, find_drift
+from .drift import FIRST_BOOT, LIMIT_CPU, LIMIT_DISK, SET_MEMORY, UPDATE_DEVICE, Drift, find_drift
 from .existing import Existing, OwnDisk
+from .memory import most_memory_kib
 from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
-from .power import PAUSED, RESUME, RUNNING, START, START_PAUSED, STOP, STOPPED, WAKE, power_state_of, power_verbs
-from .refusals import check_ours, refuse_changes, refuse_in_between, refuse_strays
+from .power import (
+    PAUSED,
+    RESUME,
+    RUNNING,
+    START,
+    START_PAUSED,
+    STOP,
+    STOPPED,
+    SUSPEND,
+    WAKE,
+    power_state_of,
+    power_verbs,
+)
+from .refusals import (
+    check_ours,
+    refuse_changes,
+    refuse_in_between,
+    refuse_strays,
+    refuse_stuck_growth,
+    refuse_to_suspend,
+)
 from .removals import is_behind
 
 DEFINE = "define"
@@ -35,8 +55,11 @@ DELETE_LOG = "delete_console_log"
 UNDEFINE = "undefine"
 
 _GIB = 1024**3
+_KIB_PER_MIB = 1024
 _FIRST = {RUNNING: START, PAUSED: START_PAUSED}
 _WAKING = (RESUME, WAKE)
+_LIVE_FIRST = (SET_MEMORY, LIMIT_CPU, LIMIT_DISK, UPDATE_DEVICE)
+"""Steps that a host may refuse; where it does, the definition, which the next boot needs, shall not be written yet."""
 
 
 class Outlook(t.NamedTuple):
@@ -80,12 +103,12 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
     waking = (*_WAKING, *_FIRST.values()) if existing.saved else _WAKING
     actions = (
         *(action for action in powers if action.verb in waking),
-        *changes.steps(spec.name, lambda verb: verb == SET_MEMORY),
+        *changes.steps(spec.name, lambda verb: verb in _LIVE_FIRST),
         *_seed(spec.name, existing, drift),
         *_definition(spec, desired, record, _with_listener(existing, wanted), changes),
         *_missing(spec.name, desired, existing),
         *_growth(spec, record, existing),
-        *changes.steps(spec.name, lambda verb: verb != SET_MEMORY),
+        *changes.steps(spec.name, lambda verb: verb not in _LIVE_FIRST),
         *_autostart(spec, existing),
         *changes.cycle(spec.name),
         *(action for action in powers if action.verb not in waking),
@@ -93,6 +116,8 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
     )
     if actions:
         refuse_in_between(spec.name, record, wanted)
+    if existing.live and SUSPEND in verbs:
+        refuse_to_suspend(spec.name, existing.live, actions)
     return Outlook(Plan(f"instance {spec.name}", actions), () if cycles else waiting)
 
 
@@ -235,6 +260,7 @@ def _sizes(spec: InstanceSpec, record: InstanceRecord, existing: Existing) -> t.
 
 def _growth(spec: InstanceSpec, record: InstanceRecord, existing: Existing) -> t.Iterator[Action]:
     for disk, size, path in _sizes(spec, record, existing):
+        refuse_stuck_growth(spec.name, existing, disk, "flavor.disk_gb" if path == "disk_gb" else path)
         before = record.disk_gb if path == "disk_gb" else (disk.capacity_bytes or 0) // _GIB
         yield Action(GROW_DISK, f"{spec.name}/{disk.target}", (Change(path, before, size, LIVE),))
 
@@ -277,6 +303,7 @@ def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
         ("vcpus", desired.current_vcpus),
         ("max_vcpus", desired.vcpus),
         ("memory_mb", flavor.memory_mb if flavor else None),
+        ("max_memory_mb", most_memory_kib(desired) // _KIB_PER_MIB),
         ("disk_gb", flavor.disk_gb if flavor else None),
         ("image", spec.image),
         ("virt_type", desired.type),

@@ -11,12 +11,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import Field, fields, is_dataclass, replace
 
-from .._spec.machine import DEVICE_KEYS, Machine, Nic
+from .._spec.machine import DEVICE_KEYS, Cpu, Machine, Nic
+from .._spec.tuning import IoTune, NumaCell, excluded
+from .memory import has_one_cell, most_memory_kib
 from .plan import NEXT_BOOT, Change
 
 _KIB_PER_MIB = 1024
-_NOT_COMPARED = frozenset({"name", "uuid", "record"})
-_IN_MIB = {"memory_kib": "max_memory_mb", "current_memory_kib": "memory_mb"}
+_NOT_COMPARED = frozenset({"name", "uuid", "record", "memory_modules_kib"})
+_MEMORY = frozenset({"memory_kib", "current_memory_kib", "max_memory_kib", "memory_slots"})
 _WORDS = {"vcpus": "max_vcpus", "current_vcpus": "vcpus"}
 """What a user calls a field of the machine."""
 _BY_SILENCE = frozenset({(Nic, "queues", 1)})
@@ -25,19 +27,46 @@ _BY_SILENCE = frozenset({(Nic, "queues", 1)})
 
 def differences(desired: Machine, actual: Machine) -> tuple[Change, ...]:
     """Return what would have to change in ``actual``'s persistent definition to be as ``desired``."""
-    found: list[Change] = []
+    found: list[Change] = list(_memory(desired, actual))
+    desired = _without_implied_cell(desired, actual)
     for field in fields(Machine):
         wanted, present = getattr(desired, field.name), getattr(actual, field.name)
-        if field.name in _NOT_COMPARED:
+        if field.name in _NOT_COMPARED or field.name in _MEMORY:
             continue
         if field.name in DEVICE_KEYS:
             found += _devices(field.name, wanted, present)
-        elif field.name in _IN_MIB:
-            if wanted is not None and wanted != present:
-                found.append(Change(_IN_MIB[field.name], _mib(present), _mib(wanted), NEXT_BOOT))
         else:
             found += _field(_WORDS.get(field.name, field.name), field, desired, actual)
     return tuple(found)
+
+
+def _memory(desired: Machine, actual: Machine) -> t.Iterator[Change]:
+    """Give what a user calls memory_mb and max_memory_mb, be there slots for modules or a balloon alone."""
+    pairs = (
+        ("max_memory_mb", most_memory_kib(desired), most_memory_kib(actual)),
+        ("memory_mb", desired.current_memory_kib, actual.current_memory_kib),
+    )
+    for path, wanted, present in pairs:
+        if wanted is not None and wanted != present:
+            yield Change(path, _mib(present), _mib(wanted), NEXT_BOOT)
+
+
+def _without_implied_cell(desired: Machine, actual: Machine) -> Machine:
+    """Return ``desired`` without the cell that comes and goes with slots for memory, and says nothing of its own."""
+    cpu = desired.cpu
+    if cpu is None or cpu.cells is None or not _is_implied(desired, cpu.cells, actual):
+        return desired
+    cpu = replace(cpu, cells=None)
+    return replace(desired, cpu=None if cpu == Cpu() else cpu)
+
+
+def _is_implied(desired: Machine, wanted: tuple[NumaCell, ...], actual: Machine) -> bool:
+    present = actual.cpu.cells or () if actual.cpu else ()
+    if not wanted:
+        return desired.max_memory_kib == 0 and has_one_cell(actual)
+    if not present:
+        return bool(desired.max_memory_kib) and has_one_cell(desired)
+    return has_one_cell(desired) and has_one_cell(actual) and wanted[0].access in (None, present[0].access)
 
 
 Item = t.TypeVar("Item")
@@ -53,6 +82,8 @@ def merged(wanted: Item, present: Item | None) -> Item:
         if is_dataclass(value) and not isinstance(value, type):
             found[field.name] = merged(value, before)
         elif value not in (None, ()):
+            if value and isinstance(wanted, IoTune):
+                found.update(dict.fromkeys(excluded(field.name), 0))
             found[field.name] = value
     return replace(present, **found)  # type: ignore[type-var]
 
@@ -67,6 +98,9 @@ def overlaid(desired: Machine, patched: Machine) -> Machine:
             there = {getattr(device, key): device for device in getattr(patched, field.name)}
             kept = ((device, there.get(getattr(device, key))) for device in wanted)
             found[field.name] = tuple(_taken(device, other) for device, other in kept if other is not None)
+        elif field.name == "max_memory_kib" and not wanted:
+            # 0 takes the slots away, and reads as none.
+            continue
         elif field.name not in _NOT_COMPARED:
             found[field.name] = _taken(wanted, getattr(patched, field.name))
     return replace(desired, **found)

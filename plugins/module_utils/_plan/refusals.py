@@ -8,14 +8,22 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .._errors import ConflictError, SpecError
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
 from .claims import Amount
+from .drift import ATTACH, DETACH
 from .existing import Existing, OwnDisk
+from .memory import has_own_cells
+from .plan import Action
+from .removals import HOSTDEV, NIC
 
 _GIB = 1024**3
+_KIB_PER_MIB = 1024
+_QEMU = frozenset({"kvm", "qemu"})
 
 
 def check_ours(name: str, fleet: str | None, existing: Existing, adopt: bool = False) -> InstanceRecord:
@@ -60,12 +68,15 @@ def refuse_in_between(name: str, record: InstanceRecord, wanted: str | None) -> 
 def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing) -> None:
     """Refuse a declaration that can't be brought about in place."""
     _refuse_loose_ends(spec, desired, existing)
-    _refuse_lost_disks(spec, existing)
+    _refuse_lost_disks(spec, desired, existing)
     _refuse_smaller_disks(spec, record, existing)
     _refuse_other_machine(spec, desired, record, existing)
+    _refuse_other_cells(spec, desired, existing.machine)
 
 
-def _refuse_lost_disks(spec: InstanceSpec, existing: Existing) -> None:
+def _refuse_lost_disks(spec: InstanceSpec, desired: Machine, existing: Existing) -> None:
+    kept = {(disk.pool, disk.volume) for disk in desired.record.disks} if desired.record else set()
+    sized = {volume.name for volume in spec.volumes or () if volume.size_gb is not None}
     used = {disk.target for disk in existing.live.disks} if existing.live else set()
     for disk in existing.disks:
         if disk.missing and (disk.target in used or disk.strayed):
@@ -73,6 +84,12 @@ def _refuse_lost_disks(spec: InstanceSpec, existing: Existing) -> None:
             raise ConflictError(
                 f"Volume {disk.volume} of pool {disk.pool} is gone, and instance {spec.name}, whose disk {disk.target} it"
                 f" was, {where}; it is not touched."
+            )
+        if disk.missing and not disk.is_root and (disk.pool, disk.volume) in kept and disk.volume not in sized:
+            raise ConflictError(
+                f"Volume {disk.volume} of pool {disk.pool}, disk {disk.target} of instance {spec.name}, is gone, and its size"
+                " is not declared; declare it in volumes with size_gb to have an empty one made, or declare volumes without"
+                " it to let go of it."
             )
 
 
@@ -116,6 +133,8 @@ def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: Instance
         pairs.append(("image", spec.image, record.image or "no image"))
     if root is not None:
         pairs += [("disk_bus", spec.disk_bus, root.bus), ("disk_format", spec.disk_format, root.format)]
+    if spec.uuid is not None:
+        pairs.append(("uuid", spec.uuid, existing.machine.uuid))
     if spec.boot.firmware is not None:
         pairs.append(("boot.firmware", spec.boot.firmware, boot.firmware or "bios"))
     if spec.detail.secure_boot is not None:
@@ -133,6 +152,24 @@ def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: Instance
             )
 
 
+def _refuse_other_cells(spec: InstanceSpec, desired: Machine, machine: Machine) -> None:
+    """Refuse an amount of memory that the NUMA cells and modules which somebody gave a domain do not add up to."""
+    cells = desired.cpu.cells if desired.cpu else None
+    if cells:
+        fits = all(cell.memory_kib > 0 for cell in cells)
+    else:
+        fits = not has_own_cells(machine) or desired.memory_kib == machine.memory_kib
+    if not fits:
+        is_resized = desired.current_memory_kib != machine.current_memory_kib
+        present, wanted = machine.memory_kib // _KIB_PER_MIB, desired.memory_kib // _KIB_PER_MIB
+        raise SpecError(
+            "flavor.memory_mb" if is_resized else "max_memory_mb",
+            f"instance {spec.name} has {present} MiB in NUMA cells or memory modules of its own, which can't"
+            f" become {wanted}",
+            f"declare {present}",
+        )
+
+
 def _refuse_loose_ends(spec: InstanceSpec, desired: Machine, existing: Existing) -> None:
     """Refuse another size of what lies in cells of the host, unless it is said how that shall lie there."""
     machine = existing.machine
@@ -146,21 +183,70 @@ def _refuse_loose_ends(spec: InstanceSpec, desired: Machine, existing: Existing)
         )
 
 
-def refuse_headroom(spec: InstanceSpec, desired: Machine, balloon: str | None, host: Amount) -> None:
-    """Refuse headroom that the host could never give, or that a guest without ``balloon`` would have from the start."""
-    for option, declared, there, unit in (
-        ("max_vcpus", spec.max_vcpus, host.vcpus, "CPUs"),
-        ("max_memory_mb", spec.max_memory_mb, host.memory_mb, "MiB of memory"),
+def refuse_to_suspend(name: str, guest: Machine, actions: t.Iterable[Action]) -> None:
+    """Refuse to save the memory of a guest that then has devices of its host; what the plan takes away is no matter."""
+    kept = {f"{name}/{HOSTDEV} {device.address}": device.address for device in guest.hostdevs}
+    kept.update((f"{name}/{NIC} {nic.mac}", f"NIC {nic.mac}") for nic in guest.nics if nic.type == "hostdev")
+    for action in actions:
+        if action.verb == DETACH:
+            kept.pop(action.target, None)
+        elif action.verb == ATTACH and action.target.startswith(f"{name}/{HOSTDEV} "):
+            kept[action.target] = action.target.rpartition(" ")[2]
+    if kept:
+        raise SpecError(
+            "power_state",
+            f"instance {name} can't be suspended while it has {', '.join(kept.values())} of its host, whose state can't be saved",
+            "declare stopped or paused, or take the device away first",
+        )
+
+
+def refuse_stuck_growth(name: str, existing: Existing, disk: OwnDisk, option: str) -> None:
+    """Refuse a larger disk where neither the guest nor a volume can be told."""
+    live = existing.live.disks if existing.live else ()
+    if any((one.target, one.source) == (disk.target, disk.source) for one in live) or (disk.pool and not disk.strayed):
+        return
+    raise SpecError(
+        option,
+        f"disk {disk.target} of instance {name} lies on {disk.source or 'nothing'}, which is no volume that could grow while"
+        " it is off",
+        "start the instance first",
+    )
+
+
+def refuse_headroom(spec: InstanceSpec, desired: Machine, host: Amount) -> None:
+    """Refuse headroom that the host could never give, or that is less than what the instance has."""
+    memory_mb = (desired.current_memory_kib or 0) // _KIB_PER_MIB
+    for option, declared, least, there, unit in (
+        ("max_vcpus", spec.max_vcpus, desired.current_vcpus or 0, host.vcpus, "CPUs"),
+        ("max_memory_mb", spec.max_memory_mb, memory_mb, host.memory_mb, "MiB of memory"),
     ):
+        if declared is not None and declared < least:
+            raise SpecError(option, f"{declared} is less than instance {spec.name} has", f"it must be at least {least}")
         if declared is not None and declared > there:
             raise SpecError(
                 option, f"{declared} is more than this host has: {there} {unit}", f"declare at most {there}"
             )
+
+
+def refuse_without_balloon(spec: InstanceSpec, desired: Machine, balloon: str | None) -> None:
+    """Refuse headroom that a guest would have from the start, since it has no balloon."""
     if balloon == "none" and (desired.current_memory_kib or 0) < desired.memory_kib:
         raise SpecError(
             "max_memory_mb",
             f"instance {spec.name} has no memory balloon, so it would have all of it",
             "declare balloon: true, or leave out max_memory_mb",
+        )
+
+
+def refuse_ends(desired: Machine, machine: Machine | None) -> None:
+    """Refuse what QEMU can't do at the ends of a guest's run, together with what ``machine`` has that is not declared."""
+    poweroff = desired.on_poweroff or (machine.on_poweroff if machine else None)
+    reboot = desired.on_reboot or (machine.on_reboot if machine else None)
+    if desired.type in _QEMU and (poweroff, reboot) == ("restart", "destroy"):
+        raise SpecError(
+            "on_reboot",
+            "a guest of QEMU that starts again when it powers off can't end when it reboots",
+            "declare on_reboot: restart or on_poweroff: destroy",
         )
 
 

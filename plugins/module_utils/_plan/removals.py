@@ -60,12 +60,14 @@ def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machin
     """
     macs = {nic.mac for nic in guest.nics} - set(record.nics)
     targets = {disk.target for disk in guest.disks} - {disk.target for disk in (*record.disks, *record.attached)}
+    drives = {disk.target for disk in guest.disks if disk.device == CDROM} - set(record.drives)
     hostdevs = {device.address for device in guest.hostdevs} - set(record.hostdevs)
     shares = {filesystem.target for filesystem in guest.filesystems} - set(record.shares)
     return replace(
         record,
         nics=record.nics + tuple(mac for mac in before.nics if mac in macs),
         attached=record.attached + tuple(disk for disk in (*before.disks, *before.attached) if disk.target in targets),
+        drives=record.drives + tuple(target for target in before.drives if target in drives),
         hostdevs=record.hostdevs + tuple(address for address in before.hostdevs if address in hostdevs),
         shares=record.shares + tuple(target for target in before.shares if target in shares),
     )
@@ -76,7 +78,10 @@ def is_behind(guest: InstanceRecord, record: InstanceRecord) -> bool:
     same = ("flavor", "vcpus", "memory_mb", "disk_gb", "protected", "labels")
     knows_disks = {*guest.disks, *guest.attached} >= {*record.disks, *record.attached}
     knows_nics = {*guest.nics} >= {*record.nics}
-    return not (knows_disks and knows_nics) or any(getattr(guest, name) != getattr(record, name) for name in same)
+    knows_drives = {*guest.drives} >= {*record.drives}
+    return not (knows_disks and knows_nics and knows_drives) or any(
+        getattr(guest, name) != getattr(record, name) for name in same
+    )
 
 
 def removals(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> tuple[Removal, ...]:
@@ -84,7 +89,7 @@ def removals(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machi
     return (
         *_nics(spec, record, machine),
         *_volumes(spec, desired, record, machine),
-        *_drives(spec, record, machine),
+        *_drives(spec, desired, record, machine),
         *_others(spec, machine),
         *_detail(spec, machine),
         *_given(spec, desired, record, machine),
@@ -112,13 +117,14 @@ def _volumes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machi
             yield Removal(DISK, entry.target, entry.volume)
 
 
-def _drives(spec: InstanceSpec, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
+def _drives(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine) -> t.Iterator[Removal]:
     if spec.cdroms is None:
         return
-    seed = record.seed.target if record.seed else None
-    drives = [disk for disk in machine.disks if disk.device == "cdrom" and disk.target != seed]
-    for drive in drives[len(spec.cdroms) :]:
-        yield Removal(CDROM, drive.target, drive.source)
+    kept = desired.record.drives if desired.record else record.drives
+    for drive in machine.disks:
+        # One that somebody added by hand was never declared, and stays with its disc.
+        if drive.device == CDROM and drive.target in record.drives and drive.target not in kept:
+            yield Removal(CDROM, drive.target, drive.source)
 
 
 def _others(spec: InstanceSpec, machine: Machine) -> t.Iterator[Removal]:

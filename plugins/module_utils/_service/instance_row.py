@@ -14,6 +14,7 @@ import typing as t
 from .._driver.addresses import GuestAddress
 from .._driver.guests import BlockStats
 from .._driver.usage import BlockUsage, NicUsage, Usage
+from .._plan.memory import most_memory_kib
 from .._spec.machine import Disk, Nic
 from .._spec.record import InstanceRecord
 from .facts_guests import GIB
@@ -72,7 +73,7 @@ def _machine(present: Present) -> dict[str, t.Any]:
         "vcpus": machine.vcpus if machine.current_vcpus is None else machine.current_vcpus,
         "max_vcpus": machine.vcpus,
         "memory_mb": _mib(machine.memory_kib if machine.current_memory_kib is None else machine.current_memory_kib),
-        "max_memory_mb": _mib(machine.memory_kib),
+        "max_memory_mb": _mib(most_memory_kib(machine)),
         "virt_type": machine.type,
         "machine_type": machine.os.machine,
         "firmware": present.runtime.firmware,

@@ -38,7 +38,7 @@ class VolumeSpec:
 
 def read_volumes(volumes: list[dict[str, t.Any]], name: str) -> tuple[VolumeSpec, ...]:
     """Validate option ``volumes`` of the instance ``name``."""
-    found = tuple(_volume(volume, f"volumes[{index}]") for index, volume in enumerate(volumes))
+    found = tuple(_volume(volume, f"volumes[{index}]", name) for index, volume in enumerate(volumes))
     for option, values in (
         ("name", [(one.pool, one.name) for one in found]),
         ("serial", [one.serial for one in found]),
@@ -50,18 +50,11 @@ def read_volumes(volumes: list[dict[str, t.Any]], name: str) -> tuple[VolumeSpec
     return found
 
 
-def _volume(volume: dict[str, t.Any], option: str) -> VolumeSpec:
-    name = check_name(f"{option}.name", volume["name"])
+def _volume(volume: dict[str, t.Any], option: str, instance: str) -> VolumeSpec:
+    name, serial = _name_and_serial(volume["name"], volume["serial"], option, instance)
     size = volume["size_gb"]
     if size is not None and size < 1:
         raise SpecError(f"{option}.size_gb", f"{size} is too small", "it must be at least 1")
-    serial = volume["serial"] or re.sub(r"[^A-Za-z0-9_.+-]", "_", name)[:SERIAL_LENGTH]
-    if not _SERIAL.fullmatch(serial):
-        raise SpecError(
-            f"{option}.serial",
-            f"{serial!r} is not a serial number",
-            "use 1 to 20 of the characters A-Z a-z 0-9 _ . + -",
-        )
     if volume["shareable"] and size is not None and volume["format"] == "qcow2":
         raise SpecError(
             f"{option}.format", "a qcow2 volume can't be written by several guests at once", "declare format: raw"
@@ -78,3 +71,19 @@ def _volume(volume: dict[str, t.Any], option: str) -> VolumeSpec:
         readonly=bool(volume["readonly"]),
         shareable=bool(volume["shareable"]),
     )
+
+
+def _name_and_serial(name: str | None, serial: str | None, option: str, instance: str) -> tuple[str, str]:
+    """Return both, of which either is enough."""
+    if serial is not None and not _SERIAL.fullmatch(serial):
+        raise SpecError(
+            f"{option}.serial",
+            f"{serial!r} is not a serial number",
+            "use 1 to 20 of the characters A-Z a-z 0-9 _ . + -",
+        )
+    if name is None and serial is None:
+        raise SpecError(
+            option, "it has neither name nor serial", f"give a serial such as data, and the volume is {instance}-data"
+        )
+    name = check_name(f"{option}.name", f"{instance}-{serial}" if name is None else name)
+    return name, serial or re.sub(r"[^A-Za-z0-9_.+-]", "_", name)[:SERIAL_LENGTH]

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 
 from .._errors import SpecError
 from .ssh_key import check_ssh_key
+from .static_address import OUR_NIC, StaticAddress, read_addresses
 from .user_data import UserData, read_user_data
 from .yaml_text import write_yaml
 
@@ -38,7 +39,6 @@ _HOST_NAME = re.compile(
 _HASH = re.compile(r"\$(5(?=.*\$.{43}$)|6(?=.*\$.{86}$))\$(rounds=[0-9]+\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]+")
 _YESCRYPT = re.compile(r"\$g?y\$")
 _HASH_REMEDY = "give a SHA-512 hash: mkpasswd -m sha-512, or Ansible's filter password_hash('sha512')"
-_OUR_NIC = re.compile(r"nic(\d+)")
 _NETWORK_VERSION = 2
 _HIDING = {
     # Cloud-config keys that take the place of what an option says.
@@ -82,6 +82,10 @@ class FirstBootSpec:
     def host_name(self, name: str) -> str:
         """Return the guest's host name; ``name`` is the instance's own, for when none is declared."""
         return self.hostname or str(json.loads(self.meta_data).get(LOCAL_HOSTNAME) or name)
+
+    def addresses(self, macs: t.Sequence[str]) -> tuple[StaticAddress, ...]:
+        """Return the addresses that the guest is told to take; ``macs`` are those of its NICs in order."""
+        return read_addresses(json.loads(self.network_config), macs, "network_config") if self.network_config else ()
 
     def documents(self, instance_id: str, name: str, macs: t.Sequence[str]) -> dict[str, str]:
         """Return the seed's files; ``name`` is the instance's, ``macs`` the addresses of its NICs in order."""
@@ -157,6 +161,7 @@ def _network_config(value: t.Any, option: str) -> str | None:
             raise SpecError(
                 f"{option}.{kind}", "it is no dictionary of devices", "give each device a name and settings"
             )
+    read_addresses(value, (), option)
     write_yaml(value, option)
     return json.dumps({**value, "version": _NETWORK_VERSION}, sort_keys=True)
 
@@ -164,7 +169,7 @@ def _network_config(value: t.Any, option: str) -> str | None:
 def _with_macs(network: dict[str, t.Any], macs: t.Sequence[str]) -> dict[str, t.Any]:
     """Return the configuration with the NICs found that it calls nic0, nic1 and so on, and does not match itself."""
     for name, settings in network.get("ethernets", {}).items():
-        ours = _OUR_NIC.fullmatch(name)
+        ours = OUR_NIC.fullmatch(name)
         if ours is None or "match" in settings:
             continue
         if int(ours[1]) >= len(macs):

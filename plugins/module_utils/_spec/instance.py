@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
@@ -26,6 +27,7 @@ from .nic import NicSpec, read_nics
 from .patch import PatchSpec, patches_from_params
 
 _MOST_CDROMS = 20
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NEXT_BOOT, FIRST_AGAIN = FIRST_BOOT_CHANGES = ("next_boot", "first_boot")
 """What becomes of another declaration of the first boot: the next boot finds it, or takes itself for the first."""
 GUEST_AGENT = "org.qemu.guest_agent.0"
@@ -94,6 +96,7 @@ class InstanceSpec:
 
     name: str
     fleet: str | None = None
+    uuid: str | None = None
     flavor: Flavor | None = None
     max_vcpus: int | None = None
     max_memory_mb: int | None = None
@@ -135,6 +138,7 @@ class InstanceSpec:
         spec = cls(
             name=name,
             fleet=fleet,
+            uuid=_uuid(params["uuid"]),
             flavor=flavor,
             max_vcpus=params["max_vcpus"],
             max_memory_mb=params["max_memory_mb"],
@@ -171,11 +175,12 @@ class InstanceSpec:
                 "power_state", f"instance {self.name} is new and has no memory to save", "declare running first"
             )
         devices = self.boot.devices or ("hd",)
-        if self.image is None and self.flavor.disk_gb == 0 and not self.cdroms and "network" not in devices:
+        has_disk = self.image is not None or self.flavor.disk_gb or self.volumes or self.cdroms
+        if not has_disk and "network" not in devices:
             raise SpecError(
                 "image",
                 f"instance {self.name} has nothing to boot from",
-                "give an image, a flavor.disk_gb above 0, or cdroms",
+                "give an image, a flavor.disk_gb above 0, volumes or cdroms",
             )
         new_hardware = {key: value for key, value in _NEW_HARDWARE.items() if getattr(self.hardware, key) is None}
         graphics = self.graphics
@@ -198,11 +203,25 @@ class InstanceSpec:
             protected=bool(self.protected),
         )
 
+    @property
+    def static_addresses(self) -> tuple[tuple[str, NicSpec], ...]:
+        """Return the addresses that the guest is told to take, each with the NIC that has it."""
+        nics = self.nics or ()
+        found = self.first_boot.addresses([nic.mac for nic in nics]) if self.first_boot else ()
+        return tuple((one.address, nics[one.nic]) for one in found if one.nic is not None and one.nic < len(nics))
+
     def digest(self) -> str:
         """Return a stable digest of the whole declaration, but for the power state and what may hold secrets."""
         left_out = ("power_state", "first_boot")
         declared = {key: value for key, value in asdict(self).items() if key not in left_out}
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
+
+
+def _uuid(declared: str | None) -> str | None:
+    uuid = None if declared is None else declared.lower()
+    if uuid is not None and not _UUID.fullmatch(uuid):
+        raise SpecError("uuid", f"{declared!r} is not a UUID", "give one such as 4b20d080-1b54-4048-85b3-a6a62d165c01")
+    return uuid
 
 
 def _boot(boot: dict[str, t.Any]) -> BootSpec:

@@ -267,14 +267,16 @@ class Machine:
     record: InstanceRecord | None = None
     """The collection's own element in ``<metadata>``; None on a domain that is not ours."""
     memory_kib: int = 0
-    """Most memory the guest can have until its next boot."""
+    """Most memory the balloon can leave to the guest; of a running one with the modules that were plugged in."""
     current_memory_kib: int | None = None
     vcpus: int = 1
     """Most vCPUs until the next boot."""
     current_vcpus: int | None = None
     max_memory_kib: int | None = None
-    """Up to where memory can be plugged in; needs ``memory_slots`` and NUMA cells."""
+    """Up to where memory can be plugged in; needs ``memory_slots`` and NUMA cells. 0 takes the slots away."""
     memory_slots: int | None = None
+    memory_modules_kib: tuple[int, ...] = ()
+    """Sizes of the modules in the slots, which count in ``memory_kib``; one value."""
     memory_backing: MemoryBacking = ANY_MEMORY
     cpu_tune: CpuTune = FREE_CPUS
     numa_tune: NumaTune = FREE_CELLS

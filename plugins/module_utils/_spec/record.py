@@ -92,6 +92,8 @@ class InstanceRecord:
     """Volumes that were there before and stay when the instance goes."""
     nics: tuple[str, ...] = ()
     """MAC addresses of the NICs that were declared; others were plugged by somebody else."""
+    drives: tuple[str, ...] = ()
+    """Targets of the CD-ROM drives whose discs were declared; others were added by somebody else."""
     hostdevs: tuple[str, ...] = ()
     """Addresses of the host's devices that it was given; others were plugged by somebody else."""
     shares: tuple[str, ...] = ()

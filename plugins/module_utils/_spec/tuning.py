@@ -108,6 +108,12 @@ class IoTune:
     write_iops_sec_max: int | None = None
 
 
+def excluded(name: str) -> tuple[str, ...]:
+    """Return the limits that cannot stand beside ``name``: libvirt takes a total, or reads and writes apart."""
+    direction, _underscore, rest = name.partition("_")
+    return (f"read_{rest}", f"write_{rest}") if direction == "total" else (f"total_{rest}",)
+
+
 @dataclass(frozen=True)
 class Rate:
     """``<inbound>`` or ``<outbound>`` of a NIC's ``<bandwidth>``; 0 is no limit. Libvirt insists on an average."""

@@ -33,7 +33,15 @@ from .domain_extra import (
 )
 from .domain_fs import put_filesystems, read_filesystems
 from .domain_hostdev import put_hostdevs, read_hostdevs
-from .domain_memory import put_memory, put_memory_backing, put_vcpus, read_memory, read_memory_backing
+from .domain_memory import (
+    put_memory,
+    put_memory_backing,
+    put_memory_modules,
+    put_vcpus,
+    read_memory,
+    read_memory_backing,
+    read_memory_modules,
+)
 from .domain_nic import put_nics, read_nics
 from .domain_platform import (
     put_clock,
@@ -133,6 +141,7 @@ def read(xml: str) -> Machine:
         current_vcpus=as_int(attribute(domain, "vcpu", "current")) or vcpus,
         max_memory_kib=read_memory(domain, "maxMemory"),
         memory_slots=as_int(attribute(domain, "maxMemory", "slots")),
+        memory_modules_kib=read_memory_modules(devices),
         memory_backing=read_memory_backing(domain),
         cpu_tune=read_cpu_tune(domain),
         numa_tune=read_numa_tune(domain),
@@ -237,4 +246,5 @@ def _put_devices(devices: Element, machine: Machine) -> None:
     put_watchdogs(devices, machine.watchdogs)
     put_balloon(devices, machine.balloon, machine.balloon_stats_seconds)
     put_rng(devices, machine.rng, machine.rng_rate_bytes, machine.rng_rate_period_ms)
+    put_memory_modules(devices, machine.memory_modules_kib)
     put_vsock(devices, machine.vsock)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from .._spec.machine import Disk
-from .._spec.tuning import IoTune
+from .._spec.tuning import IoTune, excluded
 from .document import (
     Element,
     XmlError,
@@ -132,12 +132,6 @@ def _put_iotune(element: Element, iotune: IoTune) -> None:
             _drop_limits(tune, name)
     if tune is not None and len(tune) == 0:
         element.remove(tune)
-
-
-def excluded(name: str) -> tuple[str, ...]:
-    """Return the limits that cannot stand beside ``name``: libvirt takes a total, or reads and writes apart."""
-    direction, _underscore, rest = name.partition("_")
-    return (f"read_{rest}", f"write_{rest}") if direction == "total" else (f"total_{rest}",)
 
 
 def _drop_limits(tune: Element, *names: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .._spec.machine import Machine
 from .._spec.tuning import MemoryBacking, Pages
-from .document import Element, XmlError, add, as_int, attribute, drop, ensure, put, set_flag, text_of
+from .document import Element, XmlError, add, as_int, attribute, drop, ensure, new, put, set_flag, text_of, to_text
 from .numbers import format_id_set, kib_of, parse_id_set
 
 _KIB = 1024
@@ -40,7 +40,9 @@ def read_memory(domain: Element, tag: str) -> int | None:
 def put_memory(domain: Element, machine: Machine) -> None:
     """Write the amounts of memory; those that are there are kept within their bounds."""
     most = read_memory(domain, "maxMemory")
-    if machine.max_memory_kib is not None or machine.memory_slots is not None:
+    if machine.max_memory_kib == 0:
+        drop(domain, "maxMemory")
+    elif machine.max_memory_kib is not None or machine.memory_slots is not None:
         unit = None if machine.max_memory_kib is None else "KiB"
         put(domain, "maxMemory", machine.max_memory_kib, slots=machine.memory_slots, unit=unit)
     elif most is not None and most < machine.memory_kib:
@@ -52,6 +54,33 @@ def put_memory(domain: Element, machine: Machine) -> None:
             put(domain, "currentMemory", machine.memory_kib, unit="KiB")
     if machine.current_memory_kib is not None:
         put(domain, "currentMemory", machine.current_memory_kib, unit="KiB")
+
+
+def read_memory_modules(devices: Element) -> tuple[int, ...]:
+    """Return the KiB of each module of memory."""
+    return tuple(kib_of(size) for size in devices.iterfind("memory/target/size"))
+
+
+def put_memory_modules(devices: Element, sizes_kib: tuple[int, ...]) -> None:
+    """Write modules of memory in place of others; none leaves those that are there."""
+    if sizes_kib and sizes_kib != read_memory_modules(devices):
+        drop(devices, "memory")
+        for size_kib in sizes_kib:
+            _add_module(devices, size_kib)
+
+
+def render_memory_module(size_kib: int) -> str:
+    """Return a new module of memory."""
+    devices = new("devices")
+    _add_module(devices, size_kib)
+    return to_text(devices[0], pretty=True)
+
+
+def _add_module(devices: Element, size_kib: int) -> None:
+    target = add(add(devices, "memory", model="dimm"), "target")
+    add(target, "size", size_kib, unit="KiB")
+    # In the guest's first cell.
+    add(target, "node", 0)
 
 
 def put_vcpus(domain: Element, machine: Machine) -> None:

@@ -75,7 +75,10 @@ def _put(element: Element, nic: Nic) -> None:
         set_attributes(element, type=nic.type)
     source = _SOURCE[nic.type]
     if source is not None:
-        put(element, "source", **{source: nic.source, "portgroup": nic.portgroup, "mode": nic.mode})
+        if nic.portgroup == "" or nic.source not in (None, attribute(element, "source", source)):
+            # A port group is one of its network, so none of another.
+            ensure(element, "source").attrib.pop("portgroup", None)
+        put(element, "source", **{source: nic.source, "portgroup": nic.portgroup or None, "mode": nic.mode})
     elif nic.source is not None:
         raise XmlError(f"NIC {nic.mac} of type {nic.type} cannot have the source {nic.source!r}: it has none.")
     put(element, "model", type=nic.model)

@@ -20,6 +20,10 @@ class NetworkDescription:
     name: str
     forward_mode: str | None = None
     bridge: str | None = None
+    addresses: tuple[str, ...] = ()
+    """The host's own."""
+    reservations: tuple[tuple[str, str], ...] = ()
+    """(address, MAC address) that DHCP keeps for one; the second may be empty, where a name is what counts."""
 
 
 def read_network(text: str) -> NetworkDescription:
@@ -31,4 +35,10 @@ def read_network(text: str) -> NetworkDescription:
         # Libvirt's default where the element has no mode.
         forward_mode=None if forward is None else forward.get("mode", "nat"),
         bridge=attribute(root, "bridge", "name"),
+        addresses=tuple(ip.get("address") for ip in root.iterfind("ip") if ip.get("address")),
+        reservations=tuple(
+            (host.get("ip"), (host.get("mac") or "").lower())
+            for host in root.iterfind("ip/dhcp/host")
+            if host.get("ip")
+        ),
     )

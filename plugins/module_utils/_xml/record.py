@@ -115,6 +115,7 @@ def _read(root: Element, space: str) -> InstanceRecord:
         disks=_read_disks(root, f"{space}disk"),
         attached=_read_disks(root, f"{space}attached"),
         nics=tuple(nic.get("mac", "") for nic in root.iterfind(f"{space}nic")),
+        drives=tuple(drive.get("target", "") for drive in root.iterfind(f"{space}drive")),
         hostdevs=tuple(device.get("address", "") for device in root.iterfind(f"{space}hostdev")),
         shares=tuple(share.get("target", "") for share in root.iterfind(f"{space}share")),
         isolated=attribute(root, f"{space}isolated", "value") == "yes",
@@ -194,6 +195,7 @@ def _write(root: Element, record: InstanceRecord, space: str) -> None:
     _several(root, f"{space}disk", "target", _written_disks(record.disks))
     _several(root, f"{space}attached", "target", _written_disks(record.attached))
     _several(root, f"{space}nic", "mac", [{"mac": mac} for mac in record.nics])
+    _several(root, f"{space}drive", "target", [{"target": target} for target in record.drives])
     _several(root, f"{space}hostdev", "address", [{"address": address} for address in record.hostdevs])
     _several(root, f"{space}share", "target", [{"target": target} for target in record.shares])
     _single(root, f"{space}isolated", value=record.isolated or None)

@@ -186,18 +186,23 @@ def _request(instance: dict[str, t.Any], hosts: dict[str, t.Any]) -> Request:
         )
     nics = mappings(instance.get("networks") or [], f"Instance {name}: networks")
     networks = tuple(sorted({str(nic["network"]) for nic in nics if nic.get("network")}))
-    demand = Demand(_demand(flavor, name), host, networks=networks)
+    volumes = mappings(instance.get("volumes") or [], f"Instance {name}: volumes")
+    demand = Demand(_demand(flavor, volumes, name), host, networks=networks)
     return Request(name, str(flavor.get("name", "custom")), demand, str(instance.get("image") or ""))
 
 
-def _demand(flavor: dict[str, t.Any], name: str) -> Amounts:
+def _demand(flavor: dict[str, t.Any], volumes: t.Sequence[dict[str, t.Any]], name: str) -> Amounts:
+    """Return what an instance takes: its flavor, and the volumes that are made in the pool of its root disk."""
     least = {"disk_gb": 0}
+    amounts = {}
     for dimension in DIMENSIONS:
-        if dimension.key not in flavor:
-            raise ValuesError(f"Instance {name}: its flavor has no {dimension.key}; give vcpus, memory_mb and disk_gb.")
-    return tuple(
-        whole_number(
-            flavor[dimension.key], f"Instance {name}: flavor.{dimension.key}", least.get(dimension.key, 1), _MOST
-        )
-        for dimension in DIMENSIONS
-    )
+        key = dimension.key
+        if key not in flavor:
+            raise ValuesError(f"Instance {name}: its flavor has no {key}; give vcpus, memory_mb and disk_gb.")
+        amounts[key] = whole_number(flavor[key], f"Instance {name}: flavor.{key}", least.get(key, 1), _MOST)
+    for index, volume in enumerate(volumes):
+        if volume.get("size_gb") is not None and not volume.get("pool"):
+            amounts["disk_gb"] += whole_number(
+                volume["size_gb"], f"Instance {name}: volumes[{index}].size_gb", 1, _MOST
+            )
+    return tuple(amounts.values())

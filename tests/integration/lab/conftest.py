@@ -67,6 +67,13 @@ class Hypervisor:
             pytest.fail(f"virsh {' '.join(arguments)}: {done.stderr}")
         return done.stdout.strip()
 
+    def feed(self, document: str, command: str, *arguments: str) -> None:
+        """Have virsh read a document."""
+        line = ["virsh", "-q", "-c", self.uri, command, "/dev/stdin", *arguments]
+        done = subprocess.run(line, input=document, check=False, capture_output=True, text=True, timeout=120)
+        if done.returncode:
+            pytest.fail(f"virsh {command}: {done.stderr}\n{document}")
+
     def domains(self) -> set[str]:
         """Return the names of all domains."""
         return set(self.virsh("list", "--all", "--name").split())

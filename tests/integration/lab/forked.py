@@ -10,6 +10,7 @@ A program: every line of its input is an order, every line of its output what ca
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import re
@@ -30,14 +31,16 @@ READS = re.compile(
 
 def watch(order: dict[str, t.Any], report: t.TextIO) -> None:
     """Have this process write the calls that matter, and die right before the one that the order says."""
-    original, fatal, seen = Connection.call, order["kill_before"], [0]
+    original, fatal, numbers = Connection.call, order["kill_before"], itertools.count(1)
 
     def call(self: Connection, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
         name = getattr(function, "__name__", str(function))
         if order["every_call"] or not READS.fullmatch(name):
-            seen[0] += 1
-            print(f"call {name}", file=report, flush=True)
-            if seen[0] == fatal:
+            # Threads that call at once get each a number and a line of their own.
+            number = next(numbers)
+            report.write(f"call {name}\n")
+            report.flush()
+            if number == fatal:
                 os.kill(os.getpid(), signal.SIGKILL)
         return original(self, doing, function, *args)
 

@@ -140,11 +140,23 @@ def test_cloud_init(hypervisor: Hypervisor, debian_image: Path, name: str) -> No
         "network_config": NETWORK,
     }
     guest.boot(first_boot(user_data=parts, **options))
-    wait_until(lambda: " finished at " in guest.console(), "the end of cloud-init", FIRST_BOOT_SECONDS)
+    wait_until(lambda: "boot-one" in guest.console(), "cloud-init begins", FIRST_BOOT_SECONDS)
+    waited = _made(
+        run_module("compute_instance", uri=hypervisor.uri, name=name, wait_for=["cloud_init"], wait_timeout=500)
+    )
+    assert not waited.changed
+    assert waited.data["instance"]["waited_for"] == ["cloud_init"]
+    assert not waited.data.get("warnings")
+    wait_until(lambda: " finished at " in guest.console(), "cloud-init's last words")
     for mark in ("boot-one", "run-on-seeded", "script-ran"):
         assert mark in guest.console()
     assert guest.ask("cloud-init status --wait").endswith("status: done")
     assert json.loads(guest.ask("cat /run/cloud-init/result.json"))["v1"]["errors"] == []
+    # Its own check at boot also counts the image's configuration, which is none of ours.
+    for part in ("cloud-config.txt", "vendor-cloud-config.txt"):
+        checked = guest.ask(f"cloud-init schema --config-file /var/lib/cloud/instance/{part} 2>&1")
+        assert "Valid cloud-config" in checked
+        assert "deprecat" not in checked.lower()
     assert guest.ask("hostname") == "seeded"
     assert guest.ask("cat ~debian/.ssh/authorized_keys") == KEY
     assert guest.ask("grep ^debian: /etc/shadow").split(":")[1] == HASH

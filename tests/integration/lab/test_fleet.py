@@ -6,42 +6,52 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import json
-import signal
-import subprocess
-import sys
 import typing as t
-from pathlib import Path
+from collections import Counter
 
 import pytest
 
 from .conftest import Hypervisor, Result, run_module, start_module
+from .killing import Runs
+from .subjects import SWITCHED_OFF
 
 FLAVOR = {"name": "tiny", "vcpus": 1, "memory_mb": 64, "disk_gb": 1}
 IMAGE = "guest"
 LIMITS = {"reserved_host_memory_mb": 0, "cpu_allocation_ratio": 100.0, "disk_allocation_ratio": 10.0}
-LIST_CALLS = {
-    "getAllDomainStats",
-    "listAllDomains",
-    "listAllVolumes",
-    "listAllNetworks",
-    "listAllStoragePools",
-    "storagePoolLookupByName",
-}
+
+
+Reconcile = t.Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def runs() -> t.Iterator[Runs]:
+    """Return what runs the modules."""
+    with Runs("compute_fleet", "compute_instance_info") as opened:
+        yield opened
 
 
 @pytest.fixture
-def host(hypervisor: Hypervisor, guest_image: Path) -> Hypervisor:
-    """Return an empty hypervisor with the test guest's image published."""
-    result = run_module("compute_image", uri=hypervisor.uri, name=IMAGE, src=str(guest_image))
-    assert not result.failed, result.message
-    return hypervisor
+def host(shared_host: Hypervisor) -> t.Iterator[Hypervisor]:
+    """Return a hypervisor with nothing but the test guest's image, before and after."""
+    images = shared_host.volumes()
+    yield shared_host
+    shared_host.clear_domains()
+    for volume in shared_host.volumes() - images:
+        shared_host.virsh("vol-delete", volume, "default")
+
+
+@pytest.fixture
+def fleet(host: Hypervisor, runs: Runs) -> Reconcile:
+    """Return what reconciles a fleet, which must not fail."""
+    return lambda members, **changes: runs.run("compute_fleet", **arguments(host, members, **changes)).done
 
 
 def member(name: str, **changes: t.Any) -> dict[str, t.Any]:
-    """Declare a member of a fleet."""
-    return {"name": name, "flavor": FLAVOR, "image": IMAGE, "graphics": {"type": "none"}, **changes}
+    """Declare a member of a fleet, whose guest has its disk and never boots from it, which would take its time."""
+    small = {"flavor": FLAVOR, "image": IMAGE, "graphics": {"type": "none"}, "boot": {"devices": ["network"]}}
+    return {"name": name, **small, **changes}
 
 
 def arguments(host: Hypervisor, members: list[dict[str, t.Any]], **changes: t.Any) -> dict[str, t.Any]:
@@ -56,39 +66,38 @@ def arguments(host: Hypervisor, members: list[dict[str, t.Any]], **changes: t.An
     }
 
 
-def fleet(host: Hypervisor, members: list[dict[str, t.Any]], **changes: t.Any) -> Result:
-    """Reconcile the fleet."""
+def attempt(host: Hypervisor, members: list[dict[str, t.Any]], **changes: t.Any) -> Result:
+    """Reconcile the fleet, in a process of its own, be it that this fails."""
     return run_module("compute_fleet", **arguments(host, members, **changes))
 
 
-def test_scale_up_and_down(host: Hypervisor) -> None:
+def test_scale_up_and_down(host: Hypervisor, fleet: Reconcile) -> None:
     """Two boot; a third joins without touching them; purge removes what is no longer declared."""
     two = [member("a-1"), member("a-2")]
-    first = fleet(host, two)
-    assert not first.failed, first.message
+    fleet(two)
     assert host.domains() == {"a-1", "a-2"}
-    assert not fleet(host, two).changed
+    assert not fleet(two).changed
 
     ids = {name: host.virsh("domid", name) for name in ("a-1", "a-2")}
-    third = fleet(host, [*two, member("a-3")])
+    third = fleet([*two, member("a-3")])
     assert [entry["name"] for entry in third.data["instances"] if entry["changed"]] == ["a-3"]
     assert {name: host.virsh("domid", name) for name in ids} == ids
 
-    assert not fleet(host, two).changed
-    purged = fleet(host, two, purge=True, force=True, shutdown_timeout=1)
+    assert not fleet(two).changed
+    purged = fleet(two, purge=True, **SWITCHED_OFF)
     assert purged.changed
     assert host.domains() == {"a-1", "a-2"}
     assert "a-3-vda.qcow2" not in host.volumes()
 
-    gone = fleet(host, [], state="absent", force=True, shutdown_timeout=1)
+    gone = fleet([], state="absent", **SWITCHED_OFF)
     assert gone.changed
     assert host.domains() == set()
-    assert not fleet(host, [], state="absent").changed
+    assert not fleet([], state="absent").changed
 
 
 def test_one_failure_does_not_stop_the_others(host: Hypervisor) -> None:
     """The task fails with the list, and everyone else is there."""
-    result = fleet(host, [member("a"), member("b", image="nosuch"), member("c", networks=[{"network": "nosuch"}])])
+    result = attempt(host, [member("a"), member("b", image="nosuch"), member("c", networks=[{"network": "nosuch"}])])
     assert result.failed
     assert result.changed
     assert "2 of 3 instances failed" in result.message
@@ -114,12 +123,12 @@ def test_the_host_is_never_promised_twice(host: Hypervisor) -> None:
     assert len(host.domains()) == 1
 
 
-def test_two_runs_of_one_fleet_at_once(host: Hypervisor) -> None:
+def test_two_runs_of_one_fleet_at_once(host: Hypervisor, fleet: Reconcile) -> None:
     """Neither takes the other's half-made instances for its own: every guest runs on a disk that is there.
 
     terraform-provider-libvirt#71, #324 and #594 are of volumes made at once in one pool, which is busy, or locked for ever.
     """
-    members = [member(f"c-{index}") for index in range(4)]
+    members = [member(f"c-{index}") for index in range(3)]
     for _round in range(2):
         runs = [start_module("compute_fleet", **arguments(host, members)) for _run in range(2)]
         results = [json.loads(run.communicate(timeout=300)[0].strip().splitlines()[-1]) for run in runs]
@@ -128,121 +137,85 @@ def test_two_runs_of_one_fleet_at_once(host: Hypervisor) -> None:
             (entry["name"] for entry in members), "running"
         )
         assert {f"{entry['name']}-vda.qcow2" for entry in members} <= host.volumes()
-        assert not fleet(host, members).changed
+        assert not fleet(members).changed
         host.clear_domains()
 
 
-def test_a_fleet_leaves_other_fleets_alone(host: Hypervisor) -> None:
+def test_a_fleet_leaves_other_fleets_alone(host: Hypervisor, fleet: Reconcile) -> None:
     """Neither purge nor absent reaches beyond the named fleet."""
-    assert not fleet(host, [member("a", power_state="stopped")], fleet="left").failed
-    assert not fleet(host, [], fleet="right", purge=True).changed
-    assert not fleet(host, [], fleet="right", state="absent").changed
+    fleet([member("a", power_state="stopped")], fleet="left")
+    assert not fleet([], fleet="right", purge=True).changed
+    assert not fleet([], fleet="right", state="absent").changed
     assert host.domains() == {"a"}
-    conflict = fleet(host, [member("a")], fleet="right")
+    conflict = attempt(host, [member("a")], fleet="right")
     assert conflict.failed
     assert "belongs to fleet left" in conflict.message
 
 
-def test_a_killed_run_is_finished_by_the_next(host: Hypervisor) -> None:
-    """Whatever moment the process dies at, the next run ends with every instance running on its own disk."""
-    members = [member(f"k-{index}") for index in range(6)]
-    for _unused in range(3):
-        process = start_module("compute_fleet", **arguments(host, members))
-        while process.poll() is None and len(host.domains()) < 2:
-            pass
-        process.kill()
-        process.communicate()
-        result = fleet(host, members)
-        assert not result.failed, result.message
-        assert {host.state(entry["name"]) for entry in members} == {"running"}
-        assert {f"{entry['name']}-vda.qcow2" for entry in members} <= host.volumes()
-        assert not fleet(host, members).changed
-        host.clear_domains()
-
-
-_KILLED = """
-import json, os, signal, sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.kilonova.compute.plugins.module_utils._driver import connection
-fatal, seen, original = int(sys.argv[1]), 0, connection.Connection.call
-def call(self, doing, function, *args):
-    global seen
-    seen += 1
-    if seen == fatal:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(self, doing, function, *args)
-connection.Connection.call = call
-from ansible_collections.kilonova.compute.plugins.modules import compute_fleet
-with patch_module_args(json.load(sys.stdin)):
-    compute_fleet.main()
-"""
-
-
-def killed_at(call: int, options: dict[str, t.Any]) -> bool:
-    """Run the module in a process that is killed right before its ``call``-th libvirt call; tell whether it was."""
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(call)],
-        input=json.dumps(options),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode == -signal.SIGKILL
-
-
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_a_run_killed_at_any_call_is_finished_by_the_next(host: Hypervisor, state: str) -> None:
+def test_a_run_killed_at_any_call_is_finished_by_the_next(
+    host: Hypervisor, runs: Runs, fleet: Reconcile, state: str
+) -> None:
     """Whichever libvirt call is the last one made, the next run does the rest, and nothing is left over."""
     images = host.volumes()
-    members = [member("k", power_state="stopped")]
-    for call in itertools.count(1):
-        if state == "absent":
-            assert not fleet(host, members).failed
-        killed = killed_at(call, arguments(host, members, state=state))
-        finished = fleet(host, members, state=state)
-        assert not finished.failed, f"after a kill at call {call}: {finished.message}"
-        assert host.domains() == ({"k"} if state == "present" else set())
-        assert ("k-vda.qcow2" in host.volumes()) == (state == "present")
-        assert not fleet(host, members, state="absent").failed
+    gone: dict[str, t.Any] = {"state": "absent", **SWITCHED_OFF}
+    members = [member("k-1", power_state="stopped"), member("k-2")]
+    disks = {f"{entry['name']}-vda.qcow2" for entry in members}
+    wanted = arguments(host, members, **(gone if state == "absent" else {}))
+    begin = functools.partial(fleet, members, **(gone if state == "present" else {}))
+    died = []
+    for call in runs.killed_everywhere("compute_fleet", begin, **wanted):
+        died.append(call)
+        if state == "present":
+            assert fleet(members).changed == bool(call)
+            assert not fleet(members).changed
+            assert [host.state(entry["name"]) for entry in members] == ["shut off", "running"]
+            assert {volume for volume in host.volumes() - images if not volume.endswith(".log")} == disks
+            fleet([], **gone)
+        else:
+            assert fleet([], **gone).changed == bool(call)
+        assert host.domains() == set()
         assert host.volumes() == images
-        if not killed:
-            assert call > 5
-            break
+    steps = {"defineXMLFlags", "createXML", "create"} if state == "present" else {"delete", "destroy", "undefineFlags"}
+    assert steps <= set(died)
 
 
-_COUNTED = """
-import json, sys
-from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
-from ansible_collections.kilonova.compute.plugins.modules import compute_fleet
-from ansible_collections.kilonova.compute.plugins.module_utils._options import instance_options, lifecycle_options
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-spec = {"uri": {}, "fleet": {}, "state": {"default": "present"}, "purge": {"type": "bool", "default": False},
-        **lifecycle_options(), "instances": {"type": "list", "elements": "dict", "options": instance_options()}}
-params = ArgumentSpecValidator(spec).validate(json.load(sys.stdin)).validated_parameters
-with Connection(params["uri"]) as connection:
-    result = compute_fleet.work(connection, compute_fleet.read(params), False)
-    print(json.dumps({"changed": result["changed"], "calls": connection.calls}))
-"""
+def calls_of(runs: Runs, module: str, **options: t.Any) -> dict[str, int]:
+    """Run a module that changes nothing, and return how often it made each libvirt call."""
+    ended = runs.run(module, every_call=True, **options)
+    assert not ended.done.changed
+    return Counter(ended.calls)
 
 
-def calls_of(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Run the module's work and return whether it changed anything and the libvirt calls it made."""
-    done = subprocess.run(
-        [sys.executable, "-c", _COUNTED], input=json.dumps(options), capture_output=True, text=True, check=True
-    )
-    return t.cast("dict[str, t.Any]", json.loads(done.stdout))
+def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """Return of which calls there are more, and how many more."""
+    return {call: count - before.get(call, 0) for call, count in after.items() if count != before.get(call, 0)}
 
 
-def test_a_no_op_costs_few_calls(host: Hypervisor) -> None:
-    """List calls do not grow with the number of instances, which cost at most two calls each."""
-    counted = {}
-    for size in (2, 12):
-        members = [member(f"n-{index}", power_state="stopped") for index in range(size)]
-        result = fleet(host, members)
-        assert not result.failed, result.message
-        counted[size] = calls_of(arguments(host, members))
-        assert not counted[size]["changed"]
-    few, many = counted[2]["calls"], counted[12]["calls"]
-    for name in LIST_CALLS:
-        assert few.get(name, 0) == many.get(name, 0)
-    assert sum(many.values()) - sum(few.values()) <= 2 * 10
+def lists(calls: dict[str, int]) -> dict[str, int]:
+    """Return the calls that ask for everything of a kind."""
+    return {call: count for call, count in calls.items() if call.startswith(("list", "getAll"))}
+
+
+def rich(index: int, **changes: t.Any) -> dict[str, t.Any]:
+    """Declare a member with two NICs, two volumes and a seed, which has nothing to boot."""
+    volumes = [{"name": f"n-{index}-{which}", "size_gb": 1} for which in ("a", "b")]
+    devices = {"networks": [{"user": True}, {"user": True}], "volumes": volumes, "hostname": f"n-{index}"}
+    return member(f"n-{index}", autostart=True, metadata={"role": "web"}, **devices, **changes)
+
+
+def test_a_no_op_costs_few_calls(host: Hypervisor, runs: Runs, fleet: Reconcile) -> None:
+    """However many there are: two calls for each that runs, one for each that is off, one for each volume, no list call more."""
+    few = [rich(1), rich(2, power_state="stopped")]
+    more = [*few, *(rich(index) for index in (3, 4, 5)), *(rich(index, power_state="stopped") for index in (6, 7))]
+    counted, looked = [], []
+    for members in (few, more):
+        fleet(members)
+        counted.append(calls_of(runs, "compute_fleet", **arguments(host, members)))
+        looked.append(calls_of(runs, "compute_instance_info", uri=host.uri, addresses=["lease", "agent", "arp"]))
+    (one, all_of_them), (one_seen, all_seen) = counted, looked
+    assert lists(one) == {"listAllDomains": 2, "getAllDomainStats": 1, "listAllVolumes": 1}
+    assert grown(one, all_of_them) == {"XMLDesc": 3 * 2 + 2 + 5 * len(rich(1)["volumes"])}
+    assert lists(one_seen) == {"listAllDomains": 2, "getAllDomainStats": 1}
+    assert grown(one_seen, all_seen) == {"XMLDesc": 3 * 2 + 2, "interfaceAddresses": 3 * 3}
+    fleet([], state="absent", **SWITCHED_OFF)

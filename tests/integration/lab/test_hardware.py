@@ -27,7 +27,7 @@ REFUSED: list[tuple[dict[str, t.Any], list[str]]] = [
     ({"cpu_policy": "dedicated", "cpu_thread_policy": "require"}, ["NO_CAPACITY", "sibling"]),
     ({"secure_boot": True}, ["INVALID_OPTION", "secure_boot", "boot.firmware: efi"]),
     ({"secure_boot": True, "boot": {"firmware": "efi"}, "machine_type": "pc"}, ["secure_boot", "q35"]),
-    ({"tpm": {}}, ["INVALID_OPTION", "tpm", "install swtpm"]),
+    ({"tpm": {"version": "1.2", "model": "tpm-crb"}}, ["INVALID_OPTION", "tpm"]),
     ({"sev": {"policy": 3}}, ["INVALID_OPTION", "sev"]),
     ({"pci_devices": [{"vendor_id": "8086", "product_id": "ffff"}]}, ["NO_CAPACITY", "8086:ffff", "pci_devices[0]"]),
     ({"mdevs": [UUID]}, ["NO_CAPACITY", UUID]),

@@ -7,17 +7,17 @@
 from __future__ import annotations
 
 import base64
-import itertools
+import functools
 import json
-import signal
 import subprocess
-import sys
 import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from .conftest import Hypervisor, Result, run_module, wait_until
+from .killing import Runs
 
 FLAVOR = {"name": "tiny", "vcpus": 1, "memory_mb": 128, "disk_gb": 1}
 LIMITS = {"reserved_host_memory_mb": 0}
@@ -243,6 +243,8 @@ def test_a_shelved_instance_gives_its_room_away(host: Hypervisor, name: str) -> 
     assert host.state(name) == "shut off"
     assert used(host) == (0, 0)
     unchanged(host, name, "shelve")
+    declared = instance(host, name, image="blank").data
+    assert (declared["changed"], declared["instance"]["power_state"]) == (False, "stopped")
     for action in ("reboot", "rebuild", "rescue", "reset"):
         refused = act(host, name, action, force=True)
         assert refused.failed
@@ -259,52 +261,12 @@ def test_a_shelved_instance_gives_its_room_away(host: Hypervisor, name: str) -> 
     unchanged(host, name, "unshelve")
 
 
-_KILLED = """
-import json, os, signal, sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.kilonova.compute.plugins.module_utils._driver import connection
-READS = {
-    "XMLDesc", "UUIDString", "state", "isActive", "info", "key", "path", "listAllDomains", "getAllDomainStats",
-    "listAllVolumes", "storagePoolLookupByName", "storageVolLookupByName", "lookupByUUIDString", "getCapabilities",
-    "getInfo", "getSysinfo", "snapshotNum", "hasManagedSaveImage", "domainEventRegisterAny", "domainEventDeregisterAny",
-    "download_volume", "listAllStoragePools",
-}
-fatal, seen, original = int(sys.argv[1]), 0, connection.Connection.call
-def call(self, doing, function, *args):
-    global seen
-    if function.__name__ not in READS:
-        seen += 1
-        if seen == fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return original(self, doing, function, *args)
-connection.Connection.call = call
-from ansible_collections.kilonova.compute.plugins.modules import compute_instance_action
-with patch_module_args(json.load(sys.stdin)):
-    compute_instance_action.main()
-"""
-
-
-def killed_at(call: int, options: dict[str, t.Any]) -> bool:
-    """Run the module, killed right before its ``call``-th libvirt call that is no mere question; tell whether it was.
-
-    Whatever is asked between two such calls, a run that is killed meanwhile leaves the same.
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(call)],
-        input=json.dumps(options),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode == -signal.SIGKILL
-
-
 def check_end(host: Hypervisor, name: str, action: str, original: str, images: set[str]) -> None:
     """Assert that an action is done whole."""
     present = definition(host, name)
     root, rescue = f"{name}-vda.qcow2", f"{name}-rescue.qcow2"
     own = {volume for volume in host.volumes() - images if "console" not in volume}
-    assert host.state(name) == "running"
+    assert host.state(name) == ("shut off" if action == "shelve" else "running")
     assert "kilonova:begun" not in present
     if action == "rebuild":
         assert len(own) == 1
@@ -314,32 +276,63 @@ def check_end(host: Hypervisor, name: str, action: str, original: str, images: s
         assert own <= {Path(word).name for word in host.virsh("domblklist", name).split()}
     else:
         assert own == {root}
+    if action in ("unrescue", "reboot", "unshelve"):
         # Libvirt sorts the controllers anew when the guest starts.
         assert sorted(present.splitlines()) == sorted(original.splitlines())
 
 
-@pytest.mark.parametrize("actions", [("rebuild",), ("rescue", "unrescue")], ids=lambda actions: actions[0])
-def test_a_run_killed_at_any_call_is_finished_by_the_next(
-    host: Hypervisor, name: str, actions: tuple[str, ...]
-) -> None:
+Step = tuple[str, dict[str, t.Any]]
+CIRCLES: dict[str, tuple[Step, ...]] = {
+    "rebuild": (("rebuild", {}),),
+    "rescue": (("rescue", {}), ("unrescue", {})),
+    "reboot": (("reboot", {"reboot_type": "hard"}),),
+    "shelve": (("shelve", {}), ("unshelve", {})),
+}
+"""Actions after which everything is as before."""
+
+
+@dataclass
+class Killed:
+    """An instance with an action that is killed."""
+
+    host: Hypervisor
+    runs: Runs
+    name: str
+    number: str = ""
+    """Libvirt's number of the guest's run before the action."""
+
+    def run(self, *steps: Step) -> None:
+        """Run actions to the end."""
+        for action, options in steps:
+            made(self.runs.run("compute_instance_action", **self.options(action, options)).done)
+
+    def options(self, action: str, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return an action's options."""
+        return arguments(self.host, self.name, action, **IMPATIENT, **options)
+
+    def begin(self, *steps: Step) -> None:
+        """Bring the instance to where the action begins."""
+        self.run(*steps)
+        self.number = self.host.virsh("domid", self.name)
+
+
+@pytest.mark.parametrize("circle", CIRCLES)
+def test_a_run_killed_at_any_call_is_finished_by_the_next(host: Hypervisor, name: str, circle: str) -> None:
     """Whichever call was the last one made, the next run does the rest: a root disk is there, and nothing is left over."""
-    images = host.volumes()
+    images, steps = host.volumes(), CIRCLES[circle]
     instance(host, name, image="blank")
     original = definition(host, name)
-    ended: set[str] = set()
-    for call in itertools.count(1):
-        for action in actions:
-            before = host.virsh("domid", name)
-            killed = killed_at(call, arguments(host, name, action, **IMPATIENT))
-            assert any(volume.startswith(f"{name}-vda.") for volume in host.volumes())
-            finished = act(host, name, action, **IMPATIENT)
-            assert not finished.failed, f"{action} after a kill at call {call}: {finished.message}"
-            assert host.virsh("domid", name) != before
-            check_end(host, name, action, original, images)
-            if not killed:
-                ended.add(action)
-        if ended == set(actions):
-            assert call > 5
-            break
+    with Runs("compute_instance_action") as runs:
+        killed = Killed(host, runs, name)
+        for position, step in enumerate(steps):
+            begin = functools.partial(killed.begin, *steps[position + 1 :], *steps[:position])
+            died = []
+            for call in runs.killed_everywhere("compute_instance_action", begin, **killed.options(*step)):
+                died.append(call)
+                assert any(volume.startswith(f"{name}-vda.") for volume in host.volumes())
+                killed.run(step)
+                assert host.virsh("domid", name) != killed.number, f"{step[0]} after a kill at {call}"
+                check_end(host, name, step[0], original, images)
+            assert len(died) > 2, died
     made(run_module("compute_instance", uri=host.uri, name=name, state="absent", **IMPATIENT))
     assert host.volumes() == images

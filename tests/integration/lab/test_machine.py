@@ -45,7 +45,6 @@ OF_OTHER_HOSTS = {
     "clock-utc": "Xen's actions on events",
     "disks-file": "an IDE disk that is read-only",
     "sev": "an AMD processor with SEV",
-    "tpm": "swtpm",
     "filesystems": "a system daemon, for virtiofs",
     "spice": "TLS certificates for Spice",
 }

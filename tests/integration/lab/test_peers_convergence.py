@@ -63,9 +63,10 @@ def test_cl_53_a_new_size_is_not_swallowed(guest: Subject) -> None:
     for arguments in ((), ("--inactive",)):
         tree = guest.tree(*arguments)
         assert (tree.findtext("vcpu"), vcpus(tree)) == ("2", "2")
-        assert tree.findtext("currentMemory") == str(160 * 1024)
         assert guest.macs(*arguments)[1] == "52:54:00:00:00:53"
         assert set(guest.disks(*arguments)) == {"vda", "vdb"}
+    assert guest.tree("--inactive").findtext("currentMemory") == str(160 * 1024)
+    wait_until(lambda: guest.tree().findtext("currentMemory") == str(160 * 1024), "memory that the balloon gave back")
     wait_until(lambda: guest.inside("nproc") == "2", "a second CPU in the guest")
     assert guest.inside("cat /sys/block/vda/size") == str(2 * 1024**3 // 512)
     assert (guest.number, guest.boots()) == (number, boots)

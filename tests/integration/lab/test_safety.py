@@ -130,6 +130,43 @@ def test_disks_are_kept_when_asked(hypervisor: Hypervisor, name: str) -> None:
     assert {volume for volume in before if "vda" in volume} <= host.volumes()
 
 
+def test_what_was_added_by_hand_stays(hypervisor: Hypervisor, name: str) -> None:
+    """Drives, disks and NICs that the collection did not add are not taken away with those that it did."""
+    host = hypervisor
+    for volume in ("ours.iso", "hand.iso", "hand.raw", "users.raw"):
+        host.virsh("vol-create-as", "default", volume, "1M", "--format", "raw")
+    declared: dict[str, t.Any] = {
+        "cdroms": ["ours.iso"],
+        "volumes": [{"name": "users.raw"}],
+        "networks": [{"user": True, "mac": "52:54:00:0a:0a:0a"}],
+    }
+    made(instance(host, name, flavor=FLAVOR, power_state="stopped", **declared))
+    drive = ["--type", "cdrom", "--mode", "readonly", "--targetbus", "sata"]
+    host.virsh("attach-disk", name, str(host.pool_path() / "hand.iso"), "sdx", *drive, "--config")
+    host.virsh("attach-disk", name, str(host.pool_path() / "hand.raw"), "vdx", "--config")
+    nic = "<interface type='user'><mac address='52:54:00:0b:0b:0b'/></interface>"
+    attach = ["virsh", "-q", "-c", host.uri, "attach-device", name, "/dev/stdin", "--config"]
+    subprocess.run(attach, input=nic, check=True, text=True)
+    assert made(instance(host, name, **declared))["changes"][0]["path"] == "power_state"
+
+    declared["cdroms"] = []
+    ejected = made(instance(host, name, **declared))
+    assert [(change["path"], change["effect"]) for change in ejected["changes"]] == [("disks[sda]", "live")]
+    assert "ours.iso" not in host.virsh("domblklist", name)
+    assert "hand.iso" in host.virsh("domblklist", name)
+
+    declared.update(volumes=[], networks=[], power_state="stopped", force=True, shutdown_timeout=0)
+    changes = made(instance(host, name, **declared))["changes"]
+    assert {change["path"] for change in changes} == {"disks[vdb]", "nics[52:54:00:0a:0a:0a]", "power_state"}
+    assert made(instance(host, name, **declared))["changes"] == []
+    assert re.findall(r"\S+$", host.virsh("domblklist", name), flags=re.MULTILINE) == [
+        str(host.pool_path() / volume) for volume in (f"{name}-vda.qcow2", "hand.raw", "hand.iso")
+    ]
+    assert host.virsh("domiflist", name).split()[-1] == "52:54:00:0b:0b:0b"
+    made(instance(host, name, state="absent"))
+    assert host.volumes() == {"ours.iso", "hand.iso", "hand.raw", "users.raw"}
+
+
 def test_a_volume_is_one_guests_alone(hypervisor: Hypervisor, name: str) -> None:
     """Two guests that write to one disk destroy it, so the second is refused unless both say that they share."""
     host = hypervisor
@@ -158,6 +195,18 @@ def test_a_mac_is_one_guests_alone(hypervisor: Hypervisor, name: str) -> None:
     refused = run_module("compute_fleet", uri=host.uri, fleet="t", instances=members)
     assert refused.failed
     assert "instances[1].networks[0].mac" in refused.message
+    uuid = "4b20d080-1b54-4048-85b3-a6a62d165c01"
+    members = [{"name": f"{name}-{number}", "flavor": FLAVOR, "uuid": uuid} for number in (3, 4)]
+    refused = run_module("compute_fleet", uri=host.uri, fleet="t", instances=members)
+    assert refused.failed
+    assert f"instances[1].uuid: {uuid} is the UUID of {name}-3 already" in refused.message
+    config = {"version": 2, "ethernets": {"nic0": {"addresses": ["192.0.2.10/24"]}}}
+    bridged: dict[str, t.Any] = {"flavor": FLAVOR, "networks": [{"bridge": "br0"}], "network_config": config}
+    members = [{"name": f"{name}-{number}", **bridged} for number in (3, 4)]
+    refused = run_module("compute_fleet", uri=host.uri, fleet="t", instances=members)
+    assert refused.failed
+    assert "instances[1].network_config: 192.0.2.10 is the address of" in refused.message
+    assert f"{name}-3 in bridge br0 already" in refused.message
     assert host.domains() == {one}
 
 

@@ -14,9 +14,11 @@ from ..._errors import SpecError
 from ..._spec.instance import GUEST_AGENT, InstanceSpec
 from ..._spec.machine import Channel, Cpu, Features, Graphics, Machine, Nic, OsBoot, Serial
 from ..._spec.names import console_log_name
+from ..._spec.nic import NicSpec
 from ..._spec.record import InstanceRecord, OwnedDisk
 from .design_disks import Storage, design_disks, root_target
 from .design_hardware import design_hardware, tuned
+from .design_memory import with_memory
 from .design_size import Size, design_size
 from .platforms import X86, Platform
 
@@ -44,7 +46,6 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         name=spec.name,
         uuid=existing.uuid if existing else None,
         record=record,
-        memory_kib=size.most_memory_kib,
         current_memory_kib=size.memory_kib,
         vcpus=size.most_vcpus,
         current_vcpus=size.vcpus,
@@ -78,7 +79,8 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
         balloon=None if hardware.balloon is None else "virtio" if hardware.balloon else "none",
         balloon_stats_seconds=_BALLOON_STATS_SECONDS if hardware.balloon else None,
     )
-    return design_hardware(machine, spec, platform, existing)
+    machine = design_hardware(machine, spec, platform, existing)
+    return with_memory(machine, spec, platform.host_memory_mb, existing)
 
 
 def _sysinfo(spec: InstanceSpec, storage: Storage, existing: Machine | None) -> tuple[tuple[str, str], ...]:
@@ -160,19 +162,26 @@ def _is_pcie(machine: str | None) -> bool:
 
 
 def _nics(spec: InstanceSpec, size: Size, existing: Machine | None) -> tuple[Nic, ...]:
-    present = {nic.mac for nic in existing.nics} if existing else set()
+    present = {nic.mac: nic for nic in existing.nics} if existing else {}
     nics = []
     for nic in spec.nics or ():
         plain = Nic(
             mac=nic.mac,
             type=nic.kind,
             source=nic.network or nic.bridge,
-            portgroup=nic.portgroup,
+            portgroup=_portgroup(nic, present.get(nic.mac)),
             model=nic.model or (None if nic.mac in present else "virtio"),
             link_state=nic.link_state,
         )
         nics.append(tuned(plain, nic, spec.detail, size.vcpus))
     return tuple(nics)
+
+
+def _portgroup(nic: NicSpec, present: Nic | None) -> str | None:
+    """Return the declared port group; one of another network does not go along with the NIC."""
+    if nic.portgroup is None and present is not None and present.portgroup:
+        return None if (present.type, present.source) == (nic.kind, nic.network or nic.bridge) else ""
+    return nic.portgroup
 
 
 def _graphics(spec: InstanceSpec, existing: Machine | None) -> tuple[Graphics, ...]:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import string
-import typing as t
 from dataclasses import dataclass, replace
 
 from ..._errors import SpecError
@@ -76,7 +75,8 @@ def design_disks(
     designer = _Designer(spec, platform, storage, record, existing.disks if existing else ())
     root, seed = designer.root(), designer.seed()
     volumes = designer.volumes()
-    return (*root, *volumes, *designer.drives(), *seed), designer.record
+    drives = designer.drives()
+    return (*root, *volumes, *drives, *seed), designer.record
 
 
 class _Designer:
@@ -165,20 +165,24 @@ class _Designer:
         volume_format = place.format or volume.format or ("raw" if place.block or volume.shareable else "qcow2")
         return replace(declared, bus=volume.bus or "virtio", source=place.path, format=volume_format)
 
-    def drives(self) -> t.Iterator[Disk]:
-        """Give the CD-ROM drives with their discs."""
+    def drives(self) -> list[Disk]:
+        """Return the CD-ROM drives with the declared discs, and bring the record up to date with them."""
+        if self._spec.cdroms is None:
+            return []
+        sources = [self._storage.locate(cdrom) for cdrom in self._spec.cdroms]
         seed = self.record.seed.target if self.record.seed else None
         present = [disk for disk in self._present if disk.device == "cdrom" and disk.target != seed]
+        found = _drives_of(sources, present, self.record.drives)
+        drives = [self._drive(source, drive) for source, drive in zip(sources, found)]
+        self.record = replace(self.record, drives=tuple(drive.target for drive in drives))
+        return drives
+
+    def _drive(self, source: str, there: Disk | None) -> Disk:
+        if there is not None:
+            return Disk(there.target, device="cdrom", source=source, type=there.type)
         machine = self._platform.machine
         bus = "ide" if self._platform.arch in X86 and "q35" not in (machine or "q35") else "sata"
-        for index, cdrom in enumerate(self._spec.cdroms or ()):
-            source = self._storage.locate(cdrom)
-            if index < len(present):
-                # Another disc in the drive that is there.
-                yield Disk(present[index].target, device="cdrom", source=source, type=present[index].type)
-            else:
-                target = self._next_target(bus)
-                yield Disk(target, bus=bus, device="cdrom", source=source, format="raw", readonly=True)
+        return Disk(self._next_target(bus), bus=bus, device="cdrom", source=source, format="raw", readonly=True)
 
     def _next_target(self, bus: str) -> str:
         tails = (f"{first}{last}" for first in ("", *string.ascii_lowercase) for last in string.ascii_lowercase)
@@ -193,3 +197,20 @@ def check_volume_buses(spec: InstanceSpec, machine_type: str | None) -> None:
     for index, volume in enumerate(spec.volumes or ()):
         if volume.bus == "sata" and "i440fx" in (machine_type or ""):
             raise SpecError(f"volumes[{index}].bus", f"machine type {machine_type} has no SATA", "take virtio or scsi")
+
+
+def _drives_of(sources: list[str], present: list[Disk], recorded: tuple[str, ...]) -> list[Disk | None]:
+    """Return the drive for each disc: one that has it, else one of ours that gets another disc, or None for a new one.
+
+    A drive that was added by hand is left alone unless it has a disc that is declared.
+    """
+    ours = [disk for disk in present if disk.target in recorded]
+    others = [disk for disk in present if disk.target not in recorded]
+    found: list[Disk | None] = [None] * len(sources)
+    for drives in (ours, others):
+        for index, source in enumerate(sources):
+            drive = next((drive for drive in drives if drive.source == source), None)
+            if found[index] is None and drive is not None:
+                found[index] = drive
+                drives.remove(drive)
+    return [drive or (ours.pop(0) if ours else None) for drive in found]

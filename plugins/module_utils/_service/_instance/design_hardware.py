@@ -91,8 +91,9 @@ def _cpu_tune(detail: Hardware) -> CpuTune:
 
 def _secure_os(boot: OsBoot, spec: InstanceSpec, platform: Platform, existing: Machine | None) -> OsBoot:
     if not spec.detail.secure_boot:
-        # Of a machine that is there the firmware is not changed; that it is another is refused elsewhere.
-        return boot
+        # Left to itself, libvirt may take firmware that starts nothing which is not signed. Of a machine that is there the
+        # firmware is not changed; that it is another is refused elsewhere.
+        return replace(boot, secure_boot=False) if boot.firmware == "efi" and platform.picks_firmware else boot
     firmware = spec.boot.firmware or (existing.os.firmware if existing else None)
     if firmware != "efi":
         raise SpecError("secure_boot", "it is a matter of UEFI firmware", "declare boot.firmware: efi")

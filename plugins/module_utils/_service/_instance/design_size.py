@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""How many vCPUs and how much memory an instance has, and how many it can have without being powered off."""
+"""How many vCPUs and how much memory an instance has, and how many vCPUs it can have without being powered off."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ from ..._spec.machine import Machine
 
 _KIB_PER_MIB = 1024
 _VCPU_HEADROOM = 4
-"""A vCPU that is not plugged costs next to nothing. Memory has no headroom unless it is asked for: all of it is there
-when the guest boots, and only the guest's own balloon driver gives back what was not promised."""
+"""A vCPU that is not plugged costs next to nothing."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """What the instance has now, and the most it can have until its next boot."""
+    """What the instance has, and the most vCPUs it can have until its next boot."""
 
     vcpus: int
     most_vcpus: int
     memory_kib: int
-    most_memory_kib: int
 
     @property
     def memory_mb(self) -> int:
@@ -39,14 +37,12 @@ def design_size(spec: InstanceSpec, host_cpus: int, existing: Machine | None) ->
     flavor = spec.flavor
     if existing is None:
         vcpus, memory = (flavor.vcpus, flavor.memory_mb * _KIB_PER_MIB) if flavor else (1, 0)
-        most_vcpus, most_memory = _most_vcpus_of_new(spec, vcpus, host_cpus), memory
+        most_vcpus = _most_vcpus_of_new(spec, vcpus, host_cpus)
     else:
         vcpus = flavor.vcpus if flavor else existing.current_vcpus or existing.vcpus
         memory = flavor.memory_mb * _KIB_PER_MIB if flavor else existing.current_memory_kib or existing.memory_kib
-        most_vcpus, most_memory = _kept_headroom(spec, existing, vcpus, memory)
-    if spec.max_memory_mb is not None:
-        most_memory = spec.max_memory_mb * _KIB_PER_MIB
-    return Size(vcpus, max(vcpus, most_vcpus), memory, max(memory, most_memory))
+        most_vcpus = _kept_headroom(spec, existing, vcpus)
+    return Size(vcpus, max(vcpus, most_vcpus), memory)
 
 
 def _most_vcpus_of_new(spec: InstanceSpec, vcpus: int, host_cpus: int) -> int:
@@ -57,13 +53,10 @@ def _most_vcpus_of_new(spec: InstanceSpec, vcpus: int, host_cpus: int) -> int:
     return min(_VCPU_HEADROOM * vcpus, host_cpus)
 
 
-def _kept_headroom(spec: InstanceSpec, existing: Machine, vcpus: int, memory: int) -> tuple[int, int]:
-    """Return the most vCPUs and KiB: what was written at creation, as it is no limit that the user declared."""
+def _kept_headroom(spec: InstanceSpec, existing: Machine, vcpus: int) -> int:
+    """Return the most vCPUs: what was written at creation, as it is no limit that the user declared."""
     if spec.max_vcpus is not None:
-        most_vcpus = spec.max_vcpus
-    elif spec.detail.has_topology or spec.detail.placement.cells:
-        most_vcpus = vcpus
-    else:
-        most_vcpus = existing.vcpus
-    has_headroom = (existing.current_memory_kib or existing.memory_kib) < existing.memory_kib
-    return most_vcpus, existing.memory_kib if has_headroom and not spec.detail.placement.cells else memory
+        return spec.max_vcpus
+    if spec.detail.has_topology or spec.detail.placement.cells:
+        return vcpus
+    return existing.vcpus

@@ -15,11 +15,12 @@ from functools import cached_property
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
 from ..._driver.domain import live_xml, saved_xml
+from ..._driver.guest_memory import read_blocks
 from ..._driver.guests import GuestReading, autostarted, read_guests
-from ..._driver.inventory import read_networks
+from ..._driver.inventory import NetworkReading, read_networks
 from ..._driver.probe import NAME_PREFIX
 from ..._driver.storage import find_volume
-from ..._errors import ConflictError, DriverError, NotFoundError, SpecError
+from ..._errors import ConflictError, DriverError, SpecError
 from ..._plan.claims import Amount
 from ..._plan.existing import Existing, OwnDisk
 from ..._plan.offers import refuse_unoffered
@@ -36,6 +37,8 @@ from .platforms import Platform
 from .resources import Ledger
 
 _PREFERRED_MACHINE = {"x86_64": "q35", "i686": "q35", "aarch64": "virt", "riscv64": "virt"}
+_PICKS_FIRMWARE = 7_002_000
+"""The first libvirt that was told features of firmware, which its schema had not before."""
 _PREFERRED_VIDEO = ("virtio", "vga", "qxl", "cirrus")
 
 
@@ -69,7 +72,7 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        for known in ("guests", "_macs"):
+        for known in ("guests", "macs"):
             self.__dict__.pop(known, None)
         self._live.clear()
         self.ledger.forget()
@@ -83,10 +86,9 @@ class Host:
                 place.refresh()
 
     @cached_property
-    def networks(self) -> dict[str, bool]:
-        """Return the host's networks: name and whether it is active."""
-        networks = read_networks(self.connection)
-        return {network.description.name: network.is_active for network in networks}
+    def networks(self) -> dict[str, NetworkReading]:
+        """Return the host's networks by name."""
+        return {network.description.name: network for network in read_networks(self.connection)}
 
     @cached_property
     def uuid(self) -> str:
@@ -119,6 +121,7 @@ class Host:
         reading = guest.reading
         is_adopted = guest.record.adopted if guest.record else spec is not None and spec.adopt
         live = self._running(guest) if is_adopted or guest.record else None
+        is_sized = spec is not None and spec.flavor is not None
         return Existing(
             machine=guest.machine,
             state=reading.state,
@@ -133,6 +136,7 @@ class Host:
             seed_missing=spec is not None and spec.first_boot is not None and self._lacks_seed(guest),
             stale_seeds=self._stale_seeds(guest, live, spec is not None) if guest.record else (),
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
+            unused_memory_kib=self._unused_memory(guest, live) if live is not None and is_sized else 0,
         )
 
     def _lacks_seed(self, guest: Guest) -> bool:
@@ -161,6 +165,13 @@ class Host:
             else:
                 self._live[name] = saved_xml(self.connection, reading) if reading.has_saved_memory else None
         return self._live[name]
+
+    def _unused_memory(self, guest: Guest, live: Machine) -> int:
+        """Return what a guest lets lie of the memory that was plugged in; no agent is asked where none was."""
+        if guest.reading.state != "running" or not live.memory_modules_kib:
+            return 0
+        blocks = read_blocks(self.connection, guest.reading.handle)
+        return min(blocks.offline_kib, sum(live.memory_modules_kib)) if blocks else 0
 
     def _own_disks(self, guest: Guest, spec: InstanceSpec | None) -> t.Iterator[OwnDisk]:
         record = guest.record
@@ -263,7 +274,11 @@ class Host:
                 "see machine_types and virt_types in the host's facts",
             ) from exc
         video = next((model for model in _PREFERRED_VIDEO if model in answer.video_models), None)
-        return Platform(virt_type, wanted_arch, answer.machine, answer.emulator, video, self.total.vcpus)
+        total = self.total
+        picks = host_driver.versions(self.connection).libvirt_version >= _PICKS_FIRMWARE
+        return Platform(
+            virt_type, wanted_arch, answer.machine, answer.emulator, video, total.vcpus, total.memory_mb, picks
+        )
 
     def video_for(self, machine: Machine) -> str | None:
         """Return the card for a screen that a machine gets which has none."""
@@ -278,27 +293,9 @@ class Host:
         refuse_unoffered(desired, host_driver.domain_capabilities(self.connection, machine.type, os.arch, os.machine))
 
     @cached_property
-    def _macs(self) -> dict[str, str]:
+    def macs(self) -> dict[str, str]:
         """Return which domain has a MAC address."""
         return {nic.mac: name for name, guest in self.guests.items() for nic in guest.machine.nics}
-
-    def check_networks(self, spec: InstanceSpec) -> None:
-        """Refuse networks that are not there or not active, and MAC addresses of others."""
-        for index, nic in enumerate(spec.nics or ()):
-            if self._macs.get(nic.mac, spec.name) != spec.name:
-                raise ConflictError(
-                    f"Option networks[{index}].mac: {nic.mac} is the address of a NIC of {self._macs[nic.mac]}; take another,"
-                    " or leave it out to have one generated."
-                )
-            if nic.network is None:
-                continue
-            if nic.network not in self.networks:
-                known = ", ".join(sorted(self.networks)) or "none"
-                raise NotFoundError(f"Option networks: this host has no network {nic.network}; there are: {known}.")
-            if not self.networks[nic.network]:
-                raise DriverError(
-                    f"Option networks: network {nic.network} is not active; start it (virsh net-start {nic.network})."
-                )
 
 
 def _capacity(reading: GuestReading, disk: Disk) -> int | None:

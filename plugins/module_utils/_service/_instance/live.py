@@ -20,10 +20,9 @@ from ..._errors import DriverError, WaitTimeoutError
 from ..._plan.plan import Action
 from ..._plan.removals import CDROM
 from ..._spec.machine import Channel, Disk, Hostdev, Machine, Nic, Watchdog
-from ..._spec.tuning import IoTune
+from ..._spec.tuning import IoTune, excluded
 from ..._xml.devices import edit_device, find_device_xml, render_device, render_rng
 from ..._xml.domain import read
-from ..._xml.domain_disk import excluded
 
 _LIVE = driver.Scope(live=True, persistent=False)
 _DETACH_ATTEMPTS = 8
@@ -36,12 +35,6 @@ _DEVICES: dict[str, tuple[str, str]] = {
     "watchdog": ("watchdogs", "model"),
     "hostdev": ("hostdevs", "address"),
 }
-
-
-def set_memory(connection: Connection, domain: GuestReading, desired: Machine) -> None:
-    """Let the balloon give or take."""
-    if desired.current_memory_kib is not None:
-        driver.set_memory(connection, domain, desired.current_memory_kib, _LIVE)
 
 
 def set_vcpus(connection: Connection, domain: GuestReading, desired: Machine) -> None:
@@ -63,13 +56,17 @@ def attach(connection: Connection, domain: GuestReading, desired: Machine, actio
 def update(connection: Connection, domain: GuestReading, desired: Machine, action: Action) -> None:
     """Change those fields of a device that the action's changes name; the rest of it stays as it runs."""
     kind, key = device_of(action)
-    present = find_device_xml(live_xml(connection, domain), kind, key)
+    xml = live_xml(connection, domain)
+    present = find_device_xml(xml, kind, key)
     if present is None:
         raise DriverError(f"Cannot change {kind} {key} of {domain.name}: it is gone.")
-    wanted = _wanted(desired, kind, key)
+    wanted, own = _wanted(desired, kind, key), _wanted(read(xml), kind, key)
     changed = {change.path.rpartition("].")[2].partition(".")[0] for change in action.changes}
-    identity = {_DEVICES[kind][1], "type", "device"} & {field.name for field in fields(wanted)}
-    blank = type(wanted)(**{name: getattr(wanted, name) for name in identity})
+    if kind == "nic" and "source" in changed:
+        # What was plugged into another network loses its port group, also where the same one is declared.
+        changed.add("portgroup")
+    identity = {_DEVICES[kind][1], "type", "device"} & {field.name for field in fields(own)}
+    blank = type(own)(**{name: getattr(own, name) for name in identity})
     device = replace(blank, **{name: getattr(wanted, name) for name in changed})
     driver.update_device(connection, domain, edit_device(present, device), _LIVE)
 

@@ -24,3 +24,7 @@ class Platform:
     video: str | None
     host_cpus: int = 1
     """How many CPUs the host has."""
+    host_memory_mb: int = 0
+    """How much memory the host has; like its CPUs it is known for a new machine alone."""
+    picks_firmware: bool = True
+    """Libvirt looks for firmware with or without secure boot, as it is told."""

@@ -17,10 +17,10 @@ from ..._driver.domain_change import has_scheduler
 from ..._driver.guests import GuestReading
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._plan import instance as planner
-from ..._plan.drift import LIMIT_CPU
+from ..._plan.drift import FIRST_BOOT, LIMIT_CPU
 from ..._plan.existing import Existing
-from ..._plan.plan import Plan
-from ..._plan.refusals import check_ours, refuse_headroom
+from ..._plan.plan import Change, Plan
+from ..._plan.refusals import check_ours, refuse_ends, refuse_headroom, refuse_without_balloon
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
 from ..facts_guests import GIB
@@ -29,7 +29,8 @@ from .design import design
 from .design_disks import Storage, check_volume_buses, root_volume_name
 from .first_boot import Seed, plan_seed
 from .host import Host, platform_of
-from .steps import Job
+from .networks import check_networks
+from .steps import Job, begun_image
 from .volumes import places_of
 
 
@@ -46,14 +47,19 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)
     plan, waiting = planner.plan_present(spec, desired, existing, manner)
     _check_cpu_limits(host, host.reading(spec.name), plan)
-    if existing is None or any(change.path.startswith("nics[") and change.after for change in plan.changes):
-        host.check_networks(spec)
+    _check_image(host, spec.name, existing, plan)
+    if existing is None or any(_is_of_network(change) for change in plan.changes):
+        check_networks(host, spec)
     job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting, seed=seed)
     if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
         host.check_offered(desired, existing.machine if existing else desired)
         job.xml = write_definition(spec, desired, found if check else _with_secrets(host, spec.name, found))
     host.ledger.claim(spec.name, desired)
     return job
+
+
+def _is_of_network(change: Change) -> bool:
+    return change.path == FIRST_BOOT or (change.path.startswith("nics[") and bool(change.after))
 
 
 def _with_secrets(host: Host, name: str, found: Found | None) -> Found | None:
@@ -64,9 +70,10 @@ def _with_secrets(host: Host, name: str, found: Found | None) -> Found | None:
 
 def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bool) -> tuple[Machine, Seed | None]:
     """Return the machine that is declared, and what its guest is told of its first boot."""
-    uuid = (existing.machine.uuid if existing else None) or str(uuid4())
+    uuid = (existing.machine.uuid if existing else None) or spec.uuid or str(uuid4())
     seed = plan_seed(host, spec, existing, uuid)
     if existing is None:
+        _check_uuid(host, spec)
         platform = host.platform(spec)
         storage = _new_storage(host, spec, check)
     else:
@@ -83,9 +90,12 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
     desired = host.ledger.place(spec, desired, existing.machine if existing else None)
     balloon = desired.balloon or (existing.machine.balloon if existing else None)
-    refuse_headroom(spec, desired, balloon, host.total)
+    refuse_without_balloon(spec, desired, balloon)
+    if spec.max_vcpus is not None or spec.max_memory_mb is not None:
+        refuse_headroom(spec, desired, host.total)
+    refuse_ends(desired, existing.machine if existing else None)
     # What the seed says goes by the UUID.
-    return (replace(desired, uuid=uuid) if seed else desired), seed
+    return (replace(desired, uuid=uuid) if seed or spec.uuid else desired), seed
 
 
 def _targets(machine: Machine | None) -> frozenset[str]:
@@ -97,6 +107,12 @@ def _found(host: Host, name: str, existing: Existing | None) -> Found | None:
     if existing is None or domain is None:
         return None
     return Found(existing.machine, domain.xml, host.live_text(name) if existing.live else None)
+
+
+def _check_uuid(host: Host, spec: InstanceSpec) -> None:
+    for name, guest in host.guests.items():
+        if spec.uuid == guest.reading.uuid:
+            raise ConflictError(f"Option uuid: {spec.uuid} is the UUID of {name}; take another, or leave it out.")
 
 
 def _check_drives(host: Host, spec: InstanceSpec) -> None:
@@ -113,6 +129,15 @@ def _check_cpu_limits(host: Host, domain: GuestReading | None, plan: Plan) -> No
             "this hypervisor has no control group for CPUs, so what a running guest gets of them can't be changed",
             "leave them out",
         )
+
+
+def _check_image(host: Host, name: str, existing: Existing | None, plan: Plan) -> None:
+    """Refuse to finish an instance whose image is not there, or another by now."""
+    record = existing.record if existing else None
+    root = record.root if record else None
+    makes = (planner.CREATE_DISK, f"{name}/{root.target}" if root else "")
+    if record and record.image and any((action.verb, action.target) == makes for action in plan.actions):
+        begun_image(host, name, record, record.image)
 
 
 def _check_pool(host: Host, spec: InstanceSpec, existing: Existing) -> None:

@@ -12,7 +12,8 @@ import contextlib
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ..._errors import ComputeError
+from ..._driver.domain import can_keep_tpm
+from ..._errors import ComputeError, SpecError
 from ..._plan import instance as planner
 from ..._plan.claims import Amount, refuse_overcommit
 from ..._plan.plan import Plan
@@ -108,10 +109,21 @@ def _attempt(host: Host, spec: InstanceSpec, check: bool) -> Job:
 def _attempt_absent(host: Host, name: str, fleet: str | None) -> Job:
     try:
         existing = host.existing(name)
+        if existing is not None and existing.machine.tpm is not None and host.lifecycle.keep_disks:
+            _check_keeps_tpm(host, name)
         plan = planner.plan_absent(name, fleet, existing, host.lifecycle.keep_disks)
         return Job(name, fleet, plan, existing=existing, domain=host.reading(name))
     except ComputeError as exc:
         return Job(name, fleet, Plan(f"instance {name}"), error=exc)
+
+
+def _check_keeps_tpm(host: Host, name: str) -> None:
+    if not can_keep_tpm(host.connection):
+        raise SpecError(
+            "keep_disks",
+            f"instance {name} has a TPM, whose state this libvirt can't keep, and what its disks hold may be sealed with it",
+            "update libvirt to 8.9 or newer, or leave it out",
+        )
 
 
 def _claim(host: Host, jobs: t.Sequence[Job], claimed: t.Callable[[Job], None]) -> None:

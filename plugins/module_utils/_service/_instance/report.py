@@ -12,6 +12,7 @@ import typing as t
 
 from ..._errors import BatchError, ComputeError
 from ..._plan.machine import merged
+from ..._plan.memory import most_memory_kib
 from ..._plan.plan import Plan
 from ..._plan.power import RUNNING, power_state_of
 from ..._spec.machine import Machine
@@ -28,7 +29,7 @@ def report(host: Host, job: Job) -> dict[str, t.Any]:
         result.update(failed=True, msg=str(job.error), error_code=getattr(job.error, "code", ComputeError.code))
         return result
     if job.desired is None or job.spec is None:
-        return {**result, "state": "absent"}
+        return {**result, "state": "absent", "uuid": _uuid(job)}
     result["state"] = "present"
     result["power_state"] = job.spec.power_state or _found_state(job)
     result["restart_required"] = bool(job.waiting)
@@ -68,16 +69,17 @@ def warnings(host: Host, jobs: t.Sequence[Job]) -> list[str]:
     for job in jobs:
         if paths := job.waiting:
             names.setdefault(paths, []).append(job.name)
+    found += [note for job in jobs for note in job.notes]
     for paths, waiting in names.items():
         found.append(f"{', '.join(waiting)}: {', '.join(paths)} will be as declared after the next power cycle.")
     return found
 
 
 def _found_state(job: Job) -> str:
-    """Return the state of an instance for which none is declared: it runs, or is as it was found when adopted."""
+    """Return the state of an instance for which none is declared: it runs, or stays as it was adopted or shelved."""
     record = job.existing.record if job.existing else None
-    is_found = job.existing is not None and (record is None or record.adopted)
-    return power_state_of(job.existing) if job.existing and is_found else RUNNING
+    stays = job.existing is not None and (record is None or record.adopted or record.shelved)
+    return power_state_of(job.existing) if job.existing and stays else RUNNING
 
 
 def _happened(job: Job) -> Plan:
@@ -111,7 +113,7 @@ def _describe(machine: Machine, existing: Machine | None) -> dict[str, t.Any]:
         "vcpus": machine.current_vcpus,
         "max_vcpus": machine.vcpus,
         "memory_mb": (machine.current_memory_kib or 0) // _KIB_PER_MIB,
-        "max_memory_mb": machine.memory_kib // _KIB_PER_MIB,
+        "max_memory_mb": most_memory_kib(machine) // _KIB_PER_MIB,
         "disk_gb": record.disk_gb if record else None,
         "virt_type": machine.type,
         "machine_type": machine.os.machine,

@@ -40,10 +40,12 @@ from ..._xml.record import render_record
 from .. import power as power_service
 from .._guest.wait import WaitResult
 from ..facts_guests import GIB
+from ..image_catalog import PublishedImage
 from ..seed import publish_seed, retire_seeds
 from . import live
 from .first_boot import Seed
 from .host import Host
+from .live_memory import set_memory
 
 
 @dataclass
@@ -64,6 +66,8 @@ class Job:
     defined: bool = False
     done: int = 0
     """How many steps were taken."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should hear of though nothing failed."""
     waiting: tuple[str, ...] = ()
     """What of the guest is as declared after its next boot."""
     waited: WaitResult | None = None
@@ -159,18 +163,24 @@ def _create_disk(host: Host, job: Job, action: Action) -> None:
         raise DriverError(f"Volume {owned.volume} was made at {volume.path} instead of {planned}.")
 
 
+def begun_image(host: Host, name: str, record: InstanceRecord, image_name: str) -> PublishedImage:
+    """Return the image that the root disk is made from, or raise what keeps it from being the one it was begun from."""
+    image = host.image(image_name)
+    if record.image_digest and image.digest != record.image_digest:
+        raise ImageError(
+            f"Instance {name} was begun from image {image_name} with {record.image_digest}, which is now"
+            f" {image.digest}; remove the instance and create it anew."
+        )
+    return image
+
+
 def _create_root(host: Host, spec: InstanceSpec, record: InstanceRecord, owned: OwnedDisk) -> Volume:
     pool = host.place(owned.pool).pool
     size = record.disk_gb * GIB
     disk_format = spec.disk_format or ("raw" if owned.volume.endswith(".raw") else "qcow2")
     if record.image is None:
         return pool.create(owned.volume, size, disk_format)
-    image = host.image(record.image)
-    if record.image_digest and image.digest != record.image_digest:
-        raise ImageError(
-            f"Instance {spec.name} was begun from image {record.image} with {record.image_digest}, which is now"
-            f" {image.digest}; remove the instance and create it anew."
-        )
+    image = begun_image(host, spec.name, record, record.image)
     size = max(size, image.virtual_size_bytes)
     if disk_format == "raw":
         return pool.clone(owned.volume, size, "raw", image.volume)
@@ -181,10 +191,7 @@ def _create_volume(host: Host, spec: InstanceSpec, owned: OwnedDisk) -> Volume:
     place = host.place(owned.pool)
     volume = _declared_volume(spec, host, owned)
     if volume is None or volume.size_gb is None:
-        raise DriverError(
-            f"Volume {owned.volume} of pool {owned.pool}, disk {owned.target} of instance {spec.name}, is gone, and its size"
-            " is not declared; declare it in volumes with size_gb to have an empty one made, or without it to let go of it."
-        )
+        raise DriverError(f"Instance {spec.name} declares no size of volume {owned.volume} of pool {owned.pool}.")
     volume_format = volume.format or ("raw" if place.is_block or volume.shareable else "qcow2")
     return place.pool.create(owned.volume, volume.size_gb * GIB, volume_format)
 
@@ -227,9 +234,7 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
         return
     volume = host.place(disk.pool).volumes.get(disk.volume) if disk and disk.pool else None
     if volume is None:
-        raise DriverError(
-            f"Disk {target} of instance {job.name} is no volume of a pool, so only a running guest's can grow."
-        )
+        raise DriverError(f"Disk {target} of instance {job.name} lies on no volume that could grow.")
     if volume.capacity < size:
         volume.resize(size)
 
@@ -267,6 +272,12 @@ def _live(step: t.Callable[..., None]) -> t.Callable[[Host, Job, Action], None]:
         step(host.connection, _domain(job), desired, action)
 
     return perform_live
+
+
+def _set_memory(host: Host, job: Job, unused_action: Action) -> None:
+    note = set_memory(host.connection, _domain(job), _desired(job))
+    if note is not None:
+        job.notes.append(note)
 
 
 def _detach(host: Host, job: Job, action: Action) -> None:
@@ -323,7 +334,7 @@ def _delete_log(host: Host, job: Job, unused_action: Action) -> None:
 
 
 def _undefine(host: Host, job: Job, unused_action: Action) -> None:
-    driver.undefine(host.connection, job.name, _domain(job).handle)
+    driver.undefine(host.connection, job.name, _domain(job).handle, host.lifecycle.keep_disks)
 
 
 def _domain(job: Job) -> GuestReading:
@@ -339,7 +350,7 @@ _STEPS: dict[str, t.Callable[[Host, Job, Action], None]] = {
     verbs.WRITE_SEED: _write_seed,
     verbs.RETIRE_SEED: _retire_seed,
     verbs.SET_AUTOSTART: _set_autostart,
-    drift.SET_MEMORY: _live(lambda connection, domain, desired, _action: live.set_memory(connection, domain, desired)),
+    drift.SET_MEMORY: _set_memory,
     drift.SET_VCPUS: _live(lambda connection, domain, desired, _action: live.set_vcpus(connection, domain, desired)),
     drift.ATTACH: _live(live.attach),
     drift.DETACH: _detach,

@@ -92,6 +92,23 @@ def test_bad_names(name: t.Any) -> None:
             {"name": "web", "flavor": "tiny", "count": 2, "networks": [{"mac": "52:54:00:00:00:01"}]},
             "2 instances cannot share one MAC address",
         ),
+        (
+            {
+                "name": "web",
+                "flavor": "tiny",
+                "count": 2,
+                "network_config": {"version": 2, "ethernets": {"nic0": {"addresses": ["192.0.2.10/24"]}}},
+            },
+            r"\(web\): 2 instances cannot share the addresses of one network_config",
+        ),
+        (
+            {"name": "web", "flavor": "tiny", "count": 2, "uuid": "4b20d080-1b54-4048-85b3-a6a62d165c01"},
+            "2 instances cannot share one uuid",
+        ),
+        (
+            {"name": "web", "flavor": "tiny", "count": 2, "volumes": [{"name": "data", "size_gb": 1}]},
+            r"\(web\): 2 instances cannot share volume data; give it a serial",
+        ),
         (7, r"instances\[0\]: 7 is not a dictionary"),
     ],
 )

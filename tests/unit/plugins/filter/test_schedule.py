@@ -72,6 +72,18 @@ def test_spread_weighs_fractions_not_amounts() -> None:
     assert places(plan([instance("web")], hosts)) == {"web": "small"}
 
 
+def test_volumes_take_room_of_the_disk() -> None:
+    """Those that are made beside the root disk are promised as it is; of other pools the facts tell nothing."""
+    volumes = [{"serial": "a", "size_gb": 20}, {"serial": "b", "size_gb": 19, "pool": None}]
+    assert places(plan([instance("db", volumes=volumes)], {"hv1": node()})) == {"db": "hv1"}
+    refused = plan([instance("db", volumes=[*volumes, {"serial": "c", "size_gb": 1}])], {"hv1": node()})
+    assert "DiskFilter" in messages(refused)["hv1"]
+    elsewhere = [*volumes, {"serial": "c", "size_gb": 99, "pool": "slow"}, {"name": "there"}]
+    assert places(plan([instance("db", volumes=elsewhere)], {"hv1": node()})) == {"db": "hv1"}
+    with pytest.raises(AnsibleFilterError, match=r"volumes\[0\].size_gb: 'x' is not a whole number"):
+        plan([instance("db", volumes=[{"size_gb": "x"}])], {"hv1": node()})
+
+
 def test_what_runs_stays_and_is_not_counted_twice() -> None:
     """A host filled by the fleet itself keeps it, though another host is empty."""
     hosts = {

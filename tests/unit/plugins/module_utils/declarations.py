@@ -33,7 +33,7 @@ def _flavors(draw: st.DrawFn, least_gb: int = 0) -> Declared:
     flavor: Declared = {
         "name": draw(st.sampled_from(("small", "large"))),
         "vcpus": draw(st.integers(1, 4)),
-        "memory_mb": draw(st.sampled_from((64, 96, 100, 128, 192, 256))),
+        "memory_mb": draw(st.sampled_from((64, 96, 100, 128, 256, 512, 700, 1100))),
         "disk_gb": draw(st.integers(least_gb, 3)),
     }
     if draw(st.integers(0, 4)) == 0:
@@ -113,7 +113,7 @@ _labels = st.dictionaries(st.sampled_from(("tier", "owner")), st.sampled_from(("
 OPTIONS: dict[str, st.SearchStrategy[t.Any]] = {
     "flavor": _flavors(),
     "max_vcpus": st.sampled_from((4, 6, 8)),
-    "max_memory_mb": st.sampled_from((256, 300, 512)),
+    "max_memory_mb": st.sampled_from((256, 300, 512, 1100, 2000)),
     "image": st.just("tiny"),
     "power_state": st.sampled_from(("running", "stopped", "paused", "suspended")),
     "autostart": st.booleans(),

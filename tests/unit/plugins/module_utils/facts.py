@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.memory import most_memory_kib
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.instance import GUEST_AGENT, InstanceSpec
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import DEVICE_KEYS, Machine
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord
@@ -21,11 +22,14 @@ _NAMES = {
     "current_vcpus": "vcpus",
 }
 _IDENTITY = frozenset({"name", "uuid", "record"})
+_SLOTS = frozenset({"max_memory_kib", "memory_slots", "memory_modules_kib", "cpu.cells"})
+"""How there comes to be as much memory as there can be and is."""
 
 
 def facts(machine: Machine) -> dict[str, t.Any]:
     """Return each field of a machine by the path that a user knows it by; a device by itself is True."""
     found: dict[str, t.Any] = {}
+    machine = replace(machine, memory_kib=most_memory_kib(machine))
     for field in fields(machine):
         value = getattr(machine, field.name)
         if field.name in DEVICE_KEYS:
@@ -35,7 +39,7 @@ def facts(machine: Machine) -> dict[str, t.Any]:
                 found.update(_parts(path, device))
         elif field.name not in _IDENTITY:
             found.update(_parts(_NAMES.get(field.name, field.name), value))
-    return found
+    return {path: value for path, value in found.items() if path not in _SLOTS}
 
 
 def _parts(path: str, value: t.Any) -> dict[str, t.Any]:
@@ -119,7 +123,7 @@ def _of_size(spec: InstanceSpec, model: Model) -> _Pairs:
         if root in model.volumes:
             yield "flavor.disk_gb", max(flavor.disk_gb * GIB, model.volumes[root].size), model.volumes[root].size
     yield "max_vcpus", spec.max_vcpus, machine.vcpus
-    yield "max_memory_mb", spec.max_memory_mb and spec.max_memory_mb * _KIB_PER_MIB, machine.memory_kib
+    yield "max_memory_mb", spec.max_memory_mb and spec.max_memory_mb * _KIB_PER_MIB, most_memory_kib(machine)
     for volume in spec.volumes or ():
         place = (volume.pool or "default", volume.name)
         yield f"{volume.name}.size_gb", volume.size_gb and volume.size_gb * GIB, model.volumes[place].size
@@ -138,8 +142,10 @@ def _of_devices(spec: InstanceSpec, model: Model) -> _Pairs:
         for name in ("bus", "serial", "cache", "discard", "readonly", "shareable"):
             yield f"{volume.name}.{name}", getattr(volume, name), getattr(disk, name)
     if spec.cdroms is not None:
-        discs = [model.place_of(disk.source) for disk in machine.disks if disk.device == "cdrom"]
-        yield "cdroms", [("default", disc) for disc in spec.cdroms], discs
+        # Drives that were added by hand stay, and it makes no difference which drive a disc is in.
+        ours = machine.record.drives if machine.record else ()
+        discs = [model.place_of(disk.source) for disk in machine.disks if disk.target in ours]
+        yield "cdroms", sorted(("default", disc) for disc in spec.cdroms), sorted(disc for disc in discs if disc)
     for graphics in machine.graphics if spec.graphics.type != "none" else ():
         for name in ("type", "listen", "port", "keymap"):
             yield f"graphics.{name}", getattr(spec.graphics, name), getattr(graphics, name)

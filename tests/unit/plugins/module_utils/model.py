@@ -16,13 +16,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
-from ansible_collections.kilonova.compute.plugins.module_utils._plan import drift, power
+from ansible_collections.kilonova.compute.plugins.module_utils._plan import drift, power, refusals
 from ansible_collections.kilonova.compute.plugins.module_utils._plan import instance as verbs
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.claims import Amount
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing import Existing, OwnDisk
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.machine import whole
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Action
-from ansible_collections.kilonova.compute.plugins.module_utils._plan.refusals import check_ours, refuse_headroom
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.definition import (
     Found,
     patch_design,
@@ -87,6 +86,7 @@ class Model:
     saved: Guest | None = None
     autostart: bool = False
     boots: int = 0
+    pools: t.Mapping[str, str] = field(default_factory=POOLS.copy)
 
     def copy(self) -> Model:
         """Return a host that is the same and goes its own way."""
@@ -134,7 +134,7 @@ class Model:
             if owned not in record.disks and (owned.pool, owned.volume) not in declared:
                 continue
             disk = next((disk for disk in machine.disks if disk.target == owned.target), None)
-            path = f"{POOLS[owned.pool]}/{owned.volume}"
+            path = f"{self.pools[owned.pool]}/{owned.volume}"
             yield OwnDisk(
                 target=owned.target,
                 pool=owned.pool,
@@ -160,7 +160,7 @@ class Model:
 
     def place_of(self, path: str | None) -> Place | None:
         """Return the volume at ``path``."""
-        for pool, directory in POOLS.items():
+        for pool, directory in self.pools.items():
             if path and path.startswith(f"{directory}/"):
                 return pool, path.rpartition("/")[2]
         return None
@@ -174,7 +174,7 @@ class Model:
             found = self.volumes.get((pool, volume.name))
             if found and volume.size_gb and (pool, volume.name) not in known and found.size != volume.size_gb * GIB:
                 raise SpecError("volumes", f"{volume.name} has {found.size}", "declare that")
-            yield VolumePlace(pool, f"{POOLS[pool]}/{volume.name}", False, found.format if found else None)
+            yield VolumePlace(pool, f"{self.pools[pool]}/{volume.name}", False, found.format if found else None)
 
     def perform(self, action: Action, job: Job) -> None:
         """Do one step of a plan."""
@@ -190,7 +190,7 @@ class Model:
         elif action.verb in _POWER:
             _POWER[action.verb](self)
         else:
-            paths = {f"{POOLS[pool]}/{volume}" for pool, volume in self.volumes}
+            paths = {f"{self.pools[pool]}/{volume}" for pool, volume in self.volumes}
             wanted = whole(there(job.desired), job.existing.machine) if job.existing else there(job.desired)
             self.guest = there(self.guest).perform(action, wanted, paths)
             if action.verb == drift.DETACH:
@@ -361,12 +361,14 @@ def planned(model: Model, declared: dict[str, t.Any], allow_power_cycle: bool = 
     if existing is None:
         spec = spec.completed()
     else:
-        check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
+        refusals.check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
     platform, storage = _platform(spec, existing), _storage(model, spec, existing)
     check_volume_buses(spec, platform.machine)
     machine = existing.machine if existing else None
     desired = design(spec, platform, storage, machine, NOW)
-    refuse_headroom(spec, desired, desired.balloon or (machine.balloon if machine else None), SIZE)
+    refusals.refuse_without_balloon(spec, desired, desired.balloon or (machine.balloon if machine else None))
+    refusals.refuse_headroom(spec, desired, SIZE)
+    refusals.refuse_ends(desired, machine)
     live = model.guest or model.saved
     found = Found(machine, model.xml, live.xml if live else None) if machine else None
     desired, *patches = patch_design(spec, desired, found)
@@ -387,7 +389,7 @@ def _platform(spec: InstanceSpec, existing: Existing | None) -> Platform:
 
 
 def _storage(model: Model, spec: InstanceSpec, existing: Existing | None) -> Storage:
-    storage = Storage("default", POOLS["default"], False, None, None, tuple(model.places(spec)))
+    storage = Storage("default", model.pools["default"], False, None, None, tuple(model.places(spec)))
     if existing is None:
         has_root = spec.image is not None or (spec.flavor is not None and spec.flavor.disk_gb)
         digest = "sha256:" + "0" * 64

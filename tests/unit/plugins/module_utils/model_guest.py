@@ -30,6 +30,8 @@ GROUPS: dict[str, tuple[str, str]] = {
 """Kinds of devices that can be plugged: the field of a machine that holds them, and their identity."""
 _BRIDGED = frozenset({"network", "bridge"})
 _PLUGGABLE = ("virtio", "scsi")
+_BLOCK_KIB = 128 * 1024
+"""In what pieces a guest takes memory into use."""
 
 Thing = t.TypeVar("Thing")
 
@@ -146,7 +148,8 @@ def _update(guest: Guest, action: Action, desired: Machine, unused_volumes: t.Co
     kind, key = device_of(action)
     names = {change.path.rpartition("].")[2].partition(".")[0] for change in action.changes}
     device, wanted = there(find(guest.machine, kind, key)), there(find(desired, kind, key))
-    updated = replace(device, **{name: getattr(wanted, name) for name in names})
+    names |= {"portgroup"} if "source" in names and kind == "nic" else set()
+    updated = replace(device, **{name: getattr(wanted, name) or None for name in names})
     if kind == "disk":
         require(device.device == "cdrom" and names == {"source"}, f"{names} of a disk can't change")
     else:
@@ -182,9 +185,19 @@ def _limit_cpu(guest: Guest, action: Action, desired: Machine, unused_volumes: t
 
 
 def _set_memory(guest: Guest, unused_action: Action, desired: Machine, unused_volumes: t.Collection[str]) -> Guest:
-    size = there(desired.current_memory_kib)
-    require(guest.machine.balloon != "none" and size <= guest.machine.memory_kib, f"{size} KiB")
-    return guest.edited(replace(guest.machine, current_memory_kib=size))
+    machine, size = guest.machine, there(desired.current_memory_kib)
+    missing = size - machine.memory_kib
+    if missing > 0:
+        module = -(-missing // _BLOCK_KIB) * _BLOCK_KIB
+        require(not guest.is_paused and machine.features.acpi, "the guest would not take it")
+        require(machine.memory_kib + module <= (machine.max_memory_kib or 0), "there is no room")
+        modules = (*machine.memory_modules_kib, module)
+        require(len(modules) <= (machine.memory_slots or 0), "there is no slot")
+        machine = replace(machine, memory_kib=machine.memory_kib + module, memory_modules_kib=modules)
+    kept = machine.memory_kib - size
+    require(kept == 0 or machine.balloon != "none", f"nothing keeps {kept} KiB")
+    require(kept < _BLOCK_KIB or not machine.memory_modules_kib, "it could run out of memory when it boots by itself")
+    return guest.edited(replace(machine, current_memory_kib=size))
 
 
 def _set_vcpus(guest: Guest, unused_action: Action, desired: Machine, unused_volumes: t.Collection[str]) -> Guest:

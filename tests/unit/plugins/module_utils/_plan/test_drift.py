@@ -70,6 +70,21 @@ def _verb(one: Drift) -> str | None:
             {f"nics[{MAC}].inbound.average": None},
         ),
         (BRIDGED, {"networks": [{**BRIDGED["networks"][0], "mtu": 1400}]}, {f"nics[{MAC}].mtu": None}),
+        (
+            PLAIN,
+            {"networks": [{**BRIDGED["networks"][0], "link_state": "down", "inbound": {"average": 5}}]},
+            {
+                f"nics[{MAC}].type": None,
+                f"nics[{MAC}].source": None,
+                f"nics[{MAC}].link_state": f"update_device nic {MAC}",
+                f"nics[{MAC}].inbound.average": None,
+            },
+        ),
+        (
+            BRIDGED,
+            {"networks": [{**PLAIN["networks"][0], "link_state": "down"}]},
+            {f"nics[{MAC}].type": None, f"nics[{MAC}].link_state": f"update_device nic {MAC}"},
+        ),
         (PLAIN, {"watchdog": "reset"}, {"watchdogs[i6300esb]": None}),
         (PLAIN, {"serial_ports": 2, "sound": "ich9"}, {"serials[1]": None, "sound": None}),
         (

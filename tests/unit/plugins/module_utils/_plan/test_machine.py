@@ -17,6 +17,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine imp
     OsBoot,
     Serial,
 )
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import IoTune
 
 BASE = Machine(
     type="qemu",
@@ -88,3 +89,21 @@ def test_patches_take_nothing_back_that_is_declared_away() -> None:
     assert overlaid(declared, replace(BASE, serials=(Serial(),))).serials == (Serial(log=""),)
     patched = replace(BASE, serials=(Serial(log="/var/log/a"),))
     assert overlaid(declared, patched).serials == (Serial(log="/var/log/a"),)
+
+
+def test_a_limit_takes_the_place_of_those_that_it_excludes() -> None:
+    """Libvirt takes no total beside reads and writes apart, be they declared before or after."""
+    for before, declared, after in (
+        (
+            IoTune(read_bytes_sec=5, write_iops_sec=3),
+            IoTune(total_bytes_sec=9),
+            {"total_bytes_sec": 9, "write_iops_sec": 3},
+        ),
+        (IoTune(total_bytes_sec=9), IoTune(write_bytes_sec=5), {"write_bytes_sec": 5}),
+        (IoTune(read_bytes_sec=5), IoTune(total_bytes_sec=0), {"read_bytes_sec": 5}),
+        (IoTune(total_bytes_sec=9), IoTune(total_bytes_sec=0, read_bytes_sec=5), {"read_bytes_sec": 5}),
+    ):
+        definition = replace(BASE, disks=(replace(BASE.disks[0], iotune=before),))
+        desired = replace(BASE, disks=(Disk("vda", iotune=declared),))
+        (disk,) = whole(desired, definition).disks
+        assert {name: limit for name, limit in vars(disk.iotune).items() if limit} == after

@@ -13,7 +13,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing im
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import plan_present
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Plan
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.removals import with_leftovers
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Filesystem, Hostdev
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Filesystem, Hostdev
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import instance_spec, machine_of
 
@@ -63,6 +63,30 @@ def test_what_is_not_declared_is_not_taken_away() -> None:
     machine = replace(machine_of(NEW), uuid="u")
     existing, spec = Existing(machine, "running", True, disks=(ROOT,), live=GUEST), instance_spec()
     assert plan_present(spec, machine_of(spec, existing=machine), existing) == (Plan("instance web-1"), ())
+
+
+def test_a_drive_that_was_added_by_hand_stays() -> None:
+    """Only drives whose discs were declared go, unless the disc in one of the others is declared."""
+    made = machine_of(instance_spec(cdroms=["a.iso", "b.iso"]))
+    by_hand = Disk("sdz", "sata", device="cdrom", source="/pool/hand.iso")
+    machine = replace(made, uuid="u", disks=(by_hand, *made.disks))
+    existing = Existing(machine, "shutoff", False, disks=(ROOT,))
+
+    def paths(*discs: str) -> list[str]:
+        spec = instance_spec(cdroms=list(discs), power_state="stopped")
+        plan, _waiting = plan_present(spec, machine_of(spec, existing=machine), existing)
+        return [change.path for change in plan.changes]
+
+    assert paths("a.iso", "b.iso") == []
+    assert paths() == ["disks[sda]", "disks[sdb]"]
+    assert paths("hand.iso") == ["disks[sda]", "disks[sdb]"]
+    assert paths("c.iso", "hand.iso") == ["disks[sda].source", "disks[sdb]"]
+    # A disc stays in the drive it is in, and of two drives with one disc ours is the one that is meant.
+    assert paths("b.iso", "a.iso") == []
+    assert paths("c.iso", "a.iso") == ["disks[sdb].source"]
+    machine = replace(machine, disks=(replace(by_hand, source=made.disks[-1].source), *made.disks))
+    existing = replace(existing, machine=machine)
+    assert paths("a.iso", "b.iso") == []
 
 
 def test_a_volume_that_was_defined_and_not_plugged_in_is_plugged_in() -> None:

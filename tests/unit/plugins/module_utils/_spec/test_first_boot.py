@@ -119,6 +119,11 @@ def test_a_nic_is_found_by_its_place() -> None:
         ({"network_config": {"version": 1, "config": []}}, "network_config", "version is not 2"),
         ({"network_config": {"network": {"version": 2}}}, "network_config", "wrapped in network"),
         ({"network_config": {"version": 2, "ethernets": []}}, "network_config.ethernets", "no dictionary of devices"),
+        (
+            {"network_config": {"version": 2, "ethernets": {"a": {"addresses": ["10.0.0.5"]}}}},
+            "network_config.ethernets.a.addresses[0]",
+            "'10.0.0.5' is no address with a prefix",
+        ),
         ({"network_config": {"version": 2, "ethernets": {"a": None}}}, "network_config.ethernets", "no dictionary of"),
         ({"ssh_keys": [KEY, SECRET]}, "ssh_keys[1]", "not a public SSH key"),
         ({"password": SECRET}, "password", "not a hashed password; give a SHA-512 hash: mkpasswd"),

@@ -30,6 +30,7 @@ from hypothesis import strategies as st
         ({"flavor": {**FLAVOR, "extra_specs": {"hw:numa_nodes": 2}}}, ["numa.nodes", "divided by 2"]),
         ({"flavor": {**FLAVOR, "extra_specs": {"hw:cpu_sockets": 3}}}, ["3", "1 vCPUs"]),
         ({"flavor": {**FLAVOR, "extra_specs": {"hw:cpu_cores": "x"}}}, ["hw:cpu_cores", "whole number"]),
+        ({"uuid": "web-1"}, ["uuid", "web-1"]),
         ({"max_vcpus": 0}, ["max_vcpus", "at least 1"]),
         ({"max_memory_mb": 100}, ["max_memory_mb", "at least 128"]),
         ({"max_vcpus": 2, "flavor": {**FLAVOR, "extra_specs": {"hw:cpu_sockets": 1}}}, ["max_vcpus", "topology"]),
@@ -42,6 +43,8 @@ from hypothesis import strategies as st
         ({"disk_limits": {"total_bytes_sec_max": 5}}, ["disk_limits.total_bytes_sec", "missing"]),
         ({"networks": [{"user": True, "model": "e1000", "queues": 2}]}, ["networks[0].queues", "model: virtio"]),
         ({"volumes": [{"name": "a/b"}]}, ["volumes[0].name", "a/b"]),
+        ({"volumes": [{"size_gb": 1}]}, ["volumes[0]", "neither name nor serial", "serial such as data"]),
+        ({"volumes": [{"serial": "a b"}]}, ["volumes[0].serial", "a b"]),
         ({"volumes": [{"name": "a", "size_gb": 0}]}, ["volumes[0].size_gb", "at least 1"]),
         ({"volumes": [{"name": "a"}, {"name": "a", "serial": "b"}]}, ["volumes", "name a twice"]),
         ({"volumes": [{"name": "a"}, {"name": "b", "serial": "a"}]}, ["volumes", "serial a twice"]),
@@ -97,6 +100,15 @@ def test_what_is_not_declared_has_a_default_only_when_it_is_new() -> None:
     assert (new.power_state, new.nics, new.metadata, new.hardware.rng) == ("running", (), (), True)
     assert (new.graphics.type, new.graphics.listen) == ("vnc", "127.0.0.1")
     assert new.completed() == new
+
+
+def test_a_volume_without_a_name_is_the_instances_own() -> None:
+    """So that several instances can be declared in the same words."""
+    specs = [instance_spec(name=name, volumes=[{"serial": "data", "size_gb": 1}]) for name in ("web-1", "web-2")]
+    assert [[(volume.name, volume.serial) for volume in spec.volumes or ()] for spec in specs] == [
+        [("web-1-data", "data")],
+        [("web-2-data", "data")],
+    ]
 
 
 def test_macs_are_stable_and_differ_by_place() -> None:

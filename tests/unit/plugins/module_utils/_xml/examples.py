@@ -64,6 +64,7 @@ RECORD = InstanceRecord(
     disks=(OwnedDisk("vda", "default", "root.qcow2"), OwnedDisk("vdb", "fast", "data.raw")),
     attached=(OwnedDisk("vdc", "fast", "shared.raw"),),
     nics=("52:54:00:00:00:01", "52:54:00:00:00:02"),
+    drives=("sda", "hdc"),
     hostdevs=("0000:3b:00.1", "4b20d080-1b54-4048-85b3-a6a62d165c01"),
     shares=("srv",),
     isolated=True,
@@ -171,10 +172,11 @@ EXAMPLES = {
     "cpu-passthrough": _small(cpu=Cpu(mode="host-passthrough")),
     "clock-utc": _small(clock_offset="utc", on_poweroff="preserve", on_reboot="destroy", on_crash="coredump-destroy"),
     "numa": _small(
-        memory_kib=65536,
+        memory_kib=196608,
         vcpus=4,
         max_memory_kib=1048576,
         memory_slots=4,
+        memory_modules_kib=(131072,),
         cpu=Cpu(
             cells=(
                 NumaCell(0, 32768, cpus=(0, 2), access="shared"),

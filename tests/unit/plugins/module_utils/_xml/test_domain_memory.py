@@ -9,6 +9,7 @@ from __future__ import annotations
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Machine
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import MemoryBacking, Pages
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain_memory import render_memory_module
 
 MEMORY = (
     "<domain type='kvm'><name>m</name><maxMemory slots='4' unit='GiB'>2</maxMemory><memory unit='GiB'>1</memory>"
@@ -28,6 +29,21 @@ def test_memory_never_exceeds_up_to_where_it_can_grow() -> None:
     assert (same.memory_kib, same.max_memory_kib) == (2097152, 2097152)
     more = read(_edited(Machine("kvm", "m", memory_slots=8)))
     assert (more.max_memory_kib, more.memory_slots) == (2097152, 8)
+
+
+def test_slots_go() -> None:
+    """Nothing of them is left, and no more memory than there was."""
+    bare = read(_edited(Machine("kvm", "m", max_memory_kib=0)))
+    assert (bare.memory_kib, bare.max_memory_kib, bare.memory_slots) == (1048576, None, None)
+
+
+def test_modules_are_one_value() -> None:
+    """None leaves those that are there, others take their place; each is a device of its own too."""
+    module = render_memory_module(131072)
+    text = MEMORY.replace("</domain>", f"<devices>{module}</devices></domain>")
+    assert read(text).memory_modules_kib == (131072,)
+    assert read(edit(text, Machine("kvm", "m"))).memory_modules_kib == (131072,)
+    assert read(edit(text, Machine("kvm", "m", memory_modules_kib=(1, 2)))).memory_modules_kib == (1, 2)
 
 
 def test_reads_pages_of_the_default_size() -> None:

@@ -44,10 +44,18 @@ def _edited(nic: Nic) -> str:
 @pytest.mark.parametrize("mac", [MAC, MAC.upper()])
 def test_finds_a_nic_by_its_address_in_any_case(mac: str) -> None:
     """Hexadecimal digits have no case."""
-    edited = _edited(Nic(mac, "network", "other", model="e1000"))
-    assert read(edited).nics == (replace(BEFORE, source="other", model="e1000"),)
+    edited = _edited(Nic(mac, "network", "default", model="e1000"))
+    assert read(edited).nics == (replace(BEFORE, model="e1000"),)
     for kept in ("<bandwidth>", "<target", "<driver", "<filterref", "<address"):
         assert kept in edited
+
+
+@pytest.mark.parametrize("declared", [None, "red"])
+def test_another_network_takes_the_old_port_group_away(declared: str | None) -> None:
+    """A port group is one of its network; what else the NIC is stays."""
+    assert read(_edited(Nic(MAC, "network", "other", portgroup=declared))).nics == (
+        replace(BEFORE, source="other", portgroup=declared),
+    )
 
 
 def test_another_type_takes_the_old_source_away() -> None:

@@ -69,6 +69,15 @@ def test_a_device_of_another_kind() -> None:
             "<network><name>a</name><forward mode='nat'/><bridge name='virbr0'/></network>",
             NetworkDescription("a", "nat", "virbr0"),
         ),
+        (
+            "<network><name>a</name><ip address='192.0.2.1'><dhcp><host mac='52:54:00:00:00:0A' ip='192.0.2.9'/>"
+            "<host name='b' ip='192.0.2.8'/><host mac='52:54:00:00:00:0b' name='c'/></dhcp></ip><ip family='ipv6'/></network>",
+            NetworkDescription(
+                "a",
+                addresses=("192.0.2.1",),
+                reservations=(("192.0.2.9", "52:54:00:00:00:0a"), ("192.0.2.8", "")),
+            ),
+        ),
         ("<network><name>a</name><forward/></network>", NetworkDescription("a", "nat")),
         ("<network><name>a</name><bridge name='virbr1'/></network>", NetworkDescription("a", None, "virbr1")),
     ],

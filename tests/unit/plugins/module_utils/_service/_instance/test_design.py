@@ -44,6 +44,24 @@ def test_cdroms_take_the_next_free_target(bus: str, target: str) -> None:
     assert {disk.bus for disk in machine.disks[1:]} == {"sata"}
 
 
+@pytest.mark.parametrize(
+    ("place", "port_group"),
+    [
+        ({"network": "lan"}, None),
+        ({"network": "lan", "portgroup": "blue"}, "blue"),
+        ({"network": "other"}, ""),
+        ({"network": "other", "portgroup": "blue"}, "blue"),
+        ({"bridge": "lan"}, ""),
+    ],
+)
+def test_a_port_group_does_not_go_along_to_another_network(place: dict[str, str], port_group: str | None) -> None:
+    """It is one of its network; where the network stays and it is not declared, it is left alone."""
+    mac = "52:54:00:00:00:01"
+    existing = machine_of(instance_spec(networks=[{"network": "lan", "portgroup": "blue", "mac": mac}]))
+    (nic,) = machine_of(instance_spec(networks=[{**place, "mac": mac}]), existing=existing).nics
+    assert nic.portgroup == port_group
+
+
 def test_ide_is_refused_where_the_machine_has_none() -> None:
     """The message names a way out."""
     with pytest.raises(SpecError, match="machine_type: pc"):

@@ -120,6 +120,16 @@ def test_everything_is_on_the_machine() -> None:
     assert machine.record.shares == ("srv",)
 
 
+@pytest.mark.parametrize("declared", [None, False])
+def test_secure_boot_is_only_there_when_asked_for(declared: bool | None) -> None:
+    """Else libvirt might take firmware that has it; an old one can't be told, and the firmware of one that is there stays."""
+    spec = instance_spec(boot={"firmware": "efi"}, secure_boot=declared)
+    made = machine_of(spec)
+    assert (made.os.secure_boot, made.os.enrolled_keys) == (False, None)
+    assert machine_of(spec, replace(Q35, picks_firmware=False)).os.secure_boot is None
+    assert machine_of(spec, existing=made).os.secure_boot is None
+
+
 def test_what_is_there_is_not_changed() -> None:
     """Neither by the same declaration nor by one that says nothing of it."""
     existing = _found(machine_of(instance_spec(**EVERYTHING)))

@@ -16,9 +16,10 @@ from ansible_collections.kilonova.compute.plugins.module_utils._driver.connectio
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage import find_pool
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError, SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.host import Host
+from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.reconcile import reconcile
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.volumes import places_of
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.lifecycle import Lifecycle, Limits
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine, OsBoot
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine, OsBoot, Tpm
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import render
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import instance_spec
@@ -49,6 +50,21 @@ def test_disks_in_a_pool_that_is_gone_are_told(connection: Connection) -> None:
     """They can't be deleted, and are not forgotten either."""
     with pytest.raises(ConflictError, match=r"vdb of instance web is in storage pool gone.*keep_disks: true"):
         Host(connection, LIFECYCLE).existing("web")
+
+
+def test_a_tpm_whose_state_cannot_be_kept_is_not_let_go_of(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kept disks hold may be sealed with it."""
+    define(connection, replace(MACHINE, record=replace(RECORD, disks=DISKS[:1]), tpm=Tpm("tpm-crb", "2.0")))
+    for newest, refused in ((0, False), (99_000_000, True)):
+        monkeypatch.setattr(driver, "_KEEPS_TPM", newest)
+        for keep in (True, False):
+            (job,) = reconcile(Host(connection, replace(LIFECYCLE, keep_disks=keep)), [], [("web", None)], check=True)
+            assert (job.error is not None) == (keep and refused)
+    assert "keep_disks" in str(
+        reconcile(Host(connection, replace(LIFECYCLE, keep_disks=True)), [], [("web", None)], check=True)[0].error
+    )
 
 
 def test_disks_that_are_kept_need_not_be_there(connection: Connection) -> None:
