@@ -33,7 +33,7 @@ options:
     default: []
   images:
     description:
-      - The images, each with C(name), either C(url) or C(src), and perhaps C(checksum) and C(format).
+      - The images, each with C(name), either C(url) or C(src), and perhaps more options of M(kilonova.compute.compute_image).
     type: list
     elements: dictionary
     default: []

@@ -15,8 +15,9 @@ description:
   - Brings a disk image into a storage pool under a name, so that instances can be made from it.
   - The image is fetched and verified on the machine where the module runs, and then goes through libvirt into the pool. So the module
     works the same on the hypervisor and, with a remote O(uri), elsewhere.
-  - Nothing is published before the checksum and the image itself were verified. An image that has a backing file, keeps its data in
-    another file, is encrypted, or is of another format than declared is refused.
+  - Nothing is published before the checksum and the image itself were verified. An image that has a backing file or a parent, keeps
+    its data in another file, is encrypted, is cut off, could be taken for two formats, or is of another format than declared is
+    refused. No other program opens an image before that.
   - The data is stored once for each content, in a volume named by its digest, whatever the number of names, instances and
     runs. It is never written again. When a name is published with other content, the old data stays as long as anything lies on it.
   - A run that was killed leaves nothing that counts as published. The next run that changes an image of the pool removes what is left.
@@ -30,7 +31,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Nothing is fetched, so what only the image itself can tell is not checked.
+      - No image is fetched, so what only the image itself can tell is not checked.
   diff_mode:
     support: full
   idempotent:
@@ -58,20 +59,100 @@ options:
     description:
       - Where to fetch the image from, with C(http), C(https) or C(file).
       - A user and a password in the URL are used, and like the query, never shown or stored.
-      - Proxies are taken from the environment variables E(http_proxy), E(https_proxy) and E(no_proxy).
+      - Redirects are followed, but not from C(https) to an address without TLS.
+      - What breaks off or stalls is fetched again, from where it broke off if the server tells one content from another with an
+        C(ETag) or C(Last-Modified).
+      - An image that is packed with gzip, xz, bzip2 or zstd, at O(url) or O(src), is unpacked once. For zstd the Python library
+        C(zstandard) is needed where the module runs, unless Python itself knows it, as it does from 3.14 on.
     type: str
+  username:
+    description:
+      - A user that the server at O(url) may ask for. No other server is told, also not after a redirect.
+    type: str
+  password:
+    description:
+      - The password of O(username).
+    type: str
+  ca_path:
+    description:
+      - A file, where the module runs, with the certificates in PEM form that are trusted instead of the system's.
+    type: path
+  proxy:
+    description:
+      - The proxy to use, as C(http://host:port). A user and a password in it are used, and never shown.
+      - Without it, proxies are taken from the environment variables E(http_proxy) and E(https_proxy). E(no_proxy) counts in any case.
+    type: str
+  retries:
+    description:
+      - How many times in a row fetching may break off or find the server overloaded. The pauses between grow up to 30 seconds.
+    type: int
+    default: 4
+  stall_timeout:
+    description:
+      - After how many seconds without a byte a server is taken to be stuck.
+    type: int
+    default: 60
   checksum:
     description:
       - The digest that the image must have, such as V(sha256:0123...). Also accepted are V(sha384:) and V(sha512:).
+      - Or the URL of a file such as C(SHA256SUMS), in which the digest is looked up in every run, also in check mode, by the last part
+        of O(url) or O(src). Lines of C(sha256sum) and of BSD systems are understood. It is refused if no digest is found or several.
+        V(sha256:https://...) takes none but SHA-256 digests.
+      - It is the digest of what is fetched, before it is unpacked or converted.
       - While the published image has this digest, nothing is fetched, wherever the image comes from.
       - Without it, a published image is taken to be the same as long as O(url) is the same, or O(src) with its time of change.
     type: str
   format:
     description:
-      - The format that the image must have. V(auto) accepts both.
+      - The format that the image must have. V(auto) accepts all of them.
+      - Of V(vmdk), only stream-optimized images are accepted, as they are in OVA archives.
     type: str
-    choices: [auto, qcow2, raw]
+    choices: [auto, qcow2, raw, vmdk, vhd, vhdx, iso]
     default: auto
+  convert_to:
+    description:
+      - The format to publish the image's disk in.
+      - If not set, V(qcow2) and V(raw) images are published as they are, and V(vmdk), V(vhd) and V(vhdx) images as V(qcow2).
+      - An V(iso) image is a CD-ROM's content, and always published as it is.
+      - The disk is written anew where the module runs, and zeros take no room. Neither QEMU nor libvirt opens the image for that.
+    type: str
+    choices: [qcow2, raw]
+  max_size_gb:
+    description:
+      - How many GiB of data the image may have, whatever it claims. It holds for what is fetched and for what is written anew.
+    type: int
+    default: 256
+  metadata:
+    description:
+      - What is to be known of the image. It is kept with it and shown in the result.
+      - What is not set stays as it is, as long as the image's data does.
+    type: dict
+    suboptions:
+      version:
+        description:
+          - The image's version.
+        type: str
+      os:
+        description:
+          - The operating system in it.
+        type: str
+      architecture:
+        description:
+          - The architecture it is for, such as V(x86_64).
+        type: str
+      firmware:
+        description:
+          - The firmware it boots with.
+        type: str
+        choices: [bios, uefi]
+      min_disk_gb:
+        description:
+          - How many GiB of root disk an instance should have.
+        type: int
+      min_memory_mb:
+        description:
+          - How many MiB of memory an instance should have.
+        type: int
   pool:
     description:
       - The storage pool that keeps the image. It must be running.
@@ -80,7 +161,6 @@ options:
   timeout:
     description:
       - How many seconds fetching may take, and how many seconds are waited for another run that publishes the same image.
-      - A server that sends nothing for 60 seconds is given up earlier.
     type: int
     default: 3600
 """
@@ -93,12 +173,35 @@ EXAMPLES = r"""
     url: https://images.example.com/debian-12-genericcloud-amd64.qcow2
     checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
+- name: Say what an image is for
+  kilonova.compute.compute_image:
+    name: debian-12
+    url: https://images.example.com/debian-12-genericcloud-amd64.qcow2
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    metadata:
+      version: "20260115"
+      os: Debian 12
+      architecture: x86_64
+      min_disk_gb: 2
+
+- name: Have the newest image of a vendor, which is packed
+  kilonova.compute.compute_image:
+    name: fedora
+    url: https://images.example.com/latest/fedora-cloud.raw.xz
+    checksum: https://images.example.com/latest/SHA256SUMS
+
 - name: Publish a file of the machine where the module runs
   kilonova.compute.compute_image:
     name: appliance
     src: /srv/images/appliance.raw
     format: raw
     pool: fast
+
+- name: Publish an appliance for VMware as qcow2
+  kilonova.compute.compute_image:
+    name: appliance
+    src: /srv/images/appliance-disk1.vmdk
+    format: vmdk
 
 - name: Remove an image that nothing uses any more
   kilonova.compute.compute_image:
@@ -118,13 +221,21 @@ image:
       type: str
       sample: debian-12
     digest:
-      description: The digest of its data.
+      description: The digest of its data as it is published.
       type: str
       sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     format:
       description: V(qcow2) or V(raw).
       type: str
       sample: qcow2
+    source_format:
+      description: The format of what was fetched.
+      type: str
+      sample: qcow2
+    source_digest:
+      description: The digest of what was fetched. It differs from the data's where that was converted.
+      type: str
+      sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     virtual_size_bytes:
       description: The size of the disk that a guest sees.
       type: int
@@ -153,6 +264,38 @@ image:
       description: When that was, in UTC.
       type: str
       sample: "2026-01-31T12:00:00Z"
+    checksum:
+      description: The digest that was declared, or looked up; V(null) if none was.
+      type: str
+      sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    metadata:
+      description: What is known of the image; V(null) for what nothing was said of.
+      type: dict
+      contains:
+        version:
+          description: The image's version.
+          type: str
+          sample: "20260115"
+        os:
+          description: The operating system in it.
+          type: str
+          sample: Debian 12
+        architecture:
+          description: The architecture it is for.
+          type: str
+          sample: x86_64
+        firmware:
+          description: The firmware it boots with.
+          type: str
+          sample: uefi
+        min_disk_gb:
+          description: How many GiB of root disk an instance should have.
+          type: int
+          sample: 2
+        min_memory_mb:
+          description: How many MiB of memory an instance should have.
+          type: int
+          sample: 512
 actions:
   description: What was done, or in check mode would be done, in order.
   returned: always
@@ -189,7 +332,9 @@ import typing as t
 from ..module_utils._driver.connection import Connection
 from ..module_utils._module import ComputeModule
 from ..module_utils._service.image import ensure_image
-from ..module_utils._spec.image import ImageSpec, url_secrets
+from ..module_utils._spec.image import DEFAULT_MAX_SIZE_GB, ImageSpec, url_secrets
+from ..module_utils._spec.image_format import FORMATS, PUBLISHED_FORMATS
+from ..module_utils._spec.image_metadata import FIRMWARES
 
 
 def work(connection: Connection, spec: ImageSpec, check: bool, directory: str) -> dict[str, t.Any]:
@@ -210,13 +355,33 @@ def main() -> None:
             "src": {"type": "path"},
             "url": {"type": "str"},
             "checksum": {"type": "str"},
-            "format": {"type": "str", "choices": ["auto", "qcow2", "raw"], "default": "auto"},
+            "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
+            "convert_to": {"type": "str", "choices": list(PUBLISHED_FORMATS)},
+            "max_size_gb": {"type": "int", "default": DEFAULT_MAX_SIZE_GB},
             "pool": {"type": "str", "default": "default"},
+            "metadata": {
+                "type": "dict",
+                "options": {
+                    "version": {"type": "str"},
+                    "os": {"type": "str"},
+                    "architecture": {"type": "str"},
+                    "firmware": {"type": "str", "choices": list(FIRMWARES)},
+                    "min_disk_gb": {"type": "int"},
+                    "min_memory_mb": {"type": "int"},
+                },
+            },
             "timeout": {"type": "int", "default": 3600},
+            "stall_timeout": {"type": "int", "default": 60},
+            "retries": {"type": "int", "default": 4},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "ca_path": {"type": "path"},
+            "proxy": {"type": "str"},
         },
         mutually_exclusive=[("src", "url")],
     )
-    module.ansible.no_log_values.update(url_secrets(module.params["url"] or ""))
+    for option in ("url", "checksum", "proxy"):
+        module.ansible.no_log_values.update(url_secrets(module.params[option] or ""))
     module.run(ImageSpec.from_params, functools.partial(work, directory=module.ansible.tmpdir))
 
 

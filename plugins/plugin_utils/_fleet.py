@@ -16,7 +16,10 @@ from ._values import ValuesError, check_name, known_keys, mapping, mappings, who
 
 MOST_COPIES = 10_000
 _FLAVOR_KEYS = ("name", "vcpus", "memory_mb", "disk_gb", "extra_specs")
-_IMAGE_KEYS = ("name", "url", "src", "checksum", "format")
+_IMAGE_KEYS = (
+    *("name", "url", "src", "checksum", "format", "convert_to", "max_size_gb", "metadata"),
+    *("username", "password", "ca_path", "proxy", "retries", "stall_timeout", "timeout"),
+)
 
 
 @dataclass(frozen=True)

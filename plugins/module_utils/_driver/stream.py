@@ -16,6 +16,7 @@ from .connection import Connection, libvirt
 CHUNK_BYTES = 1024 * 1024
 MESSAGE_BYTES = 256 * 1024 - 64
 """What fits into one of libvirt's messages: sending more at once makes libvirt-python lose the rest."""
+_ZEROS = bytes(CHUNK_BYTES)
 
 
 class Source(t.Protocol):
@@ -52,7 +53,7 @@ def send(stream: t.Any, source: Source, length: int, sparse: bool) -> int:
         chunk = source.read(min(CHUNK_BYTES, length - sent))
         if not chunk:
             break
-        if sparse and not any(chunk):
+        if sparse and chunk == _ZEROS[: len(chunk)]:
             stream.sendHole(len(chunk), 0)
         else:
             _send_chunk(stream, memoryview(chunk))

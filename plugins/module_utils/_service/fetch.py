@@ -9,71 +9,59 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import http.client
 import os
 import stat
-import tempfile
-import time
 import typing as t
-import urllib.error
-from dataclasses import dataclass
-
-from ansible.module_utils.urls import ConnectionError as UrlConnectionError
-from ansible.module_utils.urls import SSLValidationError, open_url
+from dataclasses import replace
 
 from .._errors import ImageError
-from .._spec.image import Checksum, ImageSpec
-from .._spec.image_format import HEADER_BYTES, Inspection, check_safe, inspect
+from .._spec._image.inspection import file_reader
+from .._spec.image import ImageSpec
+from .._spec.image_format import check_safe, inspect
+from ._image.convert import convert
+from ._image.fetched import Fetched, scratch_file
+from ._image.intake import Digests, Intake
+from ._image.transfer import Transfer
+from ._image.unpack import MAGIC_BYTES, find_unpacker
 
 _CHUNK_BYTES = 1024 * 1024
-_SILENCE_SECONDS = 60
-"""How long a server may send nothing, however long the whole fetch may take."""
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """An image that is here, verified, and safe: ``file`` is open, and gone with the process."""
-
-    file: t.BinaryIO
-    digest: str
-    size_bytes: int
-    inspection: Inspection
-    mtime_ns: int | None = None
-
-
-class HashingReader:
-    """Reads from a file and hashes what goes through, so that what is sent is known to be what was verified."""
-
-    def __init__(self, file: t.BinaryIO) -> None:
-        """Read ``file`` from its beginning."""
-        file.seek(0)
-        self._file = file
-        self._hash = hashlib.sha256()
-
-    def read(self, size: int, /) -> bytes:
-        """Give at most ``size`` bytes."""
-        chunk = self._file.read(size)
-        self._hash.update(chunk)
-        return chunk
-
-    @property
-    def digest(self) -> str:
-        """Return the digest of what was read so far."""
-        return f"sha256:{self._hash.hexdigest()}"
 
 
 @contextlib.contextmanager
 def fetch(spec: ImageSpec, directory: str | None) -> t.Iterator[Fetched]:
-    """Give the image that ``spec`` names; a download lies in a file without a name in ``directory``."""
-    if spec.url:
-        with tempfile.TemporaryFile(dir=directory) as file:
-            digests = _download(spec, t.cast(t.BinaryIO, file))
-            yield _judge(spec, t.cast(t.BinaryIO, file), digests, None)
-        return
-    with _open(str(spec.path)) as opened:
-        mtime_ns = os.fstat(opened.fileno()).st_mtime_ns
-        yield _judge(spec, opened, _hash_file(spec, opened), mtime_ns)
+    """Give the image that ``spec`` names; what is fetched or written anew lies in files without a name in ``directory``."""
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(scratch_file(directory))
+        if spec.url:
+            intake = Intake(spec, scratch)
+            Transfer(spec.url, spec.transport, intake, "the image").run()
+            fetched = _judge(spec, scratch, intake)
+        else:
+            file = stack.enter_context(_open(str(spec.path)))
+            fetched = replace(_read(spec, file, scratch), mtime_ns=os.fstat(file.fileno()).st_mtime_ns)
+        yield convert(fetched, spec, stack.enter_context(scratch_file(directory)))
+
+
+def _read(spec: ImageSpec, file: t.BinaryIO, scratch: t.BinaryIO) -> Fetched:
+    """Hash a file where it is; only what is packed is copied."""
+    try:
+        packed = find_unpacker(file.read(MAGIC_BYTES)) is not None
+        file.seek(0)
+        taker = Intake(spec, scratch) if packed else Digests(spec.checksum)
+        while chunk := file.read(_CHUNK_BYTES):
+            taker.update(chunk)
+    except OSError as exc:
+        raise ImageError(f"Cannot read the image {spec.path}: {exc.strerror}.") from exc
+    return _judge(spec, scratch if packed else file, taker)
+
+
+def _judge(spec: ImageSpec, file: t.BinaryIO, taker: Intake | Digests) -> Fetched:
+    taker.verify(spec.source)
+    size = file.seek(0, os.SEEK_END)
+    inspection = inspect(file_reader(file, size), size)
+    check_safe(inspection, spec.format)
+    digest = taker.content_digest
+    return Fetched(file, digest, size, inspection, source_digest=taker.digest if taker.digest != digest else None)
 
 
 def _open(path: str) -> t.BinaryIO:
@@ -94,95 +82,3 @@ def source_mtime_ns(spec: ImageSpec) -> int | None:
         return os.stat(spec.path).st_mtime_ns
     except OSError:
         return None
-
-
-class _Digests:
-    """The image's own digest, and that of the declared algorithm."""
-
-    def __init__(self, declared: Checksum | None) -> None:
-        self._declared = declared
-        self._hashes = {"sha256": hashlib.sha256()}
-        if declared:
-            self._hashes.setdefault(declared.algorithm, hashlib.new(declared.algorithm))
-
-    def update(self, chunk: bytes) -> None:
-        """Take the next bytes."""
-        for one in self._hashes.values():
-            one.update(chunk)
-
-    def verify(self, source: str) -> str:
-        """Return the image's digest, or refuse one that is not the declared one."""
-        if self._declared:
-            found = self._hashes[self._declared.algorithm].hexdigest()
-            if found != self._declared.value:
-                raise ImageError(
-                    f"Option checksum: the image at {source} has {self._declared.algorithm}:{found}"
-                    f" and not {self._declared}; nothing was published."
-                )
-        return f"sha256:{self._hashes['sha256'].hexdigest()}"
-
-
-def _judge(spec: ImageSpec, file: t.BinaryIO, digests: _Digests, mtime_ns: int | None) -> Fetched:
-    digest = digests.verify(spec.source)
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    inspection = inspect(file.read(HEADER_BYTES), size)
-    check_safe(inspection, spec.format)
-    return Fetched(file, digest, size, inspection, mtime_ns)
-
-
-def _hash_file(spec: ImageSpec, file: t.BinaryIO) -> _Digests:
-    digests = _Digests(spec.checksum)
-    try:
-        while chunk := file.read(_CHUNK_BYTES):
-            digests.update(chunk)
-    except OSError as exc:
-        raise ImageError(f"Cannot read the image {spec.path}: {exc.strerror}.") from exc
-    return digests
-
-
-def _download(spec: ImageSpec, file: t.BinaryIO) -> _Digests:
-    """Write the URL's content to ``file``; every way it can go wrong has one sentence."""
-    end = time.monotonic() + spec.timeout
-    failed = f"Cannot fetch the image {spec.source}:"
-    try:
-        with contextlib.closing(
-            open_url(str(spec.url), timeout=min(spec.timeout, _SILENCE_SECONDS), decompress=False)
-        ) as response:
-            return _receive(spec, response, file, end)
-    except urllib.error.HTTPError as exc:
-        raise ImageError(f"{failed} the server answered {exc.code} {exc.reason}.", {"status": exc.code}) from exc
-    except urllib.error.URLError as exc:
-        raise ImageError(f"{failed} {exc.reason}.") from exc
-    except http.client.IncompleteRead as exc:
-        raise ImageError(f"{failed} the body broke off.") from exc
-    except (UrlConnectionError, SSLValidationError, OSError, http.client.HTTPException, ValueError) as exc:
-        raise ImageError(f"{failed} {_reason(spec, exc)}.") from exc
-
-
-def _reason(spec: ImageSpec, exc: Exception) -> str:
-    """Return the error's words, which must not carry the URL's secrets along."""
-    if isinstance(exc, TimeoutError):
-        return "the server was silent for too long"
-    return str(exc).replace(str(spec.url), spec.source).rstrip(".") or type(exc).__name__
-
-
-def _receive(spec: ImageSpec, response: t.Any, file: t.BinaryIO, end: float) -> _Digests:
-    digests = _Digests(spec.checksum)
-    received = 0
-    while chunk := response.read(_CHUNK_BYTES):
-        digests.update(chunk)
-        file.write(chunk)
-        received += len(chunk)
-        if time.monotonic() > end:
-            raise ImageError(
-                f"Cannot fetch the image {spec.source}: it took longer than {spec.timeout} seconds;"
-                " raise option timeout or use a faster server."
-            )
-    announced = response.headers.get("Content-Length")
-    if announced and announced.isdigit() and int(announced) != received:
-        raise ImageError(
-            f"Cannot fetch the image {spec.source}: the body broke off after {received} of {announced} bytes."
-        )
-    file.flush()
-    return digests

@@ -11,15 +11,19 @@ from __future__ import annotations
 import contextlib
 import datetime
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from .._driver.connection import Connection
 from .._driver.storage import find_pool
 from .._errors import ConflictError, ImageError, WaitTimeoutError
 from .._plan.plan import Action, Change, Plan
 from .._spec.image import ImageSpec
+from .._spec.image_format import published_format
+from .._spec.image_metadata import ImageMetadata
 from .._spec.image_record import ImageRecord, record_volume_name
-from .fetch import Fetched, fetch, source_mtime_ns
+from ._image.checksums import resolve_checksum
+from ._image.fetched import Fetched
+from .fetch import fetch, source_mtime_ns
 from .image_store import ImageStore
 from .lock import host_lock
 
@@ -57,6 +61,7 @@ class ImageOutcome:
 def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, directory: str | None) -> ImageOutcome:
     """Bring the image about that ``spec`` declares; downloads lie in ``directory``."""
     store = ImageStore(connection, find_pool(connection, spec.pool))
+    spec = resolve_checksum(spec)
     state = read_state(store, spec)
     plan = plan_image(spec, state)
     if plan.changed and not check_mode:
@@ -72,7 +77,7 @@ def read_state(store: ImageStore, spec: ImageSpec) -> ImageState:
     """Read what is there; the whole pool and host only where something is to do."""
     state = _read_own(store, spec)
     if spec.present:
-        return state if _is_satisfied(spec, state) else _read_for_publishing(store, spec, state)
+        return state if _has_data(spec, state) else _read_for_publishing(store, spec, state)
     if store.pool.find(record_volume_name(spec.name)) is None:
         return state
     return _read_for_removal(store, spec, replace(state, has_record=True))
@@ -88,7 +93,7 @@ def _read_own(store: ImageStore, spec: ImageSpec) -> ImageState:
 
 def _read_for_publishing(store: ImageStore, spec: ImageSpec, state: ImageState) -> ImageState:
     records = [record for record in store.records() if store.data(record)]
-    twins = (record for record in records if spec.format in (None, record.format) and _has_digest(spec, record))
+    twins = (record for record in records if _fits(spec, record) and _has_digest(spec, record))
     twin = next(twins, None)
     others = [record for record in records if record.name != spec.name]
     candidates = store.unused_data([*others, *([twin] if twin else [])])
@@ -109,8 +114,9 @@ def plan_image(spec: ImageSpec, state: ImageState) -> Plan:
     resource = f"image {spec.name} in pool {spec.pool}"
     if not spec.present:
         return Plan(resource, _removal(spec, state))
-    if _is_satisfied(spec, state):
-        return Plan(resource)
+    if state.record and _has_data(spec, state):
+        said = tuple(_metadata_changes(spec, state.record.metadata, state.record.metadata))
+        return Plan(resource, (Action(PUBLISH, spec.name, said),) if said else ())
     removals = tuple(Action(REMOVE, volume) for volume in state.unused)
     publish = Action(PUBLISH, spec.name, tuple(_publication(spec, state)))
     if state.twin:
@@ -135,30 +141,44 @@ def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
     wanted = (
         ("source", state.twin.source if state.twin else spec.source),
         ("checksum", str(spec.checksum) if spec.checksum else None),
-        ("digest", _wanted_digest(spec)),
-        ("format", state.twin.format if state.twin else spec.format or UNKNOWN_YET),
+        ("digest", state.twin.digest if state.twin else UNKNOWN_YET),
+        ("format", state.twin.format if state.twin else spec.published_format or UNKNOWN_YET),
     )
     for key, after in wanted:
         before = getattr(state.record, key) if state.record else None
         if before != after:
             yield Change(f"image.{key}", before, after)
+    was = state.record.metadata if state.record else ImageMetadata()
+    yield from _metadata_changes(spec, was, state.twin.metadata if state.twin else ImageMetadata())
 
 
-def _wanted_digest(spec: ImageSpec) -> str:
-    return str(spec.checksum) if spec.checksum and spec.checksum.algorithm == "sha256" else UNKNOWN_YET
+def _metadata_changes(spec: ImageSpec, was: ImageMetadata, base: ImageMetadata) -> t.Iterator[Change]:
+    """Say what changes when ``base`` is published with what is declared; what is not declared stays with its data."""
+    before, after = was.said(), spec.metadata.over(base).said()
+    for key in sorted({*before, *after}):
+        if before.get(key) != after.get(key):
+            yield Change(f"image.metadata.{key}", before.get(key), after.get(key))
 
 
-def _is_satisfied(spec: ImageSpec, state: ImageState) -> bool:
+def _has_data(spec: ImageSpec, state: ImageState) -> bool:
     record = state.record
-    if record is None or spec.format not in (None, record.format):
+    if record is None or spec.format not in (None, record.fetched_format):
+        return False
+    if spec.convert_to not in (None, record.format) and record.fetched_format != "iso":
         return False
     if spec.checksum:
         return _has_digest(spec, record)
     return record.source_id == spec.source_id and record.source_mtime_ns == state.source_mtime_ns
 
 
+def _fits(spec: ImageSpec, record: ImageRecord) -> bool:
+    """Tell whether another image's data is what fetching it again would give."""
+    fetched = record.fetched_format
+    return spec.format in (None, fetched) and record.format == published_format(fetched, spec.convert_to)
+
+
 def _has_digest(spec: ImageSpec, record: ImageRecord) -> bool:
-    return spec.checksum is not None and str(spec.checksum) in (record.digest, record.checksum)
+    return spec.checksum is not None and str(spec.checksum) in (record.fetched_digest, record.checksum)
 
 
 def _apply(store: ImageStore, spec: ImageSpec, state: ImageState, plan: Plan, directory: str | None) -> None:
@@ -168,7 +188,12 @@ def _apply(store: ImageStore, spec: ImageSpec, state: ImageState, plan: Plan, di
         with fetch(spec, directory) as fetched:
             _publish(store, _record_of(spec, fetched), spec.timeout, fetched)
     elif plan.has(PUBLISH) and state.twin:
-        _publish(store, replace(state.twin, name=spec.name, checksum=str(spec.checksum)), spec.timeout, None)
+        said = spec.metadata.over(state.twin.metadata)
+        record = replace(state.twin, name=spec.name, checksum=str(spec.checksum), metadata=said)
+        _publish(store, record, spec.timeout, None)
+    elif plan.has(PUBLISH) and state.record:
+        record = replace(state.record, metadata=spec.metadata.over(state.record.metadata))
+        _publish(store, record, spec.timeout, None)
     _clean(store, spec, state, [action.target for action in plan.actions if action.verb == REMOVE])
 
 
@@ -185,6 +210,9 @@ def _record_of(spec: ImageSpec, fetched: Fetched) -> ImageRecord:
         checksum=str(spec.checksum) if spec.checksum else None,
         fetched_at=now.isoformat().replace("+00:00", "Z"),
         source_mtime_ns=fetched.mtime_ns,
+        source_format=fetched.source_format,
+        source_digest=fetched.source_digest,
+        metadata=spec.metadata,
     )
 
 
@@ -242,6 +270,8 @@ def _as_result(store: ImageStore, state: ImageState) -> dict[str, t.Any] | None:
         "name": record.name,
         "digest": record.digest,
         "format": record.format,
+        "source_format": record.fetched_format,
+        "source_digest": record.fetched_digest,
         "virtual_size_bytes": record.virtual_size_bytes,
         "size_bytes": record.size_bytes,
         "volume": record.volume,
@@ -249,4 +279,6 @@ def _as_result(store: ImageStore, state: ImageState) -> dict[str, t.Any] | None:
         "pool": store.pool.name,
         "source": record.source,
         "fetched_at": record.fetched_at,
+        "checksum": record.checksum,
+        "metadata": asdict(record.metadata),
     }

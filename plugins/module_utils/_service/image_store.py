@@ -26,7 +26,7 @@ from .._spec.image_record import (
     is_data_volume,
     record_volume_name,
 )
-from .fetch import Fetched, HashingReader
+from ._image.fetched import Fetched, HashingReader
 from .image_catalog import ImageCatalog
 from .image_usage import read_usage
 

@@ -10,43 +10,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
+import posixpath
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from .._errors import SpecError
-from .image_format import FORMATS
+from .image_checksum import Checksum, ChecksumFile
+from .image_format import FORMATS, PUBLISHED_FORMATS, published_format
+from .image_metadata import ImageMetadata
+from .image_transport import Transport
 from .names import check_name
 
-_DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _SCHEMES = ("http", "https", "file")
 _URL_EXAMPLE = "give it as http://, https:// or file:///"
 _SECRET_LENGTH = 8
-
-
-@dataclass(frozen=True)
-class Checksum:
-    """A digest that the image must have."""
-
-    algorithm: str
-    value: str
-
-    @staticmethod
-    def parse(text: str) -> Checksum:
-        """Read ``algorithm:hexadecimal``."""
-        algorithm, colon, value = text.strip().partition(":")
-        algorithm, value = algorithm.lower(), value.strip().lower()
-        remedy = "give it as sha256:<64 hexadecimal digits>, or with sha384 or sha512"
-        if not colon or algorithm not in _DIGEST_LENGTHS:
-            raise SpecError("checksum", f"{text!r} does not begin with sha256:, sha384: or sha512:", remedy)
-        if not re.fullmatch(f"[0-9a-f]{{{_DIGEST_LENGTHS[algorithm]}}}", value):
-            raise SpecError("checksum", f"{text!r} is not an {algorithm} digest", remedy)
-        return Checksum(algorithm, value)
-
-    def __str__(self) -> str:
-        """Return it as a user writes it."""
-        return f"{self.algorithm}:{self.value}"
+DEFAULT_MAX_SIZE_GB = 256
 
 
 @dataclass(frozen=True)
@@ -61,8 +40,13 @@ class ImageSpec:
     url: str | None = None
     """With its secrets; only for the request itself."""
     checksum: Checksum | None = None
+    checksum_file: ChecksumFile | None = None
+    """Where the checksum is to be found."""
     format: str | None = None
-    timeout: int = 3600
+    convert_to: str | None = None
+    transport: Transport = field(default_factory=Transport)
+    max_size_gb: int = DEFAULT_MAX_SIZE_GB
+    metadata: ImageMetadata = field(default_factory=ImageMetadata)
 
     @staticmethod
     def from_params(params: t.Mapping[str, t.Any]) -> ImageSpec:
@@ -70,24 +54,50 @@ class ImageSpec:
         name = check_name("name", params["name"])
         if not params["pool"]:
             raise SpecError("pool", "it is empty", "name a storage pool of the hypervisor")
+        transport = Transport.from_params(params)
         if params["state"] == "absent":
-            return ImageSpec(name=name, pool=params["pool"], present=False, timeout=_positive(params["timeout"]))
+            return ImageSpec(name=name, pool=params["pool"], present=False, transport=transport)
         path, url = _source(params.get("src"), params.get("url"))
-        checksum = params.get("checksum")
+        checksum, checksum_file = _checksum(params.get("checksum"), path, url)
+        image_format = _choice("format", None if params.get("format") == "auto" else params.get("format"), FORMATS)
+        convert_to = _choice("convert_to", params.get("convert_to"), PUBLISHED_FORMATS)
+        if image_format == "iso" and convert_to:
+            raise SpecError("convert_to", "an ISO image is published as it is", "leave it out")
         return ImageSpec(
             name=name,
             pool=params["pool"],
             path=path,
             url=url,
-            checksum=Checksum.parse(checksum) if checksum else None,
-            format=_format(params.get("format")),
-            timeout=_positive(params["timeout"]),
+            checksum=checksum,
+            checksum_file=checksum_file,
+            format=image_format,
+            convert_to=convert_to,
+            transport=transport,
+            max_size_gb=_positive_size(params["max_size_gb"]),
+            metadata=ImageMetadata.from_params(params.get("metadata")),
         )
 
     @property
     def source(self) -> str:
         """Return where the image comes from as it may be shown: a URL without user, password and query."""
         return visible_url(self.url) if self.url else str(self.path)
+
+    @property
+    def timeout(self) -> int:
+        """Return how many seconds fetching may take, or waiting for another run."""
+        return self.transport.timeout
+
+    @property
+    def max_size_bytes(self) -> int:
+        """Return how much data the image may have, packed or not."""
+        return self.max_size_gb * 1024**3
+
+    @property
+    def published_format(self) -> str | None:
+        """Return what the image will be published as, None if only the image can tell."""
+        if self.format:
+            return published_format(self.format, self.convert_to)
+        return self.convert_to
 
     @property
     def source_id(self) -> str:
@@ -136,15 +146,15 @@ def _source(src: str | None, url: str | None) -> tuple[str | None, str | None]:
     return _path("url", unquote(parts.path)), None
 
 
-def _parts(url: str) -> tuple[SplitResult, str | None]:
+def _parts(url: str, option: str = "url") -> tuple[SplitResult, str | None]:
     """Take a URL apart; what is wrong with it is not told in its own words, which may be secret."""
     if any(character.isspace() or not character.isprintable() for character in url):
-        raise SpecError("url", "it holds white space or control characters", _URL_EXAMPLE)
+        raise SpecError(option, "it holds white space or control characters", _URL_EXAMPLE)
     try:
         parts = urlsplit(url)
         _port = parts.port  # raises if it is no number
     except ValueError as exc:
-        raise SpecError("url", "it is not a URL", _URL_EXAMPLE) from exc
+        raise SpecError(option, "it is not a URL", _URL_EXAMPLE) from exc
     return parts, parts.hostname
 
 
@@ -154,15 +164,26 @@ def _path(option: str, path: str) -> str:
     return os.path.normpath(path)
 
 
-def _format(value: str | None) -> str | None:
-    if value is None or value == "auto":
-        return None
-    if value not in FORMATS:
-        raise SpecError("format", f"{value!r} is not accepted", f"it is {' or '.join(FORMATS)}")
+def _checksum(text: str | None, path: str | None, url: str | None) -> tuple[Checksum | None, ChecksumFile | None]:
+    if not text:
+        return None, None
+    place = unquote(urlsplit(url).path) if url else str(path)
+    file = ChecksumFile.parse(text, posixpath.basename(place))
+    if file is None:
+        return Checksum.parse(text), None
+    parts, host = _parts(file.url, "checksum")
+    if parts.scheme.lower() == "file" and host not in (None, "localhost"):
+        raise SpecError("checksum", f"a file on the host {host} can't be read", "a file URL is file:///path")
+    return None, file
+
+
+def _choice(option: str, value: str | None, choices: tuple[str, ...]) -> str | None:
+    if value is not None and value not in choices:
+        raise SpecError(option, f"{value!r} is not accepted", f"it is {', '.join(choices[:-1])} or {choices[-1]}")
     return value
 
 
-def _positive(timeout: int) -> int:
-    if timeout < 1:
-        raise SpecError("timeout", f"{timeout} is not a number of seconds", "give at least 1")
-    return timeout
+def _positive_size(size: int) -> int:
+    if size < 1:
+        raise SpecError("max_size_gb", f"{size} is no size", "give at least 1")
+    return size

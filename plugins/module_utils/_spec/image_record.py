@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
-from .image_format import FORMATS
+from .image_format import PUBLISHED_FORMATS
+from .image_metadata import ImageMetadata
 
 SCHEMA_VERSION = 1
 RECORD_BYTES = 16 * 1024
@@ -43,6 +44,11 @@ class ImageRecord:
     checksum: str | None
     fetched_at: str
     source_mtime_ns: int | None = None
+    source_format: str | None = None
+    """What was fetched, where it is not what is published."""
+    source_digest: str | None = None
+    """sha256:<hex> of what was fetched, where it is not what is published."""
+    metadata: ImageMetadata = field(default_factory=ImageMetadata)
     schema: int = SCHEMA_VERSION
 
     @property
@@ -50,9 +56,22 @@ class ImageRecord:
         """Return the name of the volume with the data."""
         return data_volume_name(self.digest, self.format)
 
+    @property
+    def fetched_format(self) -> str:
+        """Return the format of what was fetched."""
+        return self.source_format or self.format
+
+    @property
+    def fetched_digest(self) -> str:
+        """Return the digest of what was fetched."""
+        return self.source_digest or self.digest
+
     def to_bytes(self) -> bytes:
         """Return the content of the record's volume."""
-        text = json.dumps(asdict(self), indent=1, sort_keys=True).encode("utf-8") + b"\n"
+        text = (
+            json.dumps({**asdict(self), "metadata": self.metadata.said()}, indent=1, sort_keys=True).encode("utf-8")
+            + b"\n"
+        )
         return text.ljust(RECORD_BYTES, b" ")
 
     @staticmethod
@@ -64,9 +83,12 @@ class ImageRecord:
             return None
         if not isinstance(data, dict) or data.get("schema") != SCHEMA_VERSION:
             return None
-        known = {field.name for field in fields(ImageRecord)}
+        known = {one.name for one in fields(ImageRecord)}
+        metadata = ImageMetadata.from_record(data.get("metadata"))
         try:
-            record = ImageRecord(**{key: value for key, value in data.items() if key in known})
+            record = ImageRecord(
+                **{**{key: value for key, value in data.items() if key in known}, "metadata": metadata}
+            )
         except TypeError:
             return None
         return record if record.makes_sense() else None
@@ -76,7 +98,7 @@ class ImageRecord:
         return (
             isinstance(self.digest, str)
             and _DIGEST.fullmatch(self.digest) is not None
-            and self.format in FORMATS
+            and self.format in PUBLISHED_FORMATS
             and all(isinstance(size, int) and size > 0 for size in (self.size_bytes, self.virtual_size_bytes))
         )
 

@@ -97,7 +97,7 @@ def test_is_fetched_once(
     assert published.changed
     assert published.data["actions"] == foretold.data["actions"]
     assert published.data["changes"] == foretold.data["changes"]
-    assert f"image.digest: {sha256(content)}" in published.data["diff"]["after"]
+    assert f"image.checksum: {sha256(content)}" in published.data["diff"]["after"]
     assert hypervisor.volumes() == {record_volume(name), data_volume(content)}
     assert content_of(hypervisor, data_volume(content), tmp_path / "out") == content
     shown = published.data["image"]
@@ -171,7 +171,7 @@ def test_failed_fetch_leaves_nothing(hypervisor: Hypervisor, server: ImageServer
 
     terraform-provider-libvirt#494 is of a part of an image that is left behind and used the next time.
     """
-    result = image(hypervisor, "fetched", url=server.url(path))
+    result = image(hypervisor, "fetched", url=server.url(path), retries=0)
     assert result.failed
     assert result.message.startswith(f"Cannot fetch the image {server.url(path)}: ")
     assert expected in result.message
@@ -181,7 +181,7 @@ def test_failed_fetch_leaves_nothing(hypervisor: Hypervisor, server: ImageServer
 def test_refused_connection_leaves_nothing(hypervisor: Hypervisor, name: str, server: ImageServer) -> None:
     """A server that is not there is told in one sentence."""
     server.close()
-    result = image(hypervisor, name, url=server.url("a.qcow2"))
+    result = image(hypervisor, name, url=server.url("a.qcow2"), retries=0)
     assert result.failed
     assert "Connection refused" in result.message
     assert hypervisor.volumes() == set()
@@ -412,6 +412,22 @@ def test_changed_file_is_published_anew(hypervisor: Hypervisor, name: str, tmp_p
     os.utime(source, ns=(1, 1))
     assert made(image(hypervisor, name, src=str(source))).changed
     assert hypervisor.volumes() == {record_volume(name), data_volume(b"b" * MIB, "raw")}
+
+
+def test_metadata_is_kept(hypervisor: Hypervisor, name: str, server: ImageServer, content: bytes) -> None:
+    """It is published with the image, changed without a fetch, and stays when nothing is said of it."""
+    declared: dict[str, t.Any] = {"url": server.url("a.qcow2"), "checksum": sha256(content)}
+    published = made(image(hypervisor, name, metadata={"version": "1", "min_disk_gb": 2}, **declared)).data["image"]
+    changed = made(image(hypervisor, name, metadata={"version": "2", "os": "Debian"}, **declared))
+    assert changed.data["actions"] == [f"publish_image {name}"]
+    expected = {"version": "2", "os": "Debian", "min_disk_gb": 2}
+    assert {key: value for key, value in changed.data["image"]["metadata"].items() if value is not None} == expected
+    again = made(image(hypervisor, name, **declared))
+    assert not again.changed
+    assert again.data["image"] == {**published, "metadata": changed.data["image"]["metadata"]}
+    assert len(server.requests) == 1
+    other = made(image(hypervisor, "other", metadata={"version": "3"}, **declared)).data["image"]
+    assert (other["metadata"]["version"], other["metadata"]["os"]) == ("3", "Debian")
 
 
 @pytest.mark.usefixtures("content")

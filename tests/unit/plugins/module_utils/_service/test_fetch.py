@@ -14,12 +14,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ImageError
-from ansible_collections.kilonova.compute.plugins.module_utils._service.fetch import (
-    HashingReader,
-    fetch,
-    source_mtime_ns,
-)
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import Checksum, ImageSpec
+from ansible_collections.kilonova.compute.plugins.module_utils._service._image.fetched import HashingReader
+from ansible_collections.kilonova.compute.plugins.module_utils._service.fetch import fetch, source_mtime_ns
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import ImageSpec
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_checksum import Checksum
 
 CONTENT = os.urandom(1024) + bytes(3 * 1024 * 1024)
 

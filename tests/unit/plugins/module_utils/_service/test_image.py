@@ -15,7 +15,9 @@ from ansible_collections.kilonova.compute.plugins.module_utils._service.image im
     ImageState,
     plan_image,
 )
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import Checksum, ImageSpec
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import ImageSpec
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_checksum import Checksum
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_metadata import ImageMetadata
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import ImageRecord
 
 OLD, NEW = "aa" * 32, "bb" * 32
@@ -47,6 +49,7 @@ def described(spec: ImageSpec, state: ImageState) -> list[str]:
         {"url": None, "path": "/srv/d.qcow2"},
         {"checksum": None},
         {"format": "qcow2"},
+        {"convert_to": "qcow2"},
     ],
 )
 def test_nothing_to_do(changes: dict[str, t.Any]) -> None:
@@ -61,6 +64,7 @@ def test_nothing_to_do(changes: dict[str, t.Any]) -> None:
         {"checksum": Checksum("sha512", "c" * 128)},
         {"checksum": None, "url": "https://mirror/d.qcow2"},
         {"format": "raw"},
+        {"convert_to": "raw"},
     ],
 )
 def test_fetched_again(changes: dict[str, t.Any]) -> None:
@@ -84,7 +88,7 @@ def test_changes_are_those_that_are_made() -> None:
     plan = plan_image(replace(SPEC, checksum=Checksum("sha256", NEW)), replace(PUBLISHED, unused=("old.qcow2",)))
     assert [(change.path, change.before, change.after) for change in plan.changes] == [
         ("image.checksum", f"sha256:{OLD}", f"sha256:{NEW}"),
-        ("image.digest", f"sha256:{OLD}", f"sha256:{NEW}"),
+        ("image.digest", f"sha256:{OLD}", "(known when fetched)"),
         ("image.format", "qcow2", "(known when fetched)"),
     ]
     assert plan.actions[-1].describe() == "remove_volume old.qcow2"
@@ -108,3 +112,46 @@ def test_removal() -> None:
     with pytest.raises(ConflictError, match="in use by domain web") as caught:
         plan_image(absent, replace(PUBLISHED, users=("domain web",)))
     assert caught.value.details == {"users": ["domain web"]}
+
+
+def test_converted_image_is_known_by_what_was_fetched() -> None:
+    """Its checksum and its format are those of the source, and the data's own say nothing about it."""
+    record = replace(RECORD, source_format="vhdx", source_digest=f"sha256:{NEW}", checksum=f"sha256:{NEW}")
+    state = replace(PUBLISHED, record=record)
+    spec = replace(SPEC, checksum=Checksum("sha256", NEW))
+    for same in (spec, replace(spec, format="vhdx"), replace(spec, convert_to="qcow2")):
+        assert not plan_image(same, state).changed
+    for other in (replace(spec, format="qcow2"), replace(spec, convert_to="raw"), SPEC):
+        assert plan_image(other, state).changed
+
+
+def test_disc_is_never_converted() -> None:
+    """Asking for another format changes nothing of an ISO image."""
+    state = replace(PUBLISHED, record=replace(RECORD, format="raw", source_format="iso"))
+    assert not plan_image(replace(SPEC, convert_to="qcow2"), state).changed
+
+
+def test_metadata_alone() -> None:
+    """It is changed without a fetch; what is not said stays."""
+    record = replace(RECORD, metadata=ImageMetadata(version="1", os="Debian"))
+    state = replace(PUBLISHED, record=record)
+    assert not plan_image(SPEC, state).changed
+    assert not plan_image(replace(SPEC, metadata=ImageMetadata(version="1")), state).changed
+    plan = plan_image(replace(SPEC, metadata=ImageMetadata(version="2", min_disk_gb=3)), state)
+    assert [action.describe() for action in plan.actions] == ["publish_image debian"]
+    assert [(change.path, change.before, change.after) for change in plan.changes] == [
+        ("image.metadata.min_disk_gb", None, 3),
+        ("image.metadata.version", "1", "2"),
+    ]
+
+
+def test_metadata_goes_with_its_data() -> None:
+    """New data has what is declared with it; another image's data brings what was said of that."""
+    state = replace(PUBLISHED, record=replace(RECORD, metadata=ImageMetadata(version="1", os="Debian")))
+    spec = replace(SPEC, checksum=Checksum("sha256", NEW), metadata=ImageMetadata(version="2"))
+    changes = {change.path: change.after for change in plan_image(spec, state).changes}
+    assert changes["image.metadata.os"] is None
+    assert changes["image.metadata.version"] == "2"
+    twin = replace(state, twin=replace(RECORD, metadata=ImageMetadata(os="Fedora")))
+    changes = {change.path: change.after for change in plan_image(spec, twin).changes}
+    assert changes["image.metadata.os"] == "Fedora"

@@ -10,7 +10,9 @@ import typing as t
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import Checksum, ImageSpec, url_secrets
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import ImageSpec, url_secrets
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_checksum import Checksum, ChecksumFile
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_transport import Transport
 
 PARAMS: dict[str, t.Any] = {
     "name": "debian",
@@ -19,8 +21,16 @@ PARAMS: dict[str, t.Any] = {
     "url": "https://images.example.com/d.qcow2",
     "checksum": None,
     "format": "auto",
+    "convert_to": None,
+    "max_size_gb": 8,
     "pool": "default",
     "timeout": 60,
+    "stall_timeout": 10,
+    "retries": 2,
+    "username": None,
+    "password": None,
+    "ca_path": None,
+    "proxy": None,
 }
 
 
@@ -50,8 +60,20 @@ def spec(**changes: t.Any) -> ImageSpec:
         ({"checksum": "md5:" + "a" * 32}, "checksum", "sha512"),
         ({"checksum": "sha256:" + "a" * 63}, "checksum", "not an sha256 digest"),
         ({"checksum": "sha256:" + "g" * 64}, "checksum", "not an sha256 digest"),
-        ({"format": "vmdk"}, "format", "qcow2 or raw"),
+        ({"format": "vdi"}, "format", "vhdx or iso"),
+        ({"convert_to": "vmdk"}, "convert_to", "qcow2 or raw"),
+        ({"format": "iso", "convert_to": "raw"}, "convert_to", "as it is"),
+        ({"max_size_gb": 0}, "max_size_gb", "at least 1"),
+        ({"checksum": "md5:https://h/MD5SUMS"}, "checksum", "md5"),
+        ({"checksum": "https://h/SHA256SUMS", "url": "https://h/"}, "checksum", "no file name"),
+        ({"checksum": "file://elsewhere/SHA256SUMS"}, "checksum", "elsewhere"),
+        ({"checksum": "https://h:port/SHA256SUMS"}, "checksum", "not a URL"),
         ({"timeout": 0}, "timeout", "at least 1"),
+        ({"stall_timeout": 0}, "stall_timeout", "at least 1"),
+        ({"retries": -1}, "retries", "0 or more"),
+        ({"password": "x"}, "password", "username"),
+        ({"proxy": "proxy:3128"}, "proxy", "http://"),
+        ({"proxy": "http://proxy:port"}, "proxy", "not a URL"),
         ({"state": "absent", "timeout": -1}, "timeout", "at least 1"),
     ],
 )
@@ -70,9 +92,15 @@ def test_good_input() -> None:
     assert str(declared.checksum) == "sha256:" + "a" * 64
     assert declared.format == "raw"
     assert spec().format is None
+    sums = "https://h/SHA512SUMS?x"
+    assert spec(checksum=f"sha512:{sums}").checksum_file == ChecksumFile(sums, "d.qcow2", "sha512")
+    assert spec(checksum="file:///a", url="http://h/a%20b.raw").checksum_file == ChecksumFile("file:///a", "a b.raw")
+    assert spec(checksum=sums, url=None, src="/srv/b.raw").checksum_file == ChecksumFile(sums, "b.raw")
+    assert spec(username="me", password="p").transport == Transport(60, 10, 2, "me", "p")
+    assert spec().max_size_bytes == 8 * 1024**3
     assert spec(url=None, src="/srv//a/../b.raw").path == "/srv/b.raw"
     assert spec(url="file:///srv/a%20b.raw").path == "/srv/a b.raw"
-    assert spec(state="absent", url=None) == ImageSpec("debian", present=False, timeout=60)
+    assert spec(state="absent", url=None) == ImageSpec("debian", present=False, transport=Transport(60, 10, 2))
 
 
 def test_secrets_are_not_shown() -> None:
@@ -94,3 +122,20 @@ def test_identity_of_a_source() -> None:
     assert spec(url="https://me:secret@h/a?v=1").source_id == plain
     assert spec(url="https://h/a?v=2").source_id != plain
     assert spec(url=None, src="/a").source_id == spec(url="file:///a").source_id != plain
+
+
+@pytest.mark.parametrize(
+    ("changes", "published"),
+    [
+        ({}, None),
+        ({"format": "qcow2"}, "qcow2"),
+        ({"format": "raw"}, "raw"),
+        ({"format": "vhdx"}, "qcow2"),
+        ({"format": "vhdx", "convert_to": "raw"}, "raw"),
+        ({"format": "iso"}, "raw"),
+        ({"convert_to": "raw"}, "raw"),
+    ],
+)
+def test_format_that_will_be_published(changes: dict[str, t.Any], published: str | None) -> None:
+    """What is not declared can only be told by the image."""
+    assert spec(**changes).published_format == published

@@ -11,16 +11,19 @@ import typing as t
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ImageError
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_format import (
+from ansible_collections.kilonova.compute.plugins.module_utils._spec._image.inspection import (
     HEADER_BYTES,
+    LARGEST_DISK,
     Inspection,
-    check_safe,
-    inspect,
 )
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_format import check_safe, inspect
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils import disk_images
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.disk_images import Hostile, patched, reader
 from hypothesis import given
 from hypothesis import strategies as st
 
 GIB = 1024**3
+SIZE = 4 * 1024**2
 
 
 def qcow2(extensions: bytes = b"", **changes: t.Any) -> bytes:
@@ -51,7 +54,7 @@ def qcow2(extensions: bytes = b"", **changes: t.Any) -> bytes:
 def refusal(header: bytes, size: int = 4 * 1024**2, declared: str | None = None) -> str:
     """Return why an image is refused."""
     with pytest.raises(ImageError) as caught:
-        check_safe(inspect(header, size), declared)
+        check_safe(inspect(reader(header, size), size), declared)
     assert caught.value.message.endswith(".")
     return caught.value.message
 
@@ -59,7 +62,7 @@ def refusal(header: bytes, size: int = 4 * 1024**2, declared: str | None = None)
 @pytest.mark.parametrize("changes", [{}, {"version": 2}, {"incompatible": 1}, {"incompatible": 8}])
 def test_complete_qcow2_is_accepted(changes: dict[str, t.Any]) -> None:
     """Both versions, and features that leave the image complete by itself."""
-    found = inspect(qcow2(**changes), 4 * 1024**2)
+    found = inspect(reader(qcow2(**changes), SIZE), SIZE)
     assert found == Inspection("qcow2", GIB)
     check_safe(found, None)
     check_safe(found, "qcow2")
@@ -82,6 +85,10 @@ def test_complete_qcow2_is_accepted(changes: dict[str, t.Any]) -> None:
         ({"cluster_bits": 63}, "clusters"),
         ({"size": 0}, "virtual size"),
         ({"size": 1 << 63}, "virtual size"),
+        ({"size": LARGEST_DISK + 512}, "virtual size"),
+        ({"size": 513}, "virtual size"),
+        ({"size": LARGEST_DISK, "l1_entries": 1 << 23}, "an L1 table of"),
+        ({"refcount_offset": SIZE}, "before its refcount table"),
         ({"l1_entries": 1}, "L1 table too small"),
         ({"l1_entries": 3, "incompatible": 16}, "L1 table too small"),
         ({"l1_offset": 4 * 1024**2 - 8}, "a part of it is missing"),
@@ -102,7 +109,7 @@ def test_data_file_is_seen_without_its_bit() -> None:
     """The name of a data file among the extensions is enough to refuse, behind others as well."""
     other = struct.pack(">II", 0x6803F857, 5) + b"abcde\0\0\0"
     assert "another file" in refusal(qcow2(other + struct.pack(">II", 0x44415441, 8) + b"/etc/abc"))
-    check_safe(inspect(qcow2(other + struct.pack(">II", 0, 0)), 4 * 1024**2), None)
+    check_safe(inspect(reader(qcow2(other + struct.pack(">II", 0, 0)), SIZE), SIZE), None)
 
 
 @pytest.mark.parametrize("length", [4, 71, 80])
@@ -114,15 +121,12 @@ def test_cut_header_is_refused(length: int) -> None:
 @pytest.mark.parametrize(
     ("header", "found"),
     [
-        (b"KDMV", "vmdk"),
-        (b"# Disk DescriptorFile\nversion=1", "vmdk"),
         (b"<<< Oracle VM VirtualBox Disk Image >>>".ljust(64) + b"\x7f\x10\xda\xbe", "vdi"),
-        (b"vhdxfile", "vhdx"),
-        (b"conectix", "vpc"),
         (b"QED\0", "qed"),
         (b"LUKS\xba\xbe\0\1", "luks"),
-        (bytes(0x8001) + b"CD001", "iso"),
         (b"WithoutFreeSpace", "parallels"),
+        (b"Bochs Virtual HD Image", "bochs"),
+        (b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop", "cloop"),
     ],
 )
 @pytest.mark.parametrize("declared", [None, "raw", "qcow2"])
@@ -139,7 +143,7 @@ def test_other_formats_are_refused(header: bytes, found: str, declared: str | No
         (b"\x1f\x8b\x08", "gzip"),
         (b"\xfd7zXZ\0", "xz"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"BZh9", "bzip2"),
+        (b"BZh91AY&SY", "bzip2"),
         (b"PK\3\4", "zip"),
     ],
 )
@@ -156,8 +160,8 @@ def test_pages_are_refused(page: bytes) -> None:
 
 def test_raw_is_what_is_nothing_else() -> None:
     """Zeros and boot sectors are raw; nothing and odd sizes are no disk."""
-    check_safe(inspect(bytes(512), 1024), None)
-    assert inspect(b"\xeb\x63\x90" + bytes(509), 4096) == Inspection("raw", 4096)
+    check_safe(inspect(reader(bytes(512), 1024), 1024), None)
+    assert inspect(reader(b"\xeb\x63\x90", 4096), 4096) == Inspection("raw", 4096)
     assert "empty" in refusal(b"", 0)
     assert "sectors" in refusal(b"not found", 9)
     assert "declared qcow2 but is of format raw" in refusal(bytes(512), 512, "qcow2")
@@ -168,7 +172,7 @@ def test_raw_is_what_is_nothing_else() -> None:
 def test_any_bytes_get_a_verdict(header: bytes, size: int, declared: str | None) -> None:
     """Nothing makes the judge fall over, as raw bytes and behind qcow2's magic."""
     for candidate in (header, b"QFI\xfb\0\0\0\3" + header, b"QFI\xfb\0\0\0\2" + header):
-        found = inspect(candidate, size)
+        found = inspect(reader(candidate, size), size)
         try:
             check_safe(found, declared)
         except ImageError:
@@ -193,8 +197,101 @@ def test_only_harmless_headers_pass(backing_offset: int, backing_size: int, inco
     )
     harmless = not backing_offset and not backing_size and not encryption and not incompatible & ~0b11001
     try:
-        check_safe(inspect(header, 4 * 1024**2), "qcow2")
+        check_safe(inspect(reader(header, SIZE), SIZE), "qcow2")
     except ImageError:
         assert not harmless or incompatible & 16
     else:
         assert harmless
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (disk_images.disk, "raw"),
+        (disk_images.qcow2, "qcow2"),
+        (disk_images.qcow2_of_two_tables, "qcow2"),
+        (disk_images.vmdk, "vmdk"),
+        (disk_images.streamed_vmdk, "vmdk"),
+        (disk_images.vhd, "vhd"),
+        (disk_images.fixed_vhd, "vhd"),
+        (disk_images.vhdx_image, "vhdx"),
+    ],
+)
+def test_good_images_have_no_problems(make: t.Callable[[], bytes], found: str) -> None:
+    """What QEMU makes of each format is seen as such, with the size of its disk."""
+    content = make()
+    assert inspect(reader(content), len(content)) == Inspection(found, disk_images.DISK_BYTES)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("preallocation=metadata",),
+        ("preallocation=falloc",),
+        ("compat=0.10",),
+        ("extended_l2=on,cluster_size=128k",),
+        ("refcount_bits=1",),
+        ("cluster_size=2M",),
+        ("lazy_refcounts=on",),
+    ],
+)
+def test_kinds_of_qcow2(options: tuple[str, ...]) -> None:
+    """Whatever QEMU can make of a qcow2 that stands for itself is whole."""
+    content = disk_images.made("qcow2", *options)
+    assert inspect(reader(content), len(content)) == Inspection("qcow2", disk_images.DISK_BYTES)
+
+
+@pytest.mark.parametrize(
+    "hostile", [*disk_images.REFERRING, *disk_images.BROKEN], ids=lambda hostile: hostile.name.replace(" ", "-")
+)
+def test_hostile_images_are_refused(hostile: Hostile) -> None:
+    """Each for its own reason, however it is declared."""
+    content = hostile.make("/etc/machine-id")
+    found = inspect(reader(content), len(content))
+    assert any(hostile.words in problem for problem in (*found.problems, f"is of format {found.format}"))
+    for declared in (None, "raw", found.format):
+        with pytest.raises(ImageError):
+            check_safe(found, declared)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (disk_images.disk() + disk_images.fixed_vhd()[-512:], "vhd"),
+        (patched(disk_images.disk(), (-512, b"koly")), "dmg"),
+        (patched(disk_images.disk(), (0, b"\n#\n \nversion=1\n")), "vmdk"),
+    ],
+)
+def test_raw_is_nothing_that_a_tool_would_take_for_more(content: bytes, found: str) -> None:
+    """What stands at the end counts as well, and a text that QEMU reads as a list of files."""
+    assert found in refusal(content, len(content), "raw")
+
+
+IMAGES = [
+    disk_images.qcow2,
+    disk_images.vmdk,
+    disk_images.streamed_vmdk,
+    disk_images.vhd,
+    disk_images.fixed_vhd,
+    disk_images.vhdx_image,
+    disk_images.iso,
+]
+
+
+@given(
+    make=st.sampled_from(IMAGES),
+    places=st.lists(
+        st.tuples(
+            st.one_of(st.integers(0, 2048), st.integers(-2048, -1), st.integers(65536, 65800), st.integers(0, 2**24)),
+            st.binary(min_size=1, max_size=9),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    cut=st.one_of(st.just(0), st.integers(0, 2**16)),
+)
+def test_damage_anywhere_gets_a_verdict(make: t.Callable[[], bytes], places: list[tuple[int, bytes]], cut: int) -> None:
+    """Nothing in an image of any format makes the judge fall over."""
+    good = make()
+    content = patched(good, *((place % len(good), damage) for place, damage in places))[: len(good) - cut]
+    assert inspect(reader(content), len(content)).virtual_size_bytes >= 0

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_metadata import ImageMetadata
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import (
     RECORD_BYTES,
     ImageRecord,
@@ -32,6 +34,7 @@ RECORD = ImageRecord(
     checksum=DIGEST,
     fetched_at="2026-01-31T12:00:00Z",
     source_mtime_ns=5,
+    metadata=ImageMetadata(version="20260115", min_disk_gb=2),
 )
 
 
@@ -83,6 +86,12 @@ def test_later_fields_are_passed_over() -> None:
     """What a newer version adds is no reason to fetch again; what is missing is."""
     data = json.loads(RECORD.to_bytes())
     assert ImageRecord.from_bytes(json.dumps({**data, "new": 1}).encode()) == RECORD
+    nonsenses: list[object] = [None, 7, [], {"version": ["a"]}, {"min_disk_gb": "2"}, {"firmware": "none"}]
+    for nonsense in nonsenses:
+        found = ImageRecord.from_bytes(json.dumps({**data, "metadata": nonsense}).encode())
+        assert found == replace(RECORD, metadata=ImageMetadata())
+    del data["metadata"]
+    assert ImageRecord.from_bytes(json.dumps(data).encode()) == replace(RECORD, metadata=ImageMetadata())
     del data["digest"]
     assert ImageRecord.from_bytes(json.dumps(data).encode()) is None
     assert ImageRecord.from_bytes(b"[]") is None

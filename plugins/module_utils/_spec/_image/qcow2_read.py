@@ -1,0 +1,94 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Where a qcow2 image's data is."""
+
+from __future__ import annotations
+
+import struct
+import typing as t
+import zlib
+from dataclasses import dataclass
+
+from .inspection import SECTOR_BYTES, Reader
+from .qcow2 import Qcow2Header, read_header
+from .tables import big_endian
+
+_INCOMPATIBLE_OFFSET, _COMPRESSION_OFFSET = 72, 104
+_OTHER_COMPRESSION = 1 << 3
+_EXTENDED_L2 = 1 << 4
+_COMPRESSED = 1 << 62
+_ZERO = 1
+_OFFSET = 0x00FF_FFFF_FFFF_FE00
+_SUBCLUSTERS = 32
+_WINDOW_BITS = -12
+
+
+@dataclass(frozen=True)
+class _Image:
+    read: Reader
+    cluster_bits: int
+    extended: bool
+    deflate: bool
+
+    @property
+    def cluster_bytes(self) -> int:
+        """Return the bytes of a cluster."""
+        return 1 << self.cluster_bits
+
+
+def qcow2_blocks(read: Reader, _size_bytes: int) -> t.Iterator[tuple[int, bytes]]:
+    """Give what an image without problems holds, as (offset on the disk, bytes) in rising order."""
+    header = read_header(read)
+    features = struct.unpack(">Q", read(_INCOMPATIBLE_OFFSET, 8))[0] if header.version > 2 else 0  # noqa: PLR2004
+    other = bool(features & _OTHER_COMPRESSION) and read(_COMPRESSION_OFFSET, 1) != b"\0"
+    image = _Image(read, header.cluster_bits, bool(features & _EXTENDED_L2), not other)
+    for offset, content in _clusters(image, header):
+        if offset < header.virtual_size:
+            yield offset, content[: header.virtual_size - offset]
+
+
+def _clusters(image: _Image, header: Qcow2Header) -> t.Iterator[tuple[int, bytes]]:
+    width = 2 if image.extended else 1
+    per_table = image.cluster_bytes // 8 // width
+    for number, entry in enumerate(big_endian("Q", image.read(header.l1_offset, header.l1_entries * 8))):
+        if not entry & _OFFSET:
+            continue
+        entries = big_endian("Q", image.read(entry & _OFFSET, image.cluster_bytes))
+        for place in range(per_table):
+            offset = (number * per_table + place) * image.cluster_bytes
+            found = entries[place * width]
+            if found & _COMPRESSED:
+                yield offset, _unpack(image, found)
+            elif found & _OFFSET and image.extended:
+                yield from _subclusters(image, offset, found & _OFFSET, entries[place * width + 1])
+            elif found & _OFFSET and not found & _ZERO:
+                yield offset, _padded(image, found & _OFFSET, image.cluster_bytes)
+
+
+def _subclusters(image: _Image, offset: int, place: int, bitmap: int) -> t.Iterator[tuple[int, bytes]]:
+    length = image.cluster_bytes // _SUBCLUSTERS
+    for number in range(_SUBCLUSTERS):
+        if bitmap >> number & 1:
+            yield offset + number * length, _padded(image, place + number * length, length)
+
+
+def _padded(image: _Image, place: int, length: int) -> bytes:
+    """Return a part of the image; the last cluster needs not be there to its end."""
+    return image.read(place, length).ljust(length, b"\0")
+
+
+def _unpack(image: _Image, entry: int) -> bytes:
+    if not image.deflate:
+        raise ValueError("its clusters are compressed with zstd; convert it with qemu-img first")
+    shift = 62 - (image.cluster_bits - 8)
+    place = entry & ((1 << shift) - 1)
+    sectors = (entry >> shift & ((1 << (image.cluster_bits - 8)) - 1)) + 1
+    length = sectors * SECTOR_BYTES - place % SECTOR_BYTES
+    content = zlib.decompressobj(_WINDOW_BITS).decompress(image.read(place, length), image.cluster_bytes)
+    if len(content) < image.cluster_bytes:
+        raise ValueError("a compressed cluster breaks off")
+    return content
