@@ -18,16 +18,16 @@ debian=(
   # what the simulated hosts and the test guest are made of
   openssh-server openssh-client procps util-linux mtools syslinux syslinux-common dosfstools
   mmdebstrap uidmap genext2fs e2fsprogs
-  # what the gates call
-  ca-certificates git make rsync shellcheck
+  # what the gates and tests call
+  ca-certificates git make rsync shellcheck zstd
 )
 fedora=(
   libvirt-daemon-driver-qemu libvirt-daemon-driver-storage-core libvirt-daemon-driver-network
   libvirt-daemon-driver-nwfilter libvirt-daemon-config-network libvirt-client libvirt-daemon
-  qemu-kvm qemu-img edk2-ovmf dnsmasq iproute iptables-nft nftables swtpm swtpm-tools
+  qemu-kvm qemu-img virtiofsd edk2-ovmf dnsmasq iproute iptables-nft nftables swtpm swtpm-tools
   libvirt-devel pkgconf-pkg-config gcc python3.12 python3.12-devel
   openssh-server openssh-clients procps-ng util-linux mtools syslinux dosfstools
-  ca-certificates git make rsync ShellCheck
+  ca-certificates git make rsync ShellCheck zstd
 )
 
 have() {
