@@ -87,7 +87,7 @@ class Pool:
 
     def refresh(self) -> None:
         """Make libvirt look again at what is in the pool."""
-        _while_busy(lambda: self._call("refresh storage pool", self._raw.refresh, 0), "VIR_ERR_INTERNAL_ERROR")
+        while_busy(lambda: self._call("refresh storage pool", self._raw.refresh, 0), "VIR_ERR_INTERNAL_ERROR")
 
     def volumes(self) -> dict[str, Volume]:
         """Return all volumes by name, with one list call."""
@@ -206,7 +206,7 @@ class Volume:
     def delete(self, patience: float = BUSY_SECONDS) -> None:
         """Remove the volume; one that is gone already is fine, one in use is tried again for ``patience`` seconds."""
         with contextlib.suppress(NotFoundError):
-            _while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
+            while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
 
     def upload(self, source: Source, length: int, sparse: bool = False) -> None:
         """Fill the volume with ``length`` bytes of ``source``; only a new, empty volume may be filled ``sparse``."""
@@ -254,7 +254,7 @@ class Volume:
         return self._connection.call(f"{doing} volume {self.name} of storage pool {self.pool}", function, *args)
 
 
-def _while_busy(work: t.Callable[[], t.Any], busy_code: str, patience: float = BUSY_SECONDS) -> t.Any:
+def while_busy(work: t.Callable[[], t.Any], busy_code: str, patience: float = BUSY_SECONDS) -> t.Any:
     """Repeat ``work`` while libvirt refuses it with ``busy_code``, as it does while another job runs in the pool.
 
     The daemon's messages are translated and have no code of their own, so the code is all there is to tell by.
