@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ._options import pool_option
 from ._spec.pool import POOL_TYPES
+from ._spec.volume import VOLUME_FORMATS
 
 
 def pool_options() -> dict[str, dict[str, t.Any]]:
@@ -24,6 +26,25 @@ def pool_options() -> dict[str, dict[str, t.Any]]:
         "autostart": {"type": "bool", "default": True},
         "build": {"type": "bool", "default": False},
         "refresh": {"type": "bool", "default": False},
+    }
+
+
+def stored_volume_options() -> dict[str, dict[str, t.Any]]:
+    """Return what a user declares of one volume by itself."""
+    origin = {
+        "type": "dict",
+        "options": {"name": {"type": "str", "required": True}, "pool": {"type": "str"}},
+    }
+    return {
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        **pool_option(),
+        "size": {"type": "str"},
+        "format": {"type": "str", "choices": list(VOLUME_FORMATS)},
+        "source": origin,
+        "image": origin,
+        "src": {"type": "path"},
+        "wipe": {"type": "bool", "default": False},
     }
 
 

@@ -130,15 +130,24 @@ class Pool:
 
     def clone(self, name: str, capacity_bytes: int, format: str, source: str) -> Volume:  # noqa: A002  # libvirt's word
         """Create a volume with the content of the pool's volume ``source``, converted, and grown to its capacity."""
-        text = write_volume(VolumeDescription(name=name, capacity_bytes=capacity_bytes, format=format))
         origin = self._call(f"look up volume {source} in storage pool", self._raw.storageVolLookupByName, source)
+        definition = VolumeDescription(name=name, capacity_bytes=capacity_bytes, format=format)
+        return self.copy(definition, Volume(self._connection, origin, self.name))
+
+    def copy(self, definition: VolumeDescription, origin: Volume) -> Volume:
+        """Create the volume that is described with the content of ``origin``, of any pool, converted and grown."""
+        text = write_volume(definition)
         raw = self._call(
-            f"create volume {name} from {source} in storage pool", self._raw.createXMLFrom, text, origin, 0
+            f"create volume {definition.name} from {origin.name} in storage pool",
+            self._raw.createXMLFrom,
+            text,
+            origin.raw,
+            0,
         )
         volume = Volume(self._connection, raw, self.name)
         try:
-            if volume.capacity < capacity_bytes:
-                volume.resize(capacity_bytes)
+            if volume.capacity < definition.capacity_bytes:
+                volume.resize(definition.capacity_bytes)
         except DriverError:
             volume.delete()
             raise
@@ -158,6 +167,11 @@ class Volume:
         self._description: VolumeDescription | None = None
         self.pool = pool
         self.name: str = raw.name()
+
+    @property
+    def raw(self) -> t.Any:
+        """Return libvirt's own volume, for a call on another one."""
+        return self._raw
 
     @property
     def path(self) -> str:
@@ -202,6 +216,10 @@ class Volume:
         """Grow the volume."""
         self._call("grow", self._raw.resize, capacity_bytes, 0)
         self._description = None
+
+    def wipe(self) -> None:
+        """Overwrite the volume's content, so that nobody reads it later."""
+        while_busy(lambda: self._call("wipe", self._raw.wipe, 0), "VIR_ERR_OPERATION_INVALID")
 
     def delete(self, patience: float = BUSY_SECONDS) -> None:
         """Remove the volume; one that is gone already is fine, one in use is tried again for ``patience`` seconds."""

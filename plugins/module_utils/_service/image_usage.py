@@ -28,6 +28,7 @@ class DomainUse:
     unreadable: tuple[str, ...] = ()
     pools: frozenset[str] = frozenset()
     """The pools that its disks name, whether these run or not."""
+    is_active: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,17 @@ class Usage:
 
     def users(self, path: str) -> list[str]:
         """Return in words who lies on ``path``, directly or through others."""
-        chain = self._chain({path})
-        return sorted(self.labels[upper] for upper in chain - {path}) + self.domains_on({path})
+        return self.volumes_on(path) + self.domains_on({path})
 
-    def domains_on(self, paths: t.Collection[str]) -> list[str]:
-        """Return in words the domains that lie on any of ``paths``, directly or through others."""
+    def volumes_on(self, path: str) -> list[str]:
+        """Return in words the volumes that lie on ``path``, directly or through others."""
+        return sorted(self.labels[upper] for upper in self._chain({path}) - {path})
+
+    def domains_on(self, paths: t.Collection[str], running: bool = False) -> list[str]:
+        """Return in words the domains, or the running ones, that lie on any of ``paths``, directly or through others."""
         chain = self._chain(paths)
-        return [f"domain {domain.name}" for domain in self.domains if domain.paths & chain]
+        found = (domain for domain in self.domains if domain.is_active or not running)
+        return [f"domain {domain.name}" for domain in found if domain.paths & chain]
 
     def domains_naming(self, pool: str) -> list[str]:
         """Return in words the domains with a disk that is declared as a volume of ``pool``."""
@@ -108,7 +113,7 @@ def _read_domains(
             if source.path and source.path not in labels and source.format not in (None, "raw") and not domain.is_active
         )
         named = frozenset(source.pool for source in sources if source.pool)
-        found.append(DomainUse(domain.name, frozenset(paths | below), unreadable, named))
+        found.append(DomainUse(domain.name, frozenset(paths | below), unreadable, named, domain.is_active))
     return found
 
 

@@ -21,6 +21,7 @@ from .._errors import ImageError
 HEADER_BYTES = 64 * 1024
 """How much of the beginning is needed; an ISO 9660 signature stands at 32 KiB."""
 FORMATS = ("qcow2", "raw")
+BACKING_FILE = "has a backing file, so it is not complete by itself"
 
 _SIGNATURES = (
     (0, b"KDMV", "vmdk"),
@@ -129,7 +130,7 @@ def _inspect_qcow2(header: bytes, size_bytes: int) -> Inspection:
         return Inspection("qcow2", 0, (f"has the unknown version {fields.version}",))
     problems = []
     if fields.backing_offset or fields.backing_size:
-        problems.append("has a backing file, so it is not complete by itself")
+        problems.append(BACKING_FILE)
     if fields.encryption:
         problems.append("is encrypted")
     features = _v3_features(header, problems) if fields.version == max(_QCOW2_VERSIONS) else 0
