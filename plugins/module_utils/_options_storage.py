@@ -44,6 +44,7 @@ def stored_volume_options() -> dict[str, dict[str, t.Any]]:
         "source": origin,
         "image": origin,
         "src": {"type": "path"},
+        "dest": {"type": "path"},
         "wipe": {"type": "bool", "default": False},
     }
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""Make, grow, fill or remove a volume of a storage pool."""
+"""Make, grow, fill, copy or remove a volume of a storage pool."""
 
 from __future__ import annotations
 
@@ -102,6 +102,13 @@ options:
       - An image that has a backing file, keeps its data in another file or is encrypted is refused.
       - In pools of files, holes stay holes.
     type: path
+  dest:
+    description:
+      - A file on the machine where the module runs, from the root directory on, that shall hold a copy of the volume, as it is in
+        its format. It is written for its owner alone, whole or not at all, and holes stay holes.
+      - A file that is there already is left as it is.
+      - It is refused while a running domain uses the volume, and for a volume that lies on another one.
+    type: path
   wipe:
     description:
       - Whether the content is overwritten with zeros before the volume is removed. That takes as long as writing all of it.
@@ -136,6 +143,11 @@ EXAMPLES = r"""
   kilonova.compute.compute_volume:
     name: appliance
     src: /srv/images/appliance.qcow2
+
+- name: Download a volume
+  kilonova.compute.compute_volume:
+    name: appliance
+    dest: /srv/backup/appliance.qcow2
 
 - name: Remove a volume so that nobody reads it later
   kilonova.compute.compute_volume:

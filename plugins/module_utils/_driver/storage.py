@@ -17,7 +17,7 @@ import typing as t
 from .._errors import DriverError, NotFoundError
 from .._xml.volume import PoolDescription, VolumeDescription, read_pool, read_volume, write_volume
 from .connection import Connection, libvirt
-from .stream import Sink, Source, open_stream, receive, send
+from .stream import Sink, Source, open_stream, receive, receive_sparse, send
 
 BUSY_SECONDS = 30.0
 """How long a pool or volume that another job holds is tried again."""
@@ -249,6 +249,16 @@ class Volume:
                 return receive(stream, sink)
 
         return self._call("download", download_volume)
+
+    def download_sparse(self, file: t.BinaryIO) -> None:
+        """Write the content to ``file``, with holes where the volume has them, the last one left to the caller."""
+
+        def download_volume() -> None:
+            with open_stream(self._connection) as stream:
+                self._raw.download(stream, 0, 0, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
+                receive_sparse(stream, file)
+
+        self._call("download", download_volume)
 
     def read_bytes(self, limit: int) -> bytes:
         """Return at most the first ``limit`` bytes."""

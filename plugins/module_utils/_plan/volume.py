@@ -21,6 +21,7 @@ FILL = "fill_volume"
 GROW = "grow_volume"
 WIPE = "wipe_volume"
 DELETE = "delete_volume"
+DOWNLOAD = "download_volume"
 _BLOCK_ROUNDING = 64 * 1024**2
 """Volumes that are no files are rounded up, to LVM's extents for one."""
 
@@ -34,6 +35,8 @@ class VolumeState:
     unfinished: bool = False
     """A run was killed while it was filled."""
     in_files: bool = True
+    has_copy: bool = False
+    """The declared copy of it is there."""
     users: tuple[str, ...] = ()
     """Who lies on it, as far as that matters."""
 
@@ -61,9 +64,11 @@ def plan_volume(spec: StoredVolumeSpec, state: VolumeState, content: Content | N
     resource = f"volume {spec.name} in pool {spec.pool}"
     if not spec.present:
         return Plan(resource, tuple(_removal(spec, state)))
-    if state.exists and not state.unfinished:
-        return Plan(resource, tuple(_growth(spec, state)))
-    return Plan(resource, tuple(_creation(spec, state, content)))
+    is_whole = state.exists and not state.unfinished
+    actions = tuple(_growth(spec, state) if is_whole else _creation(spec, state, content))
+    if spec.dest and not state.has_copy:
+        actions += (Action(DOWNLOAD, spec.dest, (Change("volume.dest", None, spec.dest),)),)
+    return Plan(resource, actions)
 
 
 def _removal(spec: StoredVolumeSpec, state: VolumeState) -> t.Iterator[Action]:

@@ -12,6 +12,7 @@ made first and removed last, and whoever finds it after a run was killed removes
 from __future__ import annotations
 
 import contextlib
+import os
 import typing as t
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from .._xml.volume import VolumeDescription
 from .fetch import Fetched, HashingReader, fetch
 from .image_usage import read_usage
 from .lock import host_lock
+from .volume_download import download, refuse_download
 from .volume_origin import find_origin
 
 _LOCK_SECONDS = 3600.0
@@ -83,11 +85,14 @@ def ensure_stored_volume(connection: Connection, spec: StoredVolumeSpec, check_m
 def _read_state(connection: Connection, pool: Pool, spec: StoredVolumeSpec, in_files: bool) -> VolumeState:
     volume = pool.find(spec.name)
     unfinished = pool.find(unfinished_name(spec.name)) is not None
+    has_copy = spec.dest is not None and os.path.lexists(spec.dest)
     if volume is None:
-        return VolumeState(unfinished=unfinished, in_files=in_files)
+        return VolumeState(unfinished=unfinished, in_files=in_files, has_copy=has_copy)
+    if spec.dest and not has_copy and not unfinished:
+        refuse_download(connection, volume)
     matters = unfinished or not spec.present or (spec.size is not None and spec.size > volume.capacity)
     users = _users(connection, volume, growing=spec.present and not unfinished) if matters else []
-    return VolumeState(volume.capacity, volume.format, unfinished, in_files, tuple(users))
+    return VolumeState(volume.capacity, volume.format, unfinished, in_files, has_copy, tuple(users))
 
 
 def _users(connection: Connection, volume: Volume, growing: bool) -> list[str]:
@@ -125,6 +130,9 @@ def _apply(work: _Work, state: VolumeState, plan: Plan) -> None:
         work.pool.add(_definition(work, state, None, work.spec.size or 0))
     elif plan.has(steps.FILL) and content:
         _fill(work, _definition(work, state, content, max(work.spec.size or 0, content.size)))
+    made = work.pool.find(work.spec.name) if plan.has(steps.DOWNLOAD) else None
+    if made and work.spec.dest:
+        download(made, work.spec.dest)
 
 
 def _definition(work: _Work, state: VolumeState, content: Content | None, size: int) -> VolumeDescription:

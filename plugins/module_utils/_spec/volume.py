@@ -48,6 +48,8 @@ class StoredVolumeSpec:
     src: str | None = None
     """A file on the machine where the module runs."""
     wipe: bool = False
+    dest: str | None = None
+    """Where a copy of its content shall be on the machine where the module runs."""
 
     @property
     def content(self) -> str | None:
@@ -72,7 +74,8 @@ class StoredVolumeSpec:
             size=None if params["size"] is None else _size(params["size"]),
             format=params["format"],
             origin=_origin(params, name, pool),
-            src=None if params["src"] is None else _path(params["src"]),
+            src=None if params["src"] is None else _path("src", params["src"]),
+            dest=None if params["dest"] is None else _path("dest", params["dest"]),
         )
 
 
@@ -88,10 +91,10 @@ def _size(text: str) -> int:
     return -(-size // _SECTOR) * _SECTOR
 
 
-def _path(path: str) -> str:
+def _path(option: str, path: str) -> str:
     expanded = os.path.expanduser(path)
     if not os.path.isabs(expanded) or "\0" in expanded:
-        raise SpecError("src", f"{path!r} is not an absolute path", "give it from the root directory on")
+        raise SpecError(option, f"{path!r} is not an absolute path", "give it from the root directory on")
     return os.path.normpath(expanded)
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import subprocess
 import typing as t
 from pathlib import Path
@@ -95,6 +96,38 @@ def test_content_is_uploaded_and_copied(hypervisor: Hypervisor, name: str, tmp_p
     source.write_bytes(raw.read_bytes())
     assert not made(volume(hypervisor, name, src=str(source))).changed
     assert hypervisor.volumes() == {name, "copy-raw", "copy-qcow2"}
+
+
+def test_a_volume_is_downloaded_once(hypervisor: Hypervisor, name: str, tmp_path: Path) -> None:
+    """Byte by byte, with its holes, for its owner alone; killed anywhere, the file is whole or not there."""
+    raw, copy = disk(tmp_path / "disk.raw"), tmp_path / "copy"
+    with raw.open("ab") as file:
+        file.truncate(16 * MIB)
+    declared: dict[str, t.Any] = {"uri": hypervisor.uri, "name": name, "dest": str(copy)}
+    made(volume(hypervisor, name, src=str(raw)))
+    assert made(volume(hypervisor, name, dest=str(copy), check=True)).changed
+    assert not copy.exists()
+
+    def begin() -> None:
+        copy.unlink(missing_ok=True)
+
+    with Runs("compute_volume") as runs:
+        for _death in runs.killed_everywhere("compute_volume", begin, every_call=True, **declared):
+            assert not copy.exists() or copy.read_bytes() == raw.read_bytes()
+    assert copy.read_bytes() == raw.read_bytes()
+    assert copy.stat().st_blocks * 512 < 4 * MIB
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert not made(volume(hypervisor, name, dest=str(copy))).changed
+    failed = volume(hypervisor, name, dest=str(tmp_path / "nosuch" / "copy"))
+    assert failed.failed
+    assert "cannot write" in failed.message
+    hypervisor.virsh(
+        "vol-create-as", "default", "top", "16M", "--format", "qcow2",
+        "--backing-vol", name, "--backing-vol-format", "raw",
+    )  # fmt: skip
+    refused = volume(hypervisor, "top", dest=str(tmp_path / "top"))
+    assert "holds only what differs" in refused.message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "disk.raw"]
 
 
 def test_an_image_becomes_a_volume(shared_host: Hypervisor, name: str, guest_image: Path) -> None:

@@ -14,10 +14,10 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection, libvirt
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage import (
     Pool,
-    while_busy,
     find_pool,
     pool_of_path,
     running_pools,
+    while_busy,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import DriverError, NotFoundError
 

@@ -110,6 +110,14 @@ def test_what_cannot_be_is_refused(
         plan_volume(spec, state, content)
 
 
+def test_a_copy_is_downloaded_once() -> None:
+    """After all else, so that it is one of what is declared."""
+    spec = StoredVolumeSpec("a", size=20 * MIB, dest="/srv/copy")
+    assert steps(spec, THERE) == ["grow_volume", "download_volume"]
+    assert steps(spec, MISSING) == ["create_volume", "download_volume"]
+    assert steps(spec, VolumeState(20 * MIB, has_copy=True)) == []
+
+
 def test_a_half_volume_is_made_anew() -> None:
     """Or removed; what only the mark is left of, too."""
     assert steps(COPY, HALF, Content(MIB, "raw")) == ["discard_unfinished_volume", "fill_volume"]

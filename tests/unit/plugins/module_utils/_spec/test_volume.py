@@ -21,6 +21,7 @@ UNSET: dict[str, t.Any] = {
     "source": None,
     "image": None,
     "src": None,
+    "dest": None,
     "wipe": False,
 }
 
@@ -50,6 +51,7 @@ def test_a_declaration_is_read() -> None:
         ({"size": "ten"}, "size", "not a size"),
         ({"wipe": True}, "wipe", "declare state: absent"),
         ({"src": "a.raw"}, "src", "absolute"),
+        ({"dest": "a.raw"}, "dest", "absolute"),
         ({"src": "/a", "image": {"name": "x", "pool": None}}, "src", "image is given as well"),
         ({"source": {"name": "data", "pool": "default"}}, "source", "the volume itself"),
         ({"source": {"name": "", "pool": None}}, "source.name", "not a valid name"),
