@@ -46,10 +46,14 @@ def _refuse_leading_elsewhere(connection: Connection, origin: Origin, volume: Vo
     What libvirt takes for raw is copied byte by byte. A qcow2 may lie on a published image, which anybody may read.
     """
     if volume.format in (None, "raw"):
+        if inspect(volume.read_bytes(HEADER_BYTES), volume.capacity).format == "luks":
+            # It is longer than what a guest sees of it, which is what would be copied.
+            raise ImageError(f"Option source: {origin} is encrypted, and can't be copied.")
         return
     if volume.format != "qcow2":
         raise ImageError(f"Option source: {origin} looks like {volume.format}, and only raw and qcow2 can be copied.")
-    problems = list(inspect(volume.read_bytes(HEADER_BYTES), volume.capacity).problems)
+    length = volume.description.physical_bytes or volume.capacity
+    problems = list(inspect(volume.read_bytes(HEADER_BYTES), length).problems)
     if BACKING_FILE in problems:
         below = find_volume(connection, volume.backing[0]) if volume.backing else None
         if below and is_data_volume(below.name):

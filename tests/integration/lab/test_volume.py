@@ -156,6 +156,13 @@ def test_a_disguised_disk_is_not_copied(hypervisor: Hypervisor, name: str, tmp_p
     refused = volume(hypervisor, name, source={"name": "disguised"})
     assert refused.failed
     assert "keeps its data in another file" in refused.message
+    path.unlink()
+    qemu_img("create", "-q", "--object", "secret,id=key,data=passphrase", "-f", "luks",
+             "-o", "key-secret=key,iter-time=10", str(path), "8M")  # fmt: skip
+    hypervisor.virsh("pool-refresh", "default")
+    refused = volume(hypervisor, name, source={"name": "disguised"})
+    assert refused.failed
+    assert "is encrypted" in refused.message
     assert name not in hypervisor.volumes()
 
 
