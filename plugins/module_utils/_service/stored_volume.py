@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import typing as t
 from dataclasses import dataclass
 
 from .._driver.connection import Connection
-from .._driver.storage import Pool, Volume, find_pool
-from .._errors import CapacityError, ConflictError, ExistsError
+from .._driver.storage import BUSY_SECONDS, Pool, Volume, find_pool
+from .._errors import CapacityError, ConflictError, DriverError, ExistsError
 from .._plan import volume as steps
 from .._plan.plan import Plan
 from .._plan.volume import Content, VolumeState, format_of_new, plan_volume
@@ -34,6 +35,7 @@ from .volume_origin import find_origin
 _LOCK_SECONDS = 3600.0
 _FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 _MARK_BYTES = 4096
+_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,10 @@ def _apply(work: _Work, state: VolumeState, plan: Plan) -> None:
     volume = work.pool.find(work.spec.name)
     if volume and plan.has(steps.WIPE):
         volume.wipe()
-    if volume and (plan.has(steps.DELETE) or plan.has(steps.DISCARD)):
+    if volume and plan.has(steps.DELETE):
         volume.delete()
+    if volume and plan.has(steps.DISCARD):
+        _discard(work, volume)
     if volume and plan.has(steps.GROW) and work.spec.size:
         volume.resize(work.spec.size)
     if state.unfinished and not plan.has(steps.FILL):
@@ -133,6 +137,21 @@ def _apply(work: _Work, state: VolumeState, plan: Plan) -> None:
     made = work.pool.find(work.spec.name) if plan.has(steps.DOWNLOAD) else None
     if made and work.spec.dest:
         download(made, work.spec.dest)
+
+
+def _discard(work: _Work, volume: Volume) -> None:
+    """Remove a half volume; libvirt keeps one that a run on another machine is filling, and that run may finish it."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            volume.delete(patience=0)
+            return
+        except DriverError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+        if work.pool.find(unfinished_name(work.spec.name)) is None:
+            raise ConflictError(f"Volume {volume.name} was finished by another run just now; run again.")
 
 
 def _definition(work: _Work, state: VolumeState, content: Content | None, size: int) -> VolumeDescription:
