@@ -17,7 +17,7 @@ import typing as t
 from .._errors import DriverError, NotFoundError
 from .._xml.volume import PoolDescription, VolumeDescription, read_pool, read_volume, write_volume
 from .connection import Connection, libvirt
-from .stream import Sink, Source, open_stream, receive, send
+from .stream import Sink, Source, open_stream, receive, receive_sparse, send
 
 BUSY_SECONDS = 30.0
 """How long a pool or volume that another job holds is tried again."""
@@ -87,7 +87,7 @@ class Pool:
 
     def refresh(self) -> None:
         """Make libvirt look again at what is in the pool."""
-        _while_busy(lambda: self._call("refresh storage pool", self._raw.refresh, 0), "VIR_ERR_INTERNAL_ERROR")
+        while_busy(lambda: self._call("refresh storage pool", self._raw.refresh, 0), "VIR_ERR_INTERNAL_ERROR")
 
     def volumes(self) -> dict[str, Volume]:
         """Return all volumes by name, with one list call."""
@@ -130,15 +130,24 @@ class Pool:
 
     def clone(self, name: str, capacity_bytes: int, format: str, source: str) -> Volume:  # noqa: A002  # libvirt's word
         """Create a volume with the content of the pool's volume ``source``, converted, and grown to its capacity."""
-        text = write_volume(VolumeDescription(name=name, capacity_bytes=capacity_bytes, format=format))
         origin = self._call(f"look up volume {source} in storage pool", self._raw.storageVolLookupByName, source)
+        definition = VolumeDescription(name=name, capacity_bytes=capacity_bytes, format=format)
+        return self.copy(definition, Volume(self._connection, origin, self.name))
+
+    def copy(self, definition: VolumeDescription, origin: Volume) -> Volume:
+        """Create the volume that is described with the content of ``origin``, of any pool, converted and grown."""
+        text = write_volume(definition)
         raw = self._call(
-            f"create volume {name} from {source} in storage pool", self._raw.createXMLFrom, text, origin, 0
+            f"create volume {definition.name} from {origin.name} in storage pool",
+            self._raw.createXMLFrom,
+            text,
+            origin.raw,
+            0,
         )
         volume = Volume(self._connection, raw, self.name)
         try:
-            if volume.capacity < capacity_bytes:
-                volume.resize(capacity_bytes)
+            if volume.capacity < definition.capacity_bytes:
+                volume.resize(definition.capacity_bytes)
         except DriverError:
             volume.delete()
             raise
@@ -158,6 +167,11 @@ class Volume:
         self._description: VolumeDescription | None = None
         self.pool = pool
         self.name: str = raw.name()
+
+    @property
+    def raw(self) -> t.Any:
+        """Return libvirt's own volume, for a call on another one."""
+        return self._raw
 
     @property
     def path(self) -> str:
@@ -203,10 +217,14 @@ class Volume:
         self._call("grow", self._raw.resize, capacity_bytes, 0)
         self._description = None
 
+    def wipe(self) -> None:
+        """Overwrite the volume's content, so that nobody reads it later."""
+        while_busy(lambda: self._call("wipe", self._raw.wipe, 0), "VIR_ERR_OPERATION_INVALID")
+
     def delete(self, patience: float = BUSY_SECONDS) -> None:
         """Remove the volume; one that is gone already is fine, one in use is tried again for ``patience`` seconds."""
         with contextlib.suppress(NotFoundError):
-            _while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
+            while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
 
     def upload(self, source: Source, length: int, sparse: bool = False) -> None:
         """Fill the volume with ``length`` bytes of ``source``; only a new, empty volume may be filled ``sparse``."""
@@ -232,10 +250,26 @@ class Volume:
 
         return self._call("download", download_volume)
 
+    def download_sparse(self, file: t.BinaryIO) -> None:
+        """Write the content to ``file``, with holes where the volume has them, the last one left to the caller."""
+
+        def download_volume() -> None:
+            with open_stream(self._connection) as stream:
+                self._raw.download(stream, 0, 0, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
+                receive_sparse(stream, file)
+
+        self._call("download", download_volume)
+
     def read_bytes(self, limit: int) -> bytes:
         """Return at most the first ``limit`` bytes."""
+        return self.read_at(0, limit)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return at most ``length`` bytes from ``offset`` on, which must not be beyond the end."""
         buffer = io.BytesIO()
-        self.download(buffer, limit)
+        # No length means everything to libvirt.
+        if length:
+            self.download(buffer, length, offset)
         return buffer.getvalue()
 
     def read_tail(self, limit: int) -> tuple[bytes, int]:
@@ -244,17 +278,13 @@ class Volume:
         # A file may begin like a disk image and so seem larger or smaller than it is.
         size = description.capacity_bytes if description.physical_bytes is None else description.physical_bytes
         length = min(size, limit)
-        buffer = io.BytesIO()
-        # No length means everything to libvirt.
-        if length:
-            self.download(buffer, length, size - length)
-        return buffer.getvalue(), size
+        return self.read_at(size - length, length), size
 
     def _call(self, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
         return self._connection.call(f"{doing} volume {self.name} of storage pool {self.pool}", function, *args)
 
 
-def _while_busy(work: t.Callable[[], t.Any], busy_code: str, patience: float = BUSY_SECONDS) -> t.Any:
+def while_busy(work: t.Callable[[], t.Any], busy_code: str, patience: float = BUSY_SECONDS) -> t.Any:
     """Repeat ``work`` while libvirt refuses it with ``busy_code``, as it does while another job runs in the pool.
 
     The daemon's messages are translated and have no code of their own, so the code is all there is to tell by.

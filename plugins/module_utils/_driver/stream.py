@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import typing as t
 
 from .connection import Connection, libvirt
@@ -17,6 +18,9 @@ CHUNK_BYTES = 1024 * 1024
 MESSAGE_BYTES = 256 * 1024 - 64
 """What fits into one of libvirt's messages: sending more at once makes libvirt-python lose the rest."""
 _ZEROS = bytes(CHUNK_BYTES)
+
+_AT_HOLE = -3
+"""What libvirt returns in place of bytes where a hole begins."""
 
 
 class Source(t.Protocol):
@@ -76,3 +80,15 @@ def receive(stream: t.Any, sink: Sink) -> int:
             return received
         sink.write(chunk)
         received += len(chunk)
+
+
+def receive_sparse(stream: t.Any, file: t.BinaryIO) -> None:
+    """Write everything that comes to ``file``; holes travel as their length, and are left out."""
+    while True:
+        chunk = stream.recvFlags(MESSAGE_BYTES, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
+        if chunk == _AT_HOLE:
+            file.seek(stream.recvHole(0), io.SEEK_CUR)
+        elif chunk:
+            file.write(chunk)
+        else:
+            return

@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import typing as t
+from dataclasses import dataclass, field
 
 from .._driver.connection import Connection
 from .._driver.domain import live_xml
@@ -25,6 +26,9 @@ class DomainUse:
     name: str
     paths: frozenset[str]
     unreadable: tuple[str, ...] = ()
+    pools: frozenset[str] = frozenset()
+    """The pools that its disks name, whether these run or not."""
+    is_active: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,17 +38,35 @@ class Usage:
     labels: dict[str, str]
     backing: dict[str, str]
     domains: tuple[DomainUse, ...]
+    pools: dict[str, str] = field(default_factory=dict)
+    """The pool of each volume, by its path."""
 
     def users(self, path: str) -> list[str]:
         """Return in words who lies on ``path``, directly or through others."""
-        chain = {path}
+        return self.volumes_on(path) + self.domains_on({path})
+
+    def volumes_on(self, path: str) -> list[str]:
+        """Return in words the volumes that lie on ``path``, directly or through others."""
+        return sorted(self.labels[upper] for upper in self._chain({path}) - {path})
+
+    def domains_on(self, paths: t.Collection[str], running: bool = False) -> list[str]:
+        """Return in words the domains, or the running ones, that lie on any of ``paths``, directly or through others."""
+        chain = self._chain(paths)
+        found = (domain for domain in self.domains if domain.is_active or not running)
+        return [f"domain {domain.name}" for domain in found if domain.paths & chain]
+
+    def domains_naming(self, pool: str) -> list[str]:
+        """Return in words the domains with a disk that is declared as a volume of ``pool``."""
+        return [f"domain {domain.name}" for domain in self.domains if pool in domain.pools]
+
+    def _chain(self, paths: t.Collection[str]) -> set[str]:
+        chain = set(paths)
         grown = True
         while grown:
             above = {upper for upper, lower in self.backing.items() if lower in chain}
             grown = not above <= chain
             chain |= above
-        volumes = sorted(self.labels[upper] for upper in chain - {path})
-        return volumes + [f"domain {domain.name}" for domain in self.domains if domain.paths & chain]
+        return chain
 
     @property
     def unreadable(self) -> list[str]:
@@ -57,6 +79,7 @@ def read_usage(connection: Connection) -> Usage:
     labels: dict[str, str] = {}
     backing: dict[str, str] = {}
     located: dict[tuple[str, str], str] = {}
+    pools: dict[str, str] = {}
     for pool in running_pools(connection):
         for name, volume in pool.volumes().items():
             try:
@@ -64,10 +87,11 @@ def read_usage(connection: Connection) -> Usage:
             except NotFoundError:
                 continue
             path = located[pool.name, name] = volume.path
+            pools[path] = pool.name
             labels[path] = f"volume {name} of pool {pool.name}"
             if below:
                 backing[path] = below[0]
-    return Usage(labels, backing, tuple(_read_domains(connection, labels, located)))
+    return Usage(labels, backing, tuple(_read_domains(connection, labels, located)), pools)
 
 
 def _read_domains(
@@ -88,7 +112,8 @@ def _read_domains(
             for source in sources
             if source.path and source.path not in labels and source.format not in (None, "raw") and not domain.is_active
         )
-        found.append(DomainUse(domain.name, frozenset(paths | below), unreadable))
+        named = frozenset(source.pool for source in sources if source.pool)
+        found.append(DomainUse(domain.name, frozenset(paths | below), unreadable, named, domain.is_active))
     return found
 
 

@@ -14,6 +14,7 @@ from ..._driver.storage import Volume
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
+from ..._spec.volume import unfinished_name
 from ..facts_guests import GIB
 from .design_disks import VolumePlace
 from .host import Host
@@ -40,6 +41,11 @@ def _place_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, option: str) -
                 f"{option}.format", f"pool {place.name} has block devices, which hold no qcow2", "declare raw"
             )
         return VolumePlace(place.name, path, place.is_block, None)
+    if unfinished_name(volume.name) in place.volumes:
+        raise ConflictError(
+            f"Option {option}.name: volume {volume.name} of pool {place.name} is still being filled, or a run that filled it"
+            " was killed; run kilonova.compute.compute_volume again first."
+        )
     _refuse_in_use(host, spec, volume, path, option)
     _refuse_other_format(volume, found.format, option)
     _refuse_other_size(host, spec, volume, found, option)

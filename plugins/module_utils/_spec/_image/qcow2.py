@@ -14,6 +14,7 @@ import typing as t
 from .inspection import HEADER_BYTES, BrokenError, Inspection, Reader, check_places, check_size
 from .tables import big_endian
 
+BACKING_FILE = "has a backing file, so it is not complete by itself"
 _HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
 _VERSIONS = (2, 3)
 _V3 = struct.Struct(">QQQII")
@@ -58,7 +59,7 @@ def inspect_qcow2(read: Reader, size_bytes: int) -> Inspection:
         return Inspection("qcow2", 0, (f"has the unknown version {header.version}",))
     problems = []
     if header.backing_offset or header.backing_size:
-        problems.append("has a backing file, so it is not complete by itself")
+        problems.append(BACKING_FILE)
     if header.encryption:
         problems.append("is encrypted")
     features = _features(content, header, problems)

@@ -14,10 +14,10 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection, libvirt
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage import (
     Pool,
-    _while_busy,
     find_pool,
     pool_of_path,
     running_pools,
+    while_busy,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import DriverError, NotFoundError
 
@@ -141,7 +141,7 @@ def test_busy_is_tried_again() -> None:
             raise answer
         return "done"
 
-    assert _while_busy(work, "VIR_ERR_INTERNAL_ERROR") == "done"
+    assert while_busy(work, "VIR_ERR_INTERNAL_ERROR") == "done"
     assert answers == []
 
 
@@ -155,5 +155,5 @@ def test_no_patience_for_ever_or_for_others(code: str, calls: int) -> None:
         raise _refusal(code)
 
     with pytest.raises(DriverError, match="busy"):
-        _while_busy(work, "VIR_ERR_INTERNAL_ERROR", patience=0.01)
+        while_busy(work, "VIR_ERR_INTERNAL_ERROR", patience=0.01)
     assert len(seen) == calls

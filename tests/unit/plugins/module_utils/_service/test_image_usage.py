@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.kilonova.compute.plugins.module_utils._service.image_usage import DomainUse, Usage
 
 USAGE = Usage(
@@ -25,6 +27,14 @@ def test_chains_are_followed_across_pools() -> None:
     assert USAGE.users("/q/top") == ["domain web"]
     assert USAGE.users("/p/other") == ["domain plain"]
     assert USAGE.users("/p/unknown") == []
+
+
+def test_domains_are_found_by_what_they_lie_on_and_by_what_they_name() -> None:
+    """Through chains that lead into a pool, and where the pool does not run and nothing of it is known."""
+    named = replace(USAGE, domains=(*USAGE.domains, DomainUse("named", frozenset(), pools=frozenset({"p"}))))
+    assert named.domains_on({"/p/base", "/p/other"}) == ["domain web", "domain plain"]
+    assert named.domains_on(set()) == []
+    assert named.domains_naming("p") == ["domain named"]
 
 
 def test_a_loop_ends() -> None:

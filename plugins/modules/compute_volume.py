@@ -1,0 +1,241 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""Make, grow, fill, copy or remove a volume of a storage pool."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: compute_volume
+short_description: Manage volumes in a hypervisor's storage pools
+version_added: 0.1.0
+description:
+  - Makes a volume by itself, empty or with the content of another volume, an image or a file, grows it, and removes it.
+  - To give a volume to an instance, while it runs or not, declare it among the volumes of
+    M(kilonova.compute.compute_instance), and leave it out there to take it away again. While its guest runs, it is grown there as well.
+  - A volume gets its content when it is made. Later runs do not compare the content, and never write it again.
+  - While a volume is being filled, a small volume beside it, whose name begins with C(kilonova-unfinished-), says so. If the run is
+    killed, no instance can be given the half volume, and the next run makes it anew.
+author:
+  - The kilonova.compute contributors (@kilonova)
+extends_documentation_fragment:
+  - kilonova.compute._connection
+  - kilonova.compute._attributes
+  - kilonova.compute._attributes.actiongroup_compute
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - The volume's name. It begins with a letter or a digit, and has at most 63 of the characters C(A-Z a-z 0-9 . _ -). It does not
+        begin with C(kilonova-).
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) makes the volume, or grows it.
+      - V(absent) removes it. It is refused while any domain or any other volume lies on it, directly or through others, and while that
+        can't be told. Volumes of pools that do not run can't be looked at.
+    type: str
+    choices: [present, absent]
+    default: present
+  pool:
+    description:
+      - The storage pool of the volume. It must be running.
+    type: str
+    default: default
+  size:
+    description:
+      - How much a guest can write to it, as a number with or without a unit.
+      - The units are libvirt's and QEMU's. C(K), C(M), C(G), C(T), C(P) and C(E) are powers of 1024, and so are C(KiB) to C(EiB).
+        C(KB) to C(EB) are powers of 1000. Without a unit it is bytes. Small letters are the same, and there may be a space, as in
+        C(1.5 TiB). It is rounded up to whole disk sectors of 512 bytes.
+      - A larger size grows the volume, and a smaller one is refused. Pools of devices round it up.
+      - It is needed for a volume that has no content. One that has is at least as large as that.
+    type: str
+  format:
+    description:
+      - What the volume holds. Once it is there, another format is refused.
+      - By default, a new volume in a pool of files has the format of its content, or V(qcow2), and in others V(raw).
+      - Content from O(source) and O(image) is converted.
+    type: str
+    choices: [raw, qcow2]
+  source:
+    description:
+      - A volume whose content a new volume gets, with that of all it lies on. No running domain may use it meanwhile.
+      - At most one of O(source), O(image) and O(src) can be given.
+    type: dict
+    suboptions:
+      name:
+        description:
+          - Its name.
+        type: str
+        required: true
+      pool:
+        description:
+          - Its pool. By default, that of the new volume.
+        type: str
+  image:
+    description:
+      - An image of M(kilonova.compute.compute_image) whose content a new volume gets.
+    type: dict
+    suboptions:
+      name:
+        description:
+          - Its name.
+        type: str
+        required: true
+      pool:
+        description:
+          - Its pool. By default, that of the new volume.
+        type: str
+  src:
+    description:
+      - A disk image on the machine where the module runs, from the root directory on, whose content a new volume gets.
+      - An image that has a backing file, keeps its data in another file or is encrypted is refused.
+      - A packed image is unpacked, and one of format VMDK, VHD or VHDX becomes qcow2, as in M(kilonova.compute.compute_image).
+      - In pools of files, holes stay holes.
+    type: path
+  dest:
+    description:
+      - A file on the machine where the module runs, from the root directory on, that shall hold a copy of the volume, as it is in
+        its format. It is written for its owner alone, whole or not at all, and holes stay holes.
+      - A file that is there already is left as it is.
+      - It is refused while a running domain uses the volume, and for a volume that lies on another one.
+    type: path
+  wipe:
+    description:
+      - Whether the content is overwritten with zeros before the volume is removed. That takes as long as writing all of it.
+      - What a storage system below keeps of it, such as snapshots or the spare cells of a flash disk, is not reached.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+---
+- name: Have a volume that outlives its instances
+  kilonova.compute.compute_volume:
+    name: shop-data
+    size: 20G
+
+- name: Copy a volume to another pool, larger
+  kilonova.compute.compute_volume:
+    name: shop-data-copy
+    pool: fast
+    source:
+      name: shop-data
+      pool: default
+    size: 40 GiB
+
+- name: Make a disk of an image
+  kilonova.compute.compute_volume:
+    name: tool-disk
+    image:
+      name: debian-12
+
+- name: Upload a disk
+  kilonova.compute.compute_volume:
+    name: appliance
+    src: /srv/images/appliance.qcow2
+
+- name: Download a volume
+  kilonova.compute.compute_volume:
+    name: appliance
+    dest: /srv/backup/appliance.qcow2
+
+- name: Remove a volume so that nobody reads it later
+  kilonova.compute.compute_volume:
+    name: shop-data
+    state: absent
+    wipe: true
+"""
+
+RETURN = r"""
+volume:
+  description:
+    - The volume as it is; V(null) when it is not there, as in check mode before it is made.
+  returned: always
+  type: dict
+  contains:
+    name:
+      description: The volume's name.
+      type: str
+      sample: shop-data
+    pool:
+      description: Its pool.
+      type: str
+      sample: default
+    path:
+      description: Where it is on the hypervisor.
+      type: str
+      sample: /var/lib/libvirt/images/shop-data
+    format:
+      description: What it holds; V(null) where libvirt does not tell.
+      type: str
+      sample: qcow2
+    size_bytes:
+      description: How much a guest can write to it.
+      type: int
+      sample: 21474836480
+    allocation_bytes:
+      description: How much of the pool it takes.
+      type: int
+      sample: 200704
+actions:
+  description: What was done, or in check mode would be done, in order.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - create_volume shop-data
+changes:
+  description: What that changes.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: What is changed.
+      type: str
+      sample: volume.size
+    before:
+      description: What it was; V(null) when it was not there.
+      type: raw
+    after:
+      description: What it becomes; V(null) when it is removed.
+      type: raw
+    effect:
+      description: When it has effect; here always V(live).
+      type: str
+      sample: live
+"""
+
+import typing as t
+
+from ..module_utils._driver.connection import Connection
+from ..module_utils._module import ComputeModule
+from ..module_utils._options_storage import stored_volume_options
+from ..module_utils._service.stored_volume import ensure_stored_volume
+from ..module_utils._spec.volume import StoredVolumeSpec
+
+
+def work(connection: Connection, spec: StoredVolumeSpec, check: bool) -> dict[str, t.Any]:
+    """Bring the volume about."""
+    outcome = ensure_stored_volume(connection, spec, check)
+    return {**outcome.plan.as_result(), "diff": outcome.plan.as_diff(), "volume": outcome.volume}
+
+
+def main() -> None:
+    """Run the module."""
+    ComputeModule(stored_volume_options()).run(StoredVolumeSpec.from_params, work)
+
+
+if __name__ == "__main__":
+    main()
