@@ -124,7 +124,8 @@ options:
     default: 256
   metadata:
     description:
-      - What is to be known of the image. It is kept with it and shown in the result.
+      - What is to be known of the image. It is kept with it and shown in the result. A new instance that has not what is said
+        here of architecture, firmware and sizes is refused.
       - What is not set stays as it is, as long as the image's data does.
     type: dict
     suboptions:
@@ -142,16 +143,16 @@ options:
         type: str
       firmware:
         description:
-          - The firmware it boots with.
+          - The firmware it needs. Leave it out for an image that boots with both.
         type: str
         choices: [bios, uefi]
       min_disk_gb:
         description:
-          - How many GiB of root disk an instance should have.
+          - How many GiB of root disk an instance needs.
         type: int
       min_memory_mb:
         description:
-          - How many MiB of memory an instance should have.
+          - How many MiB of memory an instance needs.
         type: int
   pool:
     description:
@@ -289,11 +290,11 @@ image:
           type: str
           sample: uefi
         min_disk_gb:
-          description: How many GiB of root disk an instance should have.
+          description: How many GiB of root disk an instance needs.
           type: int
           sample: 2
         min_memory_mb:
-          description: How many MiB of memory an instance should have.
+          description: How many MiB of memory an instance needs.
           type: int
           sample: 512
 actions:

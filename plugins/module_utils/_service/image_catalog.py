@@ -8,11 +8,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._driver.connection import Connection
 from .._driver.storage import Pool, Volume
 from .._errors import NotFoundError
+from .._spec.image_metadata import ImageMetadata
 from .._spec.image_record import RECORD_BYTES, ImageRecord, image_name, record_volume_name
 
 
@@ -26,6 +27,7 @@ class PublishedImage:
     virtual_size_bytes: int
     path: str
     volume: str
+    metadata: ImageMetadata = field(default_factory=ImageMetadata)
 
 
 class ImageCatalog:
@@ -72,7 +74,15 @@ class ImageCatalog:
         volume = self.data(record) if record else None
         if record is None or volume is None:
             return None
-        return PublishedImage(name, record.digest, record.format, record.virtual_size_bytes, volume.path, record.volume)
+        return PublishedImage(
+            name,
+            record.digest,
+            record.format,
+            record.virtual_size_bytes,
+            volume.path,
+            record.volume,
+            record.metadata,
+        )
 
     def _read(self, volume: Volume, name: str) -> ImageRecord | None:
         try:

@@ -429,6 +429,17 @@ def test_metadata_is_kept(hypervisor: Hypervisor, name: str, server: ImageServer
     other = made(image(hypervisor, "other", metadata={"version": "3"}, **declared)).data["image"]
     assert (other["metadata"]["version"], other["metadata"]["os"]) == ("3", "Debian")
 
+    small: dict[str, t.Any] = {
+        "name": name,
+        "image": name,
+        "flavor": {"vcpus": 1, "memory_mb": 64, "disk_gb": 1},
+        "virt_type": "qemu",
+    }
+    refused = run_module("compute_instance", uri=hypervisor.uri, **small)
+    assert refused.failed
+    assert f"flavor.disk_gb: 1 GiB is smaller than image {name} needs; it must be at least 2." in refused.message
+    assert hypervisor.domains() == set()
+
 
 @pytest.mark.usefixtures("content")
 def test_secrets_stay_secret(hypervisor: Hypervisor, name: str, server: ImageServer, tmp_path: Path) -> None:

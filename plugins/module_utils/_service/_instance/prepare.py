@@ -19,11 +19,11 @@ from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._plan import instance as planner
 from ..._plan.drift import FIRST_BOOT, LIMIT_CPU
 from ..._plan.existing import Existing
+from ..._plan.image_fit import refuse_unfit
 from ..._plan.plan import Change, Plan
 from ..._plan.refusals import check_ours, refuse_ends, refuse_headroom, refuse_without_balloon
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
-from ..facts_guests import GIB
 from .definition import Found, patch_design, write_definition
 from .design import design
 from .design_disks import Storage, check_volume_buses, root_volume_name
@@ -158,13 +158,7 @@ def _new_storage(host: Host, spec: InstanceSpec, check: bool) -> Storage:
                 raise
         else:
             digest = image.digest
-            if disk_gb and disk_gb * GIB < image.virtual_size_bytes:
-                least = -(-image.virtual_size_bytes // GIB)
-                raise SpecError(
-                    "flavor.disk_gb",
-                    f"{disk_gb} GiB is smaller than image {spec.image}",
-                    f"it must be at least {least}, or 0 for the image's own size",
-                )
+            refuse_unfit(spec, host.platform(spec).arch, image.virtual_size_bytes, image.metadata)
     if host.home.is_block and spec.disk_format != "raw":
         raise SpecError(
             "disk_format", f"pool {host.home.name} has block devices, which hold no {spec.disk_format}", "declare raw"
