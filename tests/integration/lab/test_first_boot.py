@@ -122,7 +122,7 @@ def test_the_small_guest(hypervisor: Hypervisor, guest_image: Path, name: str) -
 
 def test_cloud_init(hypervisor: Hypervisor, debian_image: Path, name: str) -> None:
     """Everything that is declared arrives at the first boot; a later boot with another seed is none."""
-    guest = Guest(hypervisor, name, debian_image, vcpus=2, memory_mb=384)
+    guest = Guest(hypervisor, name, debian_image, vcpus=1, memory_mb=384)
     parts = [
         {
             "content": {
