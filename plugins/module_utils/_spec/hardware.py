@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from .._errors import SpecError
 from .extra_specs import options_of
 from .machine import Filesystem, Sev, Tpm
+from .names import check_uuid
 from .placement import FLOATING, Placement
 from .tuning import IoTune, Rate
 
@@ -33,7 +34,6 @@ _LONGEST_TAG = 36
 _FEATURE = re.compile(r"[A-Za-z0-9_.-]+")
 _PCI = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _ID = re.compile(r"[0-9a-f]{4}")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -331,11 +331,7 @@ def _pci(params: t.Mapping[str, t.Any], option: str) -> PciRequest:
 
 
 def _mdev(uuid: str, option: str) -> str:
-    if not _UUID.fullmatch(uuid.lower()):
-        raise SpecError(
-            option, f"{uuid!r} is no UUID", "give that of a mediated device, see virsh nodedev-list --cap mdev"
-        )
-    return uuid.lower()
+    return check_uuid(option, uuid, "give that of a mediated device, see virsh nodedev-list --cap mdev")
 
 
 def _share(params: t.Mapping[str, t.Any], option: str) -> Filesystem:

@@ -20,6 +20,7 @@ from .image_checksum import Checksum, ChecksumFile
 from .image_format import FORMATS, PUBLISHED_FORMATS, published_format
 from .image_metadata import ImageMetadata
 from .image_transport import Transport
+from .local_path import local_path
 from .names import check_name
 
 _SCHEMES = ("http", "https", "file")
@@ -133,7 +134,7 @@ def _source(src: str | None, url: str | None) -> tuple[str | None, str | None]:
     if bool(src) == bool(url):
         raise SpecError("src", "exactly one of src and url is needed for state=present", "give a file or a URL")
     if src:
-        return _path("src", os.path.expanduser(src)), None
+        return local_path("src", os.path.expanduser(src)), None
     parts, host = _parts(str(url))
     if parts.scheme not in _SCHEMES:
         raise SpecError("url", f"the scheme {parts.scheme!r} is not known", _URL_EXAMPLE)
@@ -143,7 +144,7 @@ def _source(src: str | None, url: str | None) -> tuple[str | None, str | None]:
         return None, url
     if host not in (None, "localhost"):
         raise SpecError("url", f"a file on the host {host} can't be read", "a file URL is file:///path")
-    return _path("url", unquote(parts.path)), None
+    return local_path("url", unquote(parts.path)), None
 
 
 def _parts(url: str, option: str = "url") -> tuple[SplitResult, str | None]:
@@ -156,12 +157,6 @@ def _parts(url: str, option: str = "url") -> tuple[SplitResult, str | None]:
     except ValueError as exc:
         raise SpecError(option, "it is not a URL", _URL_EXAMPLE) from exc
     return parts, parts.hostname
-
-
-def _path(option: str, path: str) -> str:
-    if not os.path.isabs(path) or "\0" in path:
-        raise SpecError(option, f"{path!r} is not an absolute path", "give it from the root directory on")
-    return os.path.normpath(path)
 
 
 def _checksum(text: str | None, path: str | None, url: str | None) -> tuple[Checksum | None, ChecksumFile | None]:

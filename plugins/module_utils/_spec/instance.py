@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
@@ -22,12 +21,12 @@ from .disk import VolumeSpec, read_volumes
 from .first_boot import FirstBootSpec
 from .flavor import Flavor
 from .hardware import PLAIN, Hardware
-from .names import check_name
+from .names import check_name, check_uuid
 from .nic import NicSpec, read_nics
 from .patch import PatchSpec, patches_from_params
 
 _MOST_CDROMS = 20
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID_REMEDY = "give one such as 4b20d080-1b54-4048-85b3-a6a62d165c01"
 NEXT_BOOT, FIRST_AGAIN = FIRST_BOOT_CHANGES = ("next_boot", "first_boot")
 """What becomes of another declaration of the first boot: the next boot finds it, or takes itself for the first."""
 GUEST_AGENT = "org.qemu.guest_agent.0"
@@ -138,7 +137,7 @@ class InstanceSpec:
         spec = cls(
             name=name,
             fleet=fleet,
-            uuid=_uuid(params["uuid"]),
+            uuid=None if params["uuid"] is None else check_uuid("uuid", params["uuid"], _UUID_REMEDY),
             flavor=flavor,
             max_vcpus=params["max_vcpus"],
             max_memory_mb=params["max_memory_mb"],
@@ -215,13 +214,6 @@ class InstanceSpec:
         left_out = ("power_state", "first_boot")
         declared = {key: value for key, value in asdict(self).items() if key not in left_out}
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
-
-
-def _uuid(declared: str | None) -> str | None:
-    uuid = None if declared is None else declared.lower()
-    if uuid is not None and not _UUID.fullmatch(uuid):
-        raise SpecError("uuid", f"{declared!r} is not a UUID", "give one such as 4b20d080-1b54-4048-85b3-a6a62d165c01")
-    return uuid
 
 
 def _boot(boot: dict[str, t.Any]) -> BootSpec:

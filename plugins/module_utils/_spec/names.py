@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""The one rule for names that users give: safe as a volume, a host name, a file and in XML."""
+"""The one rule for names that users give: safe as a volume, a host name, a file and in XML; and how UUIDs are written."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import re
 from .._errors import SpecError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def console_log_name(name: str) -> str:
@@ -34,3 +35,11 @@ def check_name(option: str, value: object) -> str:
         f"{value!r} is not a valid name",
         "use 1 to 63 of the characters A-Z a-z 0-9 . _ - and begin with a letter or a digit",
     )
+
+
+def check_uuid(option: str, value: str, remedy: str) -> str:
+    """Return ``value`` as libvirt writes it if it is a UUID."""
+    uuid = value.lower()
+    if not _UUID.fullmatch(uuid):
+        raise SpecError(option, f"{value!r} is no UUID", remedy)
+    return uuid

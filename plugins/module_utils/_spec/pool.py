@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, fields
 
 from .._errors import SpecError
-from .names import check_name
+from .names import check_name, check_uuid
 
 POOL_TYPES = ("dir", "fs", "netfs", "logical", "iscsi", "rbd", "zfs")
 FORMATS = {
@@ -46,7 +46,6 @@ _ONE_DEVICE = ("fs", "iscsi")
 _HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _QUALIFIED_NAME = re.compile(r"iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[A-Za-z0-9.-]+(:\S+)?")
 _SOURCE_NAME = re.compile(r"[^\s/-][^\s]*")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -239,11 +238,11 @@ def _format(value: str | None, pool_type: str) -> str | None:
 def _auth(auth: dict[str, t.Any] | None) -> PoolAuth | None:
     if auth is None:
         return None
-    uuid = auth["secret_uuid"].lower() if auth["secret_uuid"] else None
+    uuid = auth["secret_uuid"] or None
     if bool(uuid) == bool(auth["secret_usage"]):
         raise SpecError("source.auth", "it needs exactly one of secret_uuid and secret_usage", "name one secret")
-    if uuid and not _UUID.fullmatch(uuid):
-        raise SpecError("source.auth.secret_uuid", f"{uuid!r} is no UUID", "give it as virsh secret-list shows it")
+    if uuid:
+        uuid = check_uuid("source.auth.secret_uuid", uuid, "give it as virsh secret-list shows it")
     if not auth["username"]:
         raise SpecError("source.auth.username", "it is empty", "name who logs in")
     return PoolAuth(auth["username"], uuid, auth["secret_usage"] or None)

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
+from .local_path import local_path
 from .names import check_name
 from .size import format_size, parse_size
 
@@ -74,8 +75,8 @@ class StoredVolumeSpec:
             size=None if params["size"] is None else _size(params["size"]),
             format=params["format"],
             origin=_origin(params, name, pool),
-            src=None if params["src"] is None else _path("src", params["src"]),
-            dest=None if params["dest"] is None else _path("dest", params["dest"]),
+            src=None if params["src"] is None else local_path("src", os.path.expanduser(params["src"])),
+            dest=None if params["dest"] is None else local_path("dest", os.path.expanduser(params["dest"])),
         )
 
 
@@ -89,13 +90,6 @@ def _size(text: str) -> int:
     if size < _SMALLEST:
         raise SpecError("size", f"{text} is {format_size(size)}, which is too small", "give a unit, such as 10G")
     return -(-size // _SECTOR) * _SECTOR
-
-
-def _path(option: str, path: str) -> str:
-    expanded = os.path.expanduser(path)
-    if not os.path.isabs(expanded) or "\0" in expanded:
-        raise SpecError(option, f"{path!r} is not an absolute path", "give it from the root directory on")
-    return os.path.normpath(expanded)
 
 
 def _origin(params: t.Mapping[str, t.Any], name: str, pool: str) -> Origin | None:
