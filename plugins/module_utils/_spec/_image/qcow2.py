@@ -22,13 +22,13 @@ _EXTENSION = struct.Struct(">II")
 _DATA_FILE_EXTENSION = 0x44415441
 _CORRUPT = 1 << 1
 _DATA_FILE = 1 << 2
-_EXTENDED_L2 = 1 << 4
+EXTENDED_L2 = 1 << 4
 _KNOWN_INCOMPATIBLE = 0b11111
 _MIN_CLUSTER_BITS = 9
 _MAX_CLUSTER_BITS = 21
 _LONGEST_L1_BYTES = 32 * 1024**2
-_COMPRESSED = 1 << 62
-_OFFSET = 0x00FF_FFFF_FFFF_FE00
+COMPRESSED = 1 << 62
+OFFSET = 0x00FF_FFFF_FFFF_FE00
 
 
 class Qcow2Header(t.NamedTuple):
@@ -64,12 +64,17 @@ def inspect_qcow2(read: Reader, size_bytes: int) -> Inspection:
         problems.append("is encrypted")
     features = _features(content, header, problems)
     try:
-        _check_layout(header, size_bytes, bool(features & _EXTENDED_L2))
+        _check_layout(header, size_bytes, bool(features & EXTENDED_L2))
         if not problems:
-            _check_tables(read, header, size_bytes, bool(features & _EXTENDED_L2))
+            _check_tables(read, header, size_bytes, bool(features & EXTENDED_L2))
     except BrokenError as exc:
         problems.append(str(exc))
     return Inspection("qcow2", header.virtual_size, tuple(problems))
+
+
+def compressed_shift(cluster_bits: int) -> int:
+    """Return how many bits of a compressed cluster's entry are its place; those above are its length."""
+    return 62 - (cluster_bits - 8)
 
 
 def read_header(read: Reader) -> Qcow2Header:
@@ -125,12 +130,12 @@ def _check_layout(header: Qcow2Header, size_bytes: int, extended: bool) -> None:
 def _check_tables(read: Reader, header: Qcow2Header, size_bytes: int, extended: bool) -> None:
     """Follow the tables to the last cluster; QEMU itself reads what is cut off as zeros."""
     tables = [
-        place for entry in big_endian("Q", read(header.l1_offset, header.l1_entries * 8)) if (place := entry & _OFFSET)
+        place for entry in big_endian("Q", read(header.l1_offset, header.l1_entries * 8)) if (place := entry & OFFSET)
     ]
     check_places(tables, size_bytes, "L2 table")
-    compressed = (1 << (62 - (header.cluster_bits - 8))) - 1
+    compressed = (1 << compressed_shift(header.cluster_bits)) - 1
     for table in tables:
         entries = big_endian("Q", read(table, 1 << header.cluster_bits))[:: 2 if extended else 1]
-        last = max((entry & (compressed if entry & _COMPRESSED else _OFFSET) for entry in entries), default=0)
+        last = max((entry & (compressed if entry & COMPRESSED else OFFSET) for entry in entries), default=0)
         if last >= size_bytes:
             raise BrokenError("ends before its last cluster, so a part of it is missing")

@@ -14,15 +14,12 @@ import zlib
 from dataclasses import dataclass
 
 from .inspection import SECTOR_BYTES, Reader
-from .qcow2 import Qcow2Header, read_header
+from .qcow2 import COMPRESSED, EXTENDED_L2, OFFSET, Qcow2Header, compressed_shift, read_header
 from .tables import big_endian
 
 _INCOMPATIBLE_OFFSET, _COMPRESSION_OFFSET = 72, 104
 _OTHER_COMPRESSION = 1 << 3
-_EXTENDED_L2 = 1 << 4
-_COMPRESSED = 1 << 62
 _ZERO = 1
-_OFFSET = 0x00FF_FFFF_FFFF_FE00
 _SUBCLUSTERS = 32
 _WINDOW_BITS = -12
 
@@ -45,7 +42,7 @@ def qcow2_blocks(read: Reader, _size_bytes: int) -> t.Iterator[tuple[int, bytes]
     header = read_header(read)
     features = struct.unpack(">Q", read(_INCOMPATIBLE_OFFSET, 8))[0] if header.version > 2 else 0  # noqa: PLR2004
     other = bool(features & _OTHER_COMPRESSION) and read(_COMPRESSION_OFFSET, 1) != b"\0"
-    image = _Image(read, header.cluster_bits, bool(features & _EXTENDED_L2), not other)
+    image = _Image(read, header.cluster_bits, bool(features & EXTENDED_L2), not other)
     for offset, content in _clusters(image, header):
         if offset < header.virtual_size:
             yield offset, content[: header.virtual_size - offset]
@@ -55,18 +52,18 @@ def _clusters(image: _Image, header: Qcow2Header) -> t.Iterator[tuple[int, bytes
     width = 2 if image.extended else 1
     per_table = image.cluster_bytes // 8 // width
     for number, entry in enumerate(big_endian("Q", image.read(header.l1_offset, header.l1_entries * 8))):
-        if not entry & _OFFSET:
+        if not entry & OFFSET:
             continue
-        entries = big_endian("Q", image.read(entry & _OFFSET, image.cluster_bytes))
+        entries = big_endian("Q", image.read(entry & OFFSET, image.cluster_bytes))
         for place in range(per_table):
             offset = (number * per_table + place) * image.cluster_bytes
             found = entries[place * width]
-            if found & _COMPRESSED:
+            if found & COMPRESSED:
                 yield offset, _unpack(image, found)
-            elif found & _OFFSET and image.extended:
-                yield from _subclusters(image, offset, found & _OFFSET, entries[place * width + 1])
-            elif found & _OFFSET and not found & _ZERO:
-                yield offset, _padded(image, found & _OFFSET, image.cluster_bytes)
+            elif found & OFFSET and image.extended:
+                yield from _subclusters(image, offset, found & OFFSET, entries[place * width + 1])
+            elif found & OFFSET and not found & _ZERO:
+                yield offset, _padded(image, found & OFFSET, image.cluster_bytes)
 
 
 def _subclusters(image: _Image, offset: int, place: int, bitmap: int) -> t.Iterator[tuple[int, bytes]]:
@@ -84,7 +81,7 @@ def _padded(image: _Image, place: int, length: int) -> bytes:
 def _unpack(image: _Image, entry: int) -> bytes:
     if not image.deflate:
         raise ValueError("its clusters are compressed with zstd; convert it with qemu-img first")
-    shift = 62 - (image.cluster_bits - 8)
+    shift = compressed_shift(image.cluster_bits)
     place = entry & ((1 << shift) - 1)
     sectors = (entry >> shift & ((1 << (image.cluster_bits - 8)) - 1)) + 1
     length = sectors * SECTOR_BYTES - place % SECTOR_BYTES
