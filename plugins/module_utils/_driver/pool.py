@@ -8,23 +8,20 @@
 from __future__ import annotations
 
 import contextlib
-import typing as t
 
 from .._errors import NotFoundError
 from .._xml.pool import read_pool_types
-from .._xml.volume import PoolDescription, read_pool
 from .capabilities import supported
 from .connection import Connection, libvirt
-from .storage import while_busy
+from .storage import Pool, look_up_pool, while_busy
 
 
 def find_defined_pool(connection: Connection, name: str) -> DefinedPool | None:
     """Return the pool ``name``, be it running or not, or None."""
     try:
-        raw = connection.call(f"look up storage pool {name}", connection.raw.storagePoolLookupByName, name)
+        return DefinedPool(connection, look_up_pool(connection, name))
     except NotFoundError:
         return None
-    return DefinedPool(connection, raw)
 
 
 def define_pool(connection: Connection, name: str, text: str) -> DefinedPool:
@@ -40,63 +37,42 @@ def known_pool_types(connection: Connection) -> frozenset[str] | None:
     return read_pool_types(text) if text else None
 
 
-class DefinedPool:
-    """A storage pool that may be running or not."""
-
-    def __init__(self, connection: Connection, raw: t.Any) -> None:
-        """Take libvirt's own ``raw`` pool; use :func:`find_defined_pool`."""
-        self._connection = connection
-        self._raw = raw
-        self.name: str = raw.name()
+class DefinedPool(Pool):
+    """A storage pool that may be running or not; use :func:`find_defined_pool`."""
 
     @property
     def is_active(self) -> bool:
         """Tell whether the pool is running."""
-        return bool(self._call("read the state of", self._raw.isActive))
+        return bool(self._call("read the state of storage pool", self._raw.isActive))
 
     @property
     def is_persistent(self) -> bool:
         """Tell whether the pool is there when it does not run."""
-        return bool(self._call("read the state of", self._raw.isPersistent))
+        return bool(self._call("read the state of storage pool", self._raw.isPersistent))
 
     @property
     def autostart(self) -> bool:
         """Tell whether the pool starts with its host."""
-        return bool(self._call("read autostart of", self._raw.autostart))
-
-    def xml(self) -> str:
-        """Return libvirt's description."""
-        return self._call("read", self._raw.XMLDesc, 0)
-
-    def describe(self) -> PoolDescription:
-        """Read what the pool is and how full it is."""
-        return read_pool(self.xml())
+        return bool(self._call("read autostart of storage pool", self._raw.autostart))
 
     def build(self, keep_content: bool = False) -> None:
         """Make what the pool stands on; ``keep_content`` also makes a file system, where there is no data."""
         flags = libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE if keep_content else libvirt.VIR_STORAGE_POOL_BUILD_NEW
-        self._call("build", self._raw.build, flags)
+        self._call("build storage pool", self._raw.build, flags)
 
     def start(self) -> None:
         """Start the pool."""
-        self._call("start", self._raw.create, 0)
+        self._call("start storage pool", self._raw.create, 0)
 
     def stop(self) -> None:
         """Stop the pool, which leaves what is in it; waits for jobs in it."""
-        while_busy(lambda: self._call("stop", self._raw.destroy), "VIR_ERR_INTERNAL_ERROR")
+        while_busy(lambda: self._call("stop storage pool", self._raw.destroy), "VIR_ERR_INTERNAL_ERROR")
 
     def set_autostart(self, enabled: bool) -> None:
         """Have the pool start with its host, or not."""
-        self._call("set autostart of", self._raw.setAutostart, int(enabled))
+        self._call("set autostart of storage pool", self._raw.setAutostart, int(enabled))
 
     def undefine(self) -> None:
         """Forget the pool, which leaves what is in it."""
         with contextlib.suppress(NotFoundError):
-            self._call("undefine", self._raw.undefine)
-
-    def refresh(self) -> None:
-        """Make libvirt look again at what is in the pool."""
-        while_busy(lambda: self._call("refresh", self._raw.refresh, 0), "VIR_ERR_INTERNAL_ERROR")
-
-    def _call(self, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
-        return self._connection.call(f"{doing} storage pool {self.name}", function, *args)
+            self._call("undefine storage pool", self._raw.undefine)

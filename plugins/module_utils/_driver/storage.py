@@ -23,10 +23,15 @@ BUSY_SECONDS = 30.0
 """How long a pool or volume that another job holds is tried again."""
 
 
+def look_up_pool(connection: Connection, name: str) -> t.Any:
+    """Return libvirt's own pool ``name``, be it running or not, or raise :class:`NotFoundError`."""
+    return connection.call(f"look up storage pool {name}", connection.raw.storagePoolLookupByName, name)
+
+
 def find_pool(connection: Connection, name: str) -> Pool:
     """Return the running pool ``name``, or say which pools there are."""
     try:
-        raw = connection.call(f"look up storage pool {name}", connection.raw.storagePoolLookupByName, name)
+        raw = look_up_pool(connection, name)
     except NotFoundError as exc:
         pools = connection.call("list storage pools", connection.raw.listAllStoragePools, 0)
         names = ", ".join(sorted(pool.name() for pool in pools)) or "none"
@@ -81,9 +86,13 @@ class Pool:
         self.name: str = raw.name()
         self.uuid: str = raw.UUIDString()
 
+    def xml(self) -> str:
+        """Return libvirt's description."""
+        return self._call("read storage pool", self._raw.XMLDesc, 0)
+
     def describe(self) -> PoolDescription:
         """Read what the pool is and how full it is."""
-        return read_pool(self._call("read storage pool", self._raw.XMLDesc, 0))
+        return read_pool(self.xml())
 
     def refresh(self) -> None:
         """Make libvirt look again at what is in the pool."""

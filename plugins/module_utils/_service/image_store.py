@@ -18,7 +18,7 @@ import io
 import time
 
 from .._driver.storage import Volume
-from .._errors import CapacityError, ConflictError, ExistsError, ImageError, NotFoundError, WaitTimeoutError
+from .._errors import ConflictError, ExistsError, ImageError, NotFoundError, WaitTimeoutError
 from .._spec.image_record import (
     RECORD_BYTES,
     ImageRecord,
@@ -26,7 +26,7 @@ from .._spec.image_record import (
     is_data_volume,
     record_volume_name,
 )
-from ._image.fetched import Fetched, HashingReader
+from ._image.fetched import Fetched, refuse_without_room, upload
 from .image_catalog import ImageCatalog
 from .image_usage import read_usage
 
@@ -40,10 +40,7 @@ class ImageStore(ImageCatalog):
     def users(self, volume_name: str) -> list[str]:
         """Return in words who lies on the volume, and which disks can't be looked into."""
         volume = self.pool.find(volume_name)
-        if volume is None:
-            return []
-        usage = read_usage(self.connection)
-        return usage.users(volume.path) or [f"perhaps {disk}, which is in no running pool" for disk in usage.unreadable]
+        return read_usage(self.connection).possible_users(volume.path) if volume else []
 
     def unused_data(self, records: list[ImageRecord]) -> list[str]:
         """Return the data volumes that none of ``records`` names and nobody lies on; none if that can't be told."""
@@ -146,16 +143,10 @@ class ImageStore(ImageCatalog):
         return found
 
     def _upload(self, name: str, fetched: Fetched) -> None:
-        available = self.pool.describe().available_bytes
-        if available < fetched.size_bytes:
-            raise CapacityError(
-                f"Storage pool {self.pool.name} has {available} bytes free, and the image needs {fetched.size_bytes}."
-            )
+        refuse_without_room(fetched, self.pool, "the image")
         volume = self.pool.create(name, fetched.size_bytes, "raw")
         try:
-            reader = HashingReader(fetched.file)
-            volume.upload(reader, fetched.size_bytes, sparse=True)
-            if reader.digest != fetched.digest:
+            if not upload(fetched, volume, sparse=True):
                 raise ImageError("The image was changed by someone else while it was read; nothing was published.")
         except BaseException:
             volume.delete()

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from .._driver.connection import Connection
 from .._driver.domain import live_xml
 from .._driver.guests import read_guests
-from .._driver.storage import running_pools
-from .._errors import NotFoundError
+from .._driver.storage import Volume, running_pools
+from .._errors import ConflictError, NotFoundError
 from .._xml.volume import DiskSource, read_disk_sources
 
 
@@ -44,6 +44,10 @@ class Usage:
     def users(self, path: str) -> list[str]:
         """Return in words who lies on ``path``, directly or through others."""
         return self.volumes_on(path) + self.domains_on({path})
+
+    def possible_users(self, path: str) -> list[str]:
+        """Return in words who lies on ``path``, or if nobody is seen to, who might."""
+        return self.users(path) or [f"perhaps {disk}, which is in no running pool" for disk in self.unreadable]
 
     def volumes_on(self, path: str) -> list[str]:
         """Return in words the volumes that lie on ``path``, directly or through others."""
@@ -121,3 +125,13 @@ def _locate(source: DiskSource, located: dict[tuple[str, str], str]) -> str | No
     if source.pool and source.volume:
         return located.get((source.pool, source.volume))
     return source.path
+
+
+def refuse_written(connection: Connection, volume: Volume, what: str, option: str, verb: str) -> None:
+    """Refuse to have a volume ``verb`` (copied, read), ``what`` ``option`` declares, while a running domain may write to it."""
+    users = read_usage(connection).domains_on({volume.path}, running=True)
+    if users:
+        raise ConflictError(
+            f"Option {option}: {what} is in use by {', '.join(users)}, which may write while it is {verb}; stop it first.",
+            {"option": option, "users": users},
+        )

@@ -15,18 +15,18 @@ import contextlib
 import os
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._driver.connection import Connection
 from .._driver.storage import BUSY_SECONDS, Pool, Volume, find_pool
-from .._errors import CapacityError, ConflictError, DriverError, ExistsError
+from .._errors import ConflictError, DriverError, ExistsError
 from .._plan import volume as steps
 from .._plan.plan import Plan
 from .._plan.volume import Content, VolumeState, format_of_new, plan_volume
 from .._spec.image import ImageSpec
 from .._spec.volume import StoredVolumeSpec, unfinished_name
 from .._xml.volume import VolumeDescription
-from ._image.fetched import Fetched, HashingReader
+from ._image.fetched import Fetched, refuse_without_room, upload
 from .fetch import fetch
 from .image_usage import read_usage
 from .lock import host_lock
@@ -102,7 +102,7 @@ def _users(connection: Connection, volume: Volume, growing: bool) -> list[str]:
     usage = read_usage(connection)
     if growing:
         return usage.volumes_on(volume.path) + usage.domains_on({volume.path}, running=True)
-    return usage.users(volume.path) or [f"perhaps {disk}, which is in no running pool" for disk in usage.unreadable]
+    return usage.possible_users(volume.path)
 
 
 def _prepare(work: _Work, state: VolumeState, stack: contextlib.ExitStack) -> _Work:
@@ -111,10 +111,10 @@ def _prepare(work: _Work, state: VolumeState, stack: contextlib.ExitStack) -> _W
     if not spec.present or (state.exists and not state.unfinished):
         return work
     if spec.origin and not work.origin:
-        return _Work(work.connection, work.pool, spec, work.in_files, origin=find_origin(work.connection, spec.origin))
+        return replace(work, origin=find_origin(work.connection, spec.origin))
     if spec.src and not work.file:
         source = ImageSpec(name=spec.name, path=spec.src, format=spec.format)
-        return _Work(work.connection, work.pool, spec, work.in_files, file=stack.enter_context(fetch(source, None)))
+        return replace(work, file=stack.enter_context(fetch(source, None)))
     return work
 
 
@@ -164,7 +164,7 @@ def _definition(work: _Work, state: VolumeState, content: Content | None, size: 
 def _fill(work: _Work, definition: VolumeDescription) -> None:
     """Make the volume with its content; one that could not be filled is removed, and one that others made is not."""
     if work.file:
-        _refuse_without_room(work, work.file)
+        refuse_without_room(work.file, work.pool, str(work.spec.src))
     # After a run that was killed, the mark is there already.
     with contextlib.suppress(ExistsError):
         work.pool.create(unfinished_name(work.spec.name), _MARK_BYTES, "raw", allocation=_MARK_BYTES)
@@ -189,21 +189,11 @@ def _unmark(work: _Work) -> None:
         mark.delete()
 
 
-def _refuse_without_room(work: _Work, file: Fetched) -> None:
-    available = work.pool.describe().available_bytes
-    if available < file.size_bytes:
-        raise CapacityError(
-            f"Storage pool {work.pool.name} has {available} bytes free, and {work.spec.src} needs {file.size_bytes}."
-        )
-
-
 def _upload(work: _Work, definition: VolumeDescription, file: Fetched) -> None:
     as_file = VolumeDescription(definition.name, file.size_bytes, "raw")
     volume = work.pool.add(as_file if work.in_files else definition)
     try:
-        reader = HashingReader(file.file)
-        volume.upload(reader, file.size_bytes, sparse=work.in_files)
-        if reader.digest != file.digest:
+        if not upload(file, volume, sparse=work.in_files):
             raise ConflictError(f"The file {work.spec.src} was changed by someone else while it was read; run again.")
         if work.in_files:
             work.pool.refresh()

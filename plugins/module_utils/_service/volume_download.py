@@ -15,25 +15,21 @@ from pathlib import Path
 from .._driver.connection import Connection
 from .._driver.storage import Volume
 from .._errors import ComputeError, ConflictError
-from .image_usage import read_usage
+from .image_usage import refuse_written
 
 _PRIVATE = 0o600
 
 
 def refuse_download(connection: Connection, volume: Volume) -> None:
     """Refuse a volume whose content would not be a whole disk, or is being written."""
-    what = f"Option dest: volume {volume.name} of pool {volume.pool}"
+    what = f"volume {volume.name} of pool {volume.pool}"
     if volume.backing:
         raise ConflictError(
-            f"{what} holds only what differs from {volume.backing[0]}; make a volume with it as its source, and download that.",
+            f"Option dest: {what} holds only what differs from {volume.backing[0]}; make a volume with it as its source, and"
+            " download that.",
             {"option": "dest"},
         )
-    users = read_usage(connection).domains_on({volume.path}, running=True)
-    if users:
-        raise ConflictError(
-            f"{what} is in use by {', '.join(users)}, which may write while it is read; stop it first.",
-            {"option": "dest", "users": users},
-        )
+    refuse_written(connection, volume, what, "dest", "read")
 
 
 def download(volume: Volume, dest: str) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from .._driver.connection import Connection
 from .._driver.storage import Volume, find_pool, find_volume
-from .._errors import ConflictError, ImageError, NotFoundError
+from .._errors import ImageError, NotFoundError
 from .._spec._image.qcow2 import BACKING_FILE
 from .._spec._image.signatures import detect
 from .._spec.image_format import inspect
 from .._spec.image_record import is_data_volume
 from .._spec.volume import Origin, unfinished_name
 from .image_catalog import find_image
-from .image_usage import read_usage
+from .image_usage import refuse_written
 
 
 def find_origin(connection: Connection, origin: Origin) -> Volume:
@@ -28,18 +28,9 @@ def find_origin(connection: Connection, origin: Origin) -> Volume:
         problem = "is not finished; run again what makes it" if volume else "is not there"
         raise NotFoundError(f"Option source: {origin} {problem}.", {"option": "source"})
     if not origin.is_image:
-        _refuse_written(connection, origin, volume)
+        refuse_written(connection, volume, str(origin), "source", "copied")
         _refuse_leading_elsewhere(connection, origin, volume)
     return volume
-
-
-def _refuse_written(connection: Connection, origin: Origin, volume: Volume) -> None:
-    users = read_usage(connection).domains_on({volume.path}, running=True)
-    if users:
-        raise ConflictError(
-            f"Option source: {origin} is in use by {', '.join(users)}, which may write while it is copied; stop it first.",
-            {"option": "source", "users": users},
-        )
 
 
 def _refuse_leading_elsewhere(connection: Connection, origin: Origin, volume: Volume) -> None:

@@ -13,6 +13,8 @@ import tempfile
 import typing as t
 from dataclasses import dataclass
 
+from ..._driver.storage import Pool, Volume
+from ..._errors import CapacityError
 from ..._spec._image.inspection import Inspection
 
 
@@ -54,6 +56,22 @@ class HashingReader:
     def digest(self) -> str:
         """Return the digest of what was read so far."""
         return f"sha256:{self._hash.hexdigest()}"
+
+
+def upload(fetched: Fetched, volume: Volume, sparse: bool) -> bool:
+    """Fill a new volume, and tell whether what was sent is what was verified."""
+    reader = HashingReader(fetched.file)
+    volume.upload(reader, fetched.size_bytes, sparse)
+    return reader.digest == fetched.digest
+
+
+def refuse_without_room(fetched: Fetched, pool: Pool, what: str) -> None:
+    """Refuse a pool that has no room for ``what`` was fetched."""
+    available = pool.describe().available_bytes
+    if available < fetched.size_bytes:
+        raise CapacityError(
+            f"Storage pool {pool.name} has {available} bytes free, and {what} needs {fetched.size_bytes}."
+        )
 
 
 def scratch_file(directory: str | None) -> t.BinaryIO:
