@@ -217,20 +217,20 @@ def test_devices_of_the_host(whole_lab: str, machine: Subject) -> None:
 
     del machine.declared["shares"]
     # Never started with one: it would be taken from this machine.
-    for device in machine.host.virsh("nodedev-list", "--cap", "pci").split()[:1]:
-        _pci, domain, bus, slot, function = device.split("_")
-        address = f"{domain}:{bus}:{slot}.{function}"
-        card = {"pci_devices": [{"address": address}], "tpm": None, "power_state": "stopped"}
-        assert machine.declare(**card)["changed"]
-        assert machine.tree().find("devices/hostdev") is not None
-        other = Subject(machine.host, "other-machine", **card)
-        refused = other.attempt(check=True)
-        assert refused.data["error_code"] == "NO_CAPACITY"
-        assert address in refused.message
-        machine.absent()
+    device = machine.host.virsh("nodedev-list", "--cap", "pci").split()[0]
+    _pci, domain, bus, slot, function = device.split("_")
+    address = f"{domain}:{bus}:{slot}.{function}"
+    card = {"pci_devices": [{"address": address}], "tpm": None, "power_state": "stopped"}
+    assert machine.declare(**card)["changed"]
+    assert machine.tree().find("devices/hostdev") is not None
+    other = Subject(machine.host, "other-machine", **card)
+    refused = other.attempt(check=True)
+    assert refused.data["error_code"] == "NO_CAPACITY"
+    assert address in refused.message
+    machine.absent()
 
     on(whole_lab, "host2", "rm", "/usr/bin/swtpm")
-    machine.declared.pop("pci_devices", None)
+    del machine.declared["pci_devices"]
     refused = machine.attempt(check=True, tpm={})
     assert refused.data["error_code"] == "INVALID_OPTION"
     assert "install swtpm" in refused.message
