@@ -313,12 +313,13 @@ options:
     suboptions:
       type:
         description:
-          - V(vnc), or V(none) for no graphical console and no video device. A new instance has V(vnc) if this is not set.
+          - V(vnc), V(spice), or V(none) for no graphical console and no video device. A new instance has V(vnc) if this is not set.
+            One of a kind that the hypervisor does not have is refused. Another kind waits for the next boot.
         type: str
-        choices: [vnc, none]
+        choices: [vnc, spice, none]
       listen:
         description:
-          - Address to listen on; 127.0.0.1 if not set. VNC has no password here, so think before you open it.
+          - Address to listen on; 127.0.0.1 if not set. It has no password here, so think before you open it.
         type: str
       port:
         description:

@@ -150,7 +150,7 @@ def instance_options() -> dict[str, dict[str, t.Any]]:
         ),
         "graphics": _group(
             {
-                "type": _choice(None, "vnc", "none"),
+                "type": _choice(None, "vnc", "spice", "none"),
                 "listen": {"type": "str"},
                 "port": {"type": "int"},
                 "keymap": {"type": "str", "no_log": False},

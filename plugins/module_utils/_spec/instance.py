@@ -222,8 +222,10 @@ def _boot(boot: dict[str, t.Any]) -> BootSpec:
 
 def _graphics(graphics: dict[str, t.Any]) -> GraphicsSpec:
     port = graphics["port"]
-    if port is not None and not 5900 <= port <= 65535:  # noqa: PLR2004 - libvirt's own range for VNC
-        raise SpecError("graphics.port", f"{port} is not a VNC port", "take one of 5900 to 65535 or leave it out")
+    if port is not None and not 5900 <= port <= 65535:  # noqa: PLR2004 - libvirt's own range
+        raise SpecError(
+            "graphics.port", f"{port} is not a port of a screen", "take one of 5900 to 65535 or leave it out"
+        )
     return GraphicsSpec(graphics["type"], graphics["listen"], port, graphics["keymap"])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import stat
 import struct
 import typing as t
@@ -98,6 +99,20 @@ def test_an_instance_of_ours(hypervisor: Hypervisor, guest_image: Path, tmp_path
     assert (off["power_state"], off["graphics"], off["pty"]) == ("stopped", [], None)
     refused = look(hypervisor, name, screenshot=True)
     assert f"Option screenshot: {name} is stopped and has no picture; start it first." == refused.message
+
+
+def test_a_spice_screen(hypervisor: Hypervisor, name: str) -> None:
+    """It is where virsh says that it is, and somebody listens there."""
+    declared: dict[str, t.Any] = {"flavor": FLAVOR, "virt_type": "qemu", "graphics": {"type": "spice"}}
+    made = run_module("compute_instance", uri=hypervisor.uri, name=name, **declared)
+    assert not made.failed, made.message
+    (screen,) = seen(look(hypervisor, name, log=False))["graphics"]
+    assert (screen["type"], screen["host"]) == ("spice", "127.0.0.1")
+    assert screen["uri"] == hypervisor.virsh("domdisplay", name)
+    with socket.create_connection((screen["host"], screen["port"]), timeout=30):
+        pass
+    again = run_module("compute_instance", uri=hypervisor.uri, name=name, **declared)
+    assert not again.changed
 
 
 def check_png(png: bytes, told: dict[str, t.Any]) -> None:

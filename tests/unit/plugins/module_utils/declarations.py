@@ -78,7 +78,7 @@ _boot = _subset(
     menu=st.booleans(),
 )
 _graphics = _subset(
-    type=st.sampled_from(("vnc", "none")),
+    type=st.sampled_from(("vnc", "spice", "none")),
     listen=st.sampled_from(("127.0.0.1", "0.0.0.0")),
     port=st.sampled_from((5901, 5955)),
     keymap=st.sampled_from(("de", "en-us")),
