@@ -25,6 +25,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[3]
 LAB = REPOSITORY / "tests" / "lab" / "lab.py"
 PATIENCE_SECONDS = 180.0
+SCRATCH = {"_ansible_remote_tmp": "$KILONOVA_REMOTE_TMP"}
+"""Where a module has its scratch files, which one that is killed leaves behind."""
 
 # Whole hosts are for root alone, as in the lab's own tests.
 collect_ignore_glob = [] if os.geteuid() == 0 else ["test_whole*.py"]
@@ -176,7 +178,7 @@ def run_module(module: str, *, check: bool = False, diff: bool = False, **argume
 
 def start_module(module: str, *, check: bool = False, diff: bool = False, **arguments: t.Any) -> subprocess.Popen[str]:
     """Start a module in a process of its own."""
-    arguments.update(_ansible_check_mode=check, _ansible_diff=diff)
+    arguments.update(_ansible_check_mode=check, _ansible_diff=diff, **SCRATCH)
     process = subprocess.Popen(
         [sys.executable, "-c", _RUNNER, module],
         stdin=subprocess.PIPE,
@@ -201,6 +203,7 @@ def collections_path(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(path))
         patch.setenv("ANSIBLE_COLLECTIONS_PATH", str(path))
+        patch.setenv("KILONOVA_REMOTE_TMP", str(tmp_path_factory.mktemp("modules")))
         yield path
 
 

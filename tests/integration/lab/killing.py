@@ -17,7 +17,7 @@ from types import TracebackType
 
 import pytest
 
-from .conftest import Result
+from .conftest import SCRATCH, Result
 
 PROGRAM = Path(__file__).with_name("forked.py")
 
@@ -68,7 +68,7 @@ class Runs:
         """Run a module; kill it right before its so-many-th call that changes something, or of all calls."""
         order = {
             "module": module,
-            "arguments": {**arguments, "_ansible_check_mode": check, "_ansible_diff": True},
+            "arguments": {**arguments, **SCRATCH, "_ansible_check_mode": check, "_ansible_diff": True},
             "kill_before": kill_before,
             "every_call": every_call,
         }
