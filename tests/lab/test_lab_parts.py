@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from conftest import TOOL, Lab
-from kilonova_lab import inventory
+from kilonova_lab import inventory, lifecycle
 from kilonova_lab.archive import Archive, partitioned
 from kilonova_lab.console import log_path
+from kilonova_lab.errors import InterruptedLab
 from kilonova_lab.layout import Layout
 
 FLATTEN = TOOL.parent / "kilonova_lab" / "guest_files" / "flatten.awk"
@@ -145,3 +149,32 @@ def test_modules_run_with_the_repositorys_own_python(tmp_path: Path, monkeypatch
     own.parent.mkdir(parents=True)
     own.symlink_to(sys.executable)
     assert inventory.default_python() == str(own)
+
+
+def test_a_signal_while_hosts_begin_to_start_ends_what_they_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first host is sometimes up before the last one is begun."""
+    layout = Layout.of(tmp_path / "lab")
+    ended = threading.Event()
+    monkeypatch.setattr(lifecycle, "end_all", lambda *_args, **_options: ended.set())
+    monkeypatch.setattr(lifecycle, "virsh", lambda *_args, **_options: "")
+
+    def start(_host: object) -> None:
+        assert ended.wait(60), "nothing ended what this host waits for"
+
+    class Submitting(lifecycle.concurrent.futures.ThreadPoolExecutor):  # type: ignore[misc, name-defined]
+        """Gets the signal between its first two tasks."""
+
+        def submit(self, *args: object, **options: object) -> object:
+            future = super().submit(*args, **options)
+            os.kill(os.getpid(), signal.SIGINT)
+            return future
+
+    monkeypatch.setattr(lifecycle.concurrent.futures, "ThreadPoolExecutor", Submitting)
+    monkeypatch.setattr(lifecycle.rootless, "start", start)
+    monkeypatch.setattr(lifecycle.rootless, "check", lambda _layout: None)
+    monkeypatch.setattr(lifecycle, "_remove", lambda _layout, _kind: None)
+    with pytest.raises(InterruptedLab, match="SIGINT"):
+        lifecycle.up(layout.directory, 3, "rootless")
+    assert ended.is_set()

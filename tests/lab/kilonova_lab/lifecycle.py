@@ -114,7 +114,9 @@ def _in_parallel(task: Callable[[HostLayout], None], items: list[HostLayout], la
     """Run a task for every host at once; on a signal end what the tasks wait for, so that they end too."""
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=_AT_ONCE)
     try:
-        futures = [pool.submit(task, item) for item in items]
+        # Interrupted between two of them, it would not be known what runs.
+        with _signals_held():
+            futures = [pool.submit(task, item) for item in items]
         for future in concurrent.futures.as_completed(futures):
             future.result()
     except BaseException as exc:
@@ -166,11 +168,22 @@ def _forget_moved(layout: Layout) -> None:
 def _signals() -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into an exception, so that what was started is ended again."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise InterruptedLab(f"Interrupted by {signal.Signals(number).name}: what was started has been ended.")
-
-    with _handling(stop):
+    with _handling(_stop):
         yield
+
+
+def _stop(number: int, _frame: FrameType | None = None) -> None:
+    raise InterruptedLab(f"Interrupted by {signal.Signals(number).name}: what was started has been ended.")
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let a signal that comes meanwhile take effect only at the end."""
+    came: list[int] = []
+    with _handling(lambda number, _frame: came.append(number)):
+        yield
+    if came:
+        _stop(came[0])
 
 
 @contextlib.contextmanager
