@@ -23,7 +23,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.topology im
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.hardware import PciRequest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.placement import CellDemand, Placement
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 UUID = "4b20d080-1b54-4048-85b3-a6a62d165c01"
@@ -309,14 +309,12 @@ def _exists(demand: Demand, host: Host) -> bool:
     return False
 
 
-@settings(deadline=None, max_examples=300)
 @given(demands(), hosts())
 def test_finds_a_way_whenever_there_is_one(demand: Demand, host: Host) -> None:
     """Exactly when trying everything finds one."""
     assert (_try(demand, host) is not None) == _exists(demand, host)
 
 
-@settings(deadline=None, max_examples=300)
 @given(demands(), hosts())
 def test_gives_nothing_twice_and_nothing_of_others(demand: Demand, host: Host) -> None:
     """No CPU and no device is given twice or is another's, each vCPU has one CPU of its own cell, and it is kept."""
@@ -338,7 +336,6 @@ def test_gives_nothing_twice_and_nothing_of_others(demand: Demand, host: Host) -
     assert allocate("a", demand, host, allocation) == allocation
 
 
-@settings(deadline=None, max_examples=200)
 @given(demands(), hosts(), st.randoms(use_true_random=False))
 def test_the_order_of_the_host_means_nothing(demand: Demand, host: Host, random: t.Any) -> None:
     """Cells, cores, siblings, pages and devices in any order give the same answer."""

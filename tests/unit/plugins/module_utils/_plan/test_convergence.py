@@ -43,7 +43,6 @@ from hypothesis import strategies as st
 
 PATIENT = settings(
     deadline=None,
-    max_examples=50,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 """For a busy machine; many a declaration that is drawn is refused."""

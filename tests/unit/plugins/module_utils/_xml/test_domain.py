@@ -32,7 +32,7 @@ HEADER = "<!--\n{}\n-->\n".format(
     "\n".join(line[2:] for line in Path(__file__).read_text(encoding="utf-8").splitlines()[:3])
 )
 """The golden files' licence, which is this file's."""
-PATIENT = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a busy machine; a whole machine takes a while to make up."""
 BARE = Machine(type="qemu", name="m", memory_kib=65536)
 OTHERS = "{https://example.org/others}"

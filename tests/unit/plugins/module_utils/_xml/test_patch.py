@@ -181,7 +181,7 @@ _PATCHES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(sorted(EXAMPLES)), st.lists(_PATCHES, max_size=4))
 def test_twice_is_as_good_as_once(name: str, patches: list[PatchSpec]) -> None:
     """Whatever patches are taken, applied to their own result they change nothing, and the instance stays ours."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.answer import answer
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake import Question
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 FIELDS = (
@@ -266,7 +266,6 @@ def test_spread_balances_and_pack_fills(hosts: int, copies: int) -> None:
     assert sum(0 < filled < fits for filled in pack) <= 1
 
 
-@settings(max_examples=30)
 @given(questions())
 def test_input_is_left_alone(question: dict[str, t.Any]) -> None:
     """A plan never writes into the facts."""
