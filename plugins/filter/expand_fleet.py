@@ -33,7 +33,8 @@ options:
     default: []
   images:
     description:
-      - The images, each with C(name), either C(url) or C(src), and perhaps more options of M(kilonova.compute.compute_image).
+      - The images, each with C(name), one of C(url), C(src) and C(source_host), and perhaps more options of
+        M(kilonova.compute.compute_image).
     type: list
     elements: dictionary
     default: []

@@ -53,7 +53,7 @@ options:
   src:
     description:
       - A file on the machine where the module runs, from the root directory on.
-      - Exactly one of O(src) and O(url) is needed with O(state=present).
+      - Exactly one of O(src), O(url) and O(source_host) is needed with O(state=present).
     type: path
   url:
     description:
@@ -65,6 +65,39 @@ options:
       - An image that is packed with gzip, xz, bzip2 or zstd, at O(url) or O(src), is unpacked once. For zstd the Python library
         C(zstandard) is needed where the module runs, unless Python itself knows it, as it does from 3.14 on.
     type: str
+  source_host:
+    description:
+      - A storage pool of another hypervisor, to take the image from. The machine where the module runs connects to it, so a module that
+        runs on a hypervisor has the data come straight from the other one.
+      - The data goes from one pool into the other without a file between, and what takes no room there takes none here. An image that
+        is to be converted, and a packed one, lie in a temporary file meanwhile.
+      - What is said of an image there in O(metadata), and where it was fetched from first, is said of it here as well.
+    type: dict
+    suboptions:
+      uri:
+        description:
+          - The URI of the other hypervisor, from where the module runs, such as V(qemu+ssh://host/system).
+        type: str
+        required: true
+      pool:
+        description:
+          - The storage pool there. It must be running.
+        type: str
+        default: default
+      image:
+        description:
+          - The name of an image that is published there. If not set, it is O(name).
+          - It must have the digest that it was published with. A declared O(checksum) may also be that of what it was made from, as far as
+            the other hypervisor is to be believed.
+          - Without O(checksum) it is looked at in every run, also in check mode, and taken again when other content is published there.
+        type: str
+      volume:
+        description:
+          - The name of a volume there that is no published image. It must be complete by itself, and no running domain may use it.
+          - It is read twice.
+          - Without O(checksum) it is looked at in every run, and a published image is taken to be the same as long as its time of
+            change is.
+        type: str
   username:
     description:
       - A user that the server at O(url) may ask for. No other server is told, also not after a redirect.
@@ -89,7 +122,7 @@ options:
     default: 4
   stall_timeout:
     description:
-      - After how many seconds without a byte a server is taken to be stuck.
+      - After how many seconds without a byte a server is taken to be stuck, or without a sign of life a hypervisor of O(source_host).
     type: int
     default: 60
   checksum:
@@ -99,7 +132,7 @@ options:
         of O(url) or O(src). Lines of C(sha256sum) and of BSD systems are understood. It is refused if no digest is found or several.
         V(sha256:https://...) takes none but SHA-256 digests.
       - It is the digest of what is fetched, before it is unpacked or converted.
-      - While the published image has this digest, nothing is fetched, wherever the image comes from.
+      - While the published image has this digest, nothing is fetched, wherever the image comes from, and no other hypervisor is asked.
       - Without it, a published image is taken to be the same as long as O(url) is the same, or O(src) with its time of change.
     type: str
   format:
@@ -190,6 +223,12 @@ EXAMPLES = r"""
     name: fedora
     url: https://images.example.com/latest/fedora-cloud.raw.xz
     checksum: https://images.example.com/latest/SHA256SUMS
+
+- name: Have what another hypervisor has, from there
+  kilonova.compute.compute_image:
+    name: debian-12
+    source_host:
+      uri: qemu+ssh://hypervisor1/system
 
 - name: Publish a file of the machine where the module runs
   kilonova.compute.compute_image:
@@ -355,6 +394,15 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "src": {"type": "path"},
             "url": {"type": "str"},
+            "source_host": {
+                "type": "dict",
+                "options": {
+                    "uri": {"type": "str", "required": True},
+                    "pool": {"type": "str", "default": "default"},
+                    "image": {"type": "str"},
+                    "volume": {"type": "str"},
+                },
+            },
             "checksum": {"type": "str"},
             "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
             "convert_to": {"type": "str", "choices": list(PUBLISHED_FORMATS)},
@@ -379,7 +427,7 @@ def main() -> None:
             "ca_path": {"type": "path"},
             "proxy": {"type": "str"},
         },
-        mutually_exclusive=[("src", "url")],
+        mutually_exclusive=[("src", "url", "source_host")],
     )
     for option in ("url", "checksum", "proxy"):
         module.ansible.no_log_values.update(url_secrets(module.params[option] or ""))

@@ -17,7 +17,7 @@ from ._values import ValuesError, check_name, known_keys, mapping, mappings, who
 MOST_COPIES = 10_000
 _FLAVOR_KEYS = ("name", "vcpus", "memory_mb", "disk_gb", "extra_specs")
 _IMAGE_KEYS = (
-    *("name", "url", "src", "checksum", "format", "convert_to", "max_size_gb", "metadata"),
+    *("name", "url", "src", "source_host", "checksum", "format", "convert_to", "max_size_gb", "metadata"),
     *("username", "password", "ca_path", "proxy", "retries", "stall_timeout", "timeout"),
 )
 
@@ -91,8 +91,8 @@ def _flavor(flavor: dict[str, t.Any], where: str) -> dict[str, t.Any]:
 
 def _image(image: dict[str, t.Any], where: str) -> dict[str, t.Any]:
     known_keys(image, where, _IMAGE_KEYS)
-    if bool(image.get("url")) == bool(image.get("src")):
-        raise ValuesError(f"{where}: give exactly one of url and src.")
+    if sum(bool(image.get(source)) for source in ("url", "src", "source_host")) != 1:
+        raise ValuesError(f"{where}: give exactly one of url, src and source_host.")
     return image
 
 

@@ -71,8 +71,8 @@ def translate(exc: Exception, doing: str) -> DriverError:
 class Connection:
     """An open connection; use it as a context manager. Safe to use from several threads."""
 
-    def __init__(self, uri: str) -> None:
-        """Open ``uri`` or raise :class:`UnreachableError`."""
+    def __init__(self, uri: str, option: str = "uri") -> None:
+        """Open ``uri``, which ``option`` holds, or raise :class:`UnreachableError`."""
         if libvirt is None:
             raise MissingLibraryError(
                 "The Python library libvirt is not installed where the module runs"
@@ -86,7 +86,7 @@ class Connection:
             self.raw = libvirt.open(uri)
         except libvirt.libvirtError as exc:
             raise UnreachableError(
-                f"Cannot connect to the hypervisor at {uri}: {exc}; check option uri and that libvirtd"
+                f"Cannot connect to the hypervisor at {uri}: {exc}; check option {option} and that libvirtd"
                 " (or virtqemud) runs there.",
                 {"uri": uri},
             ) from exc
@@ -99,6 +99,14 @@ class Connection:
         """Close the connection; a connection that broke meanwhile is closed already."""
         with contextlib.suppress(libvirt.libvirtError):
             self.raw.close()
+
+    def keep_alive(self, interval: int, count: int) -> None:
+        """Let calls fail when the daemon gave no sign of life ``count`` times, ``interval`` seconds apart.
+
+        Events must have been enabled before the connection was opened; one that no network is in needs none of it.
+        """
+        with contextlib.suppress(libvirt.libvirtError):
+            self.raw.setKeepAlive(interval, count)
 
     def call(self, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
         """Call a libvirt ``function`` and translate its errors; ``doing`` completes the sentence "Cannot ..."."""

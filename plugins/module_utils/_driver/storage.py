@@ -28,21 +28,21 @@ def look_up_pool(connection: Connection, name: str) -> t.Any:
     return connection.call(f"look up storage pool {name}", connection.raw.storagePoolLookupByName, name)
 
 
-def find_pool(connection: Connection, name: str) -> Pool:
-    """Return the running pool ``name``, or say which pools there are."""
+def find_pool(connection: Connection, name: str, option: str = "pool") -> Pool:
+    """Return the running pool ``name``, which ``option`` holds, or say which pools there are."""
     try:
         raw = look_up_pool(connection, name)
     except NotFoundError as exc:
         pools = connection.call("list storage pools", connection.raw.listAllStoragePools, 0)
         names = ", ".join(sorted(pool.name() for pool in pools)) or "none"
         raise NotFoundError(
-            f"Option pool: there is no storage pool named {name} at {connection.uri}; there are: {names}.",
-            {"option": "pool"},
+            f"Option {option}: there is no storage pool named {name} at {connection.uri}; there are: {names}.",
+            {"option": option},
         ) from exc
     if not connection.call(f"read the state of storage pool {name}", raw.isActive):
         raise DriverError(
-            f"Option pool: storage pool {name} at {connection.uri} is not running; start it (virsh pool-start {name}).",
-            {"option": "pool"},
+            f"Option {option}: storage pool {name} at {connection.uri} is not running; start it (virsh pool-start {name}).",
+            {"option": option},
         )
     return Pool(connection, raw)
 
@@ -280,6 +280,14 @@ class Volume:
         if length:
             self.download(buffer, length, offset)
         return buffer.getvalue()
+
+    def reader(self, size: int) -> t.Callable[[int, int], bytes]:
+        """Return what reads like :meth:`read_at` from the first ``size`` bytes, and nothing beyond."""
+
+        def read(offset: int, length: int) -> bytes:
+            return self.read_at(offset, min(length, size - offset)) if offset < size else b""
+
+        return read
 
     def read_tail(self, limit: int) -> tuple[bytes, int]:
         """Return at most the last ``limit`` bytes of a plain file, and how many it has."""

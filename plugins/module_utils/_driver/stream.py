@@ -82,6 +82,26 @@ def receive(stream: t.Any, sink: Sink) -> int:
         received += len(chunk)
 
 
+class SparseReader:
+    """Reads what comes piece by piece; a hole is zeros to who reads, and travels as its length."""
+
+    def __init__(self, stream: t.Any) -> None:
+        """Read a download that was begun sparse."""
+        self._stream = stream
+        self._hole = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most ``size`` bytes, none at the end."""
+        while not self._hole:
+            chunk = self._stream.recvFlags(min(size, MESSAGE_BYTES), libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
+            if chunk != _AT_HOLE:
+                return t.cast(bytes, chunk)
+            self._hole = self._stream.recvHole(0)
+        zeros = _ZEROS[: min(size, self._hole)]
+        self._hole -= len(zeros)
+        return zeros
+
+
 def receive_sparse(stream: t.Any, file: t.BinaryIO) -> None:
     """Write everything that comes to ``file``; holes travel as their length, and are left out."""
     while True:

@@ -11,16 +11,20 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 import typing as t
 from dataclasses import replace
 
+from .._driver.volume_file import VolumeFile
 from .._errors import ImageError
 from .._spec._image.inspection import file_reader
 from .._spec.image import ImageSpec
-from .._spec.image_format import check_safe, inspect
-from ._image.convert import convert
+from .._spec.image_checksum import Checksum
+from .._spec.image_format import PACKED, check_safe, inspect, published_format
+from ._image.convert import convert, too_large
 from ._image.fetched import Fetched, scratch_file
 from ._image.intake import Digests, Intake
+from ._image.offer import Offer
 from ._image.transfer import Transfer
 from ._image.unpack import MAGIC_BYTES, find_unpacker
 
@@ -28,14 +32,20 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 @contextlib.contextmanager
-def fetch(spec: ImageSpec, directory: str | None) -> t.Iterator[Fetched]:
-    """Give the image that ``spec`` names; what is fetched or written anew lies in files without a name in ``directory``."""
+def fetch(spec: ImageSpec, directory: str | None, offer: Offer | None = None) -> t.Iterator[Fetched]:
+    """Give the image that ``spec`` names, or what is on ``offer``.
+
+    What is fetched or written anew lies in files without a name in ``directory``.
+    """
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(scratch_file(directory))
         if spec.url:
             intake = Intake(spec, scratch)
             Transfer(spec.url, spec.transport, intake, "the image").run()
             fetched = _judge(spec, scratch, intake)
+        elif offer:
+            volume = VolumeFile(offer.connection, offer.volume, offer.size_bytes)
+            fetched = _take(spec, offer, t.cast(t.BinaryIO, Timed(stack.enter_context(volume), spec)), scratch)
         else:
             file = stack.enter_context(_open(str(spec.path)))
             fetched = replace(_read(spec, file, scratch), mtime_ns=os.fstat(file.fileno()).st_mtime_ns)
@@ -48,11 +58,36 @@ def _read(spec: ImageSpec, file: t.BinaryIO, scratch: t.BinaryIO) -> Fetched:
         packed = find_unpacker(file.read(MAGIC_BYTES)) is not None
         file.seek(0)
         taker = Intake(spec, scratch) if packed else Digests(spec.checksum)
-        while chunk := file.read(_CHUNK_BYTES):
-            taker.update(chunk)
+        _pass_on(file, taker)
     except OSError as exc:
         raise ImageError(f"Cannot read the image {spec.path}: {exc.strerror}.") from exc
     return _judge(spec, scratch if packed else file, taker)
+
+
+def _take(spec: ImageSpec, offer: Offer, file: t.BinaryIO, scratch: t.BinaryIO) -> Fetched:
+    """Look at a volume where it is; only what is packed, or is to be converted, is copied."""
+    if offer.record:
+        # Of what it was made is its own hypervisor's word; what is published must be what that says it is.
+        spec = replace(spec, checksum=Checksum.parse(offer.record.digest))
+    found = inspect(offer.volume.reader(offer.size_bytes), offer.size_bytes)
+    if published_format(found.format, spec.convert_to) != found.format or found.format in PACKED:
+        taker = Intake(spec, scratch)
+        _pass_on(file, taker)
+        return replace(_judge(spec, scratch, taker), mtime_ns=offer.changed_ns)
+    check_safe(found, spec.format)
+    if offer.size_bytes > spec.max_size_bytes:
+        raise too_large(spec)
+    if offer.record:
+        return Fetched(file, offer.record.digest, offer.size_bytes, found, elsewhere=True)
+    digests = Digests(spec.checksum)
+    _pass_on(file, digests)
+    digests.verify(spec.source)
+    return Fetched(file, digests.digest, offer.size_bytes, found, offer.changed_ns, elsewhere=True)
+
+
+def _pass_on(file: t.BinaryIO, taker: Intake | Digests) -> None:
+    while chunk := file.read(_CHUNK_BYTES):
+        taker.update(chunk)
 
 
 def _judge(spec: ImageSpec, file: t.BinaryIO, taker: Intake | Digests) -> Fetched:
@@ -72,6 +107,28 @@ def _open(path: str) -> t.BinaryIO:
     except OSError as exc:
         raise ImageError(f"Cannot read the image {path}: {exc.strerror}.") from exc
     raise ImageError(f"Cannot read the image {path}: it is not a file.")
+
+
+class Timed:
+    """Reads from what takes no longer than ``spec`` allows."""
+
+    def __init__(self, file: VolumeFile, spec: ImageSpec) -> None:
+        """Count from now on."""
+        self._file = file
+        self._spec = spec
+        self._end = time.monotonic() + spec.timeout
+
+    def seek(self, place: int, /) -> int:
+        """Go back to the beginning."""
+        return self._file.seek(place)
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most ``size`` bytes, none at the end."""
+        if time.monotonic() > self._end:
+            raise ImageError(
+                f"Cannot fetch the {self._spec.source}: it took longer than {self._spec.timeout} seconds; raise option timeout."
+            )
+        return self._file.read(size)
 
 
 def source_mtime_ns(spec: ImageSpec) -> int | None:

@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import typing as t
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 
 from .._driver.connection import Connection
 from .._driver.storage import find_pool
@@ -23,6 +24,7 @@ from .._spec.image_metadata import ImageMetadata
 from .._spec.image_record import ImageRecord, record_volume_name
 from ._image.checksums import resolve_checksum
 from ._image.fetched import Fetched
+from ._image.offer import Offer, offers
 from .fetch import fetch, source_mtime_ns
 from .image_store import ImageStore
 from .lock import host_lock
@@ -44,6 +46,8 @@ class ImageState:
     has_record: bool = False
     """There is a record, be it unreadable or without data."""
     source_mtime_ns: int | None = None
+    offer: ImageRecord | None = None
+    """The published image that another hypervisor has."""
     twin: ImageRecord | None = None
     unused: tuple[str, ...] = ()
     """Data volumes that nothing needs once the image is as declared."""
@@ -62,21 +66,27 @@ def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, dire
     """Bring the image about that ``spec`` declares; downloads lie in ``directory``."""
     store = ImageStore(connection, find_pool(connection, spec.pool))
     spec = resolve_checksum(spec)
-    state = read_state(store, spec)
-    plan = plan_image(spec, state)
-    if plan.changed and not check_mode:
-        with host_lock(f"image {store.pool.uuid} {spec.name}", spec.timeout, f"image {spec.name}"):
-            state = read_state(store, spec)
-            plan = plan_image(spec, state)
-            _apply(store, spec, state, plan, directory)
-            state = _read_own(store, spec)
+    with offers(spec) as ask:
+        state = read_state(store, spec, ask)
+        plan = plan_image(spec, state)
+        if plan.changed and not check_mode:
+            with host_lock(f"image {store.pool.uuid} {spec.name}", spec.timeout, f"image {spec.name}"):
+                state = read_state(store, spec, ask)
+                plan = plan_image(spec, state)
+                _apply(store, spec, state, plan, partial(fetch, spec, directory, ask() if plan.has(FETCH) else None))
+                state = _read_own(store, spec)
     return ImageOutcome(plan, _as_result(store, state) if spec.present else None)
 
 
-def read_state(store: ImageStore, spec: ImageSpec) -> ImageState:
-    """Read what is there; the whole pool and host only where something is to do."""
+def read_state(store: ImageStore, spec: ImageSpec, ask: t.Callable[[], Offer | None]) -> ImageState:
+    """Read what is there; the whole pool and host, and what others have, only where something is to do."""
     state = _read_own(store, spec)
     if spec.present:
+        if state.record and spec.checksum and _has_data(spec, state):
+            return state
+        offer = ask()
+        if offer:
+            state = replace(state, offer=offer.record, source_mtime_ns=offer.changed_ns)
         return state if _has_data(spec, state) else _read_for_publishing(store, spec, state)
     if store.pool.find(record_volume_name(spec.name)) is None:
         return state
@@ -93,7 +103,11 @@ def _read_own(store: ImageStore, spec: ImageSpec) -> ImageState:
 
 def _read_for_publishing(store: ImageStore, spec: ImageSpec, state: ImageState) -> ImageState:
     records = [record for record in store.records() if store.data(record)]
-    twins = (record for record in records if _fits(spec, record) and _has_digest(spec, record))
+    twins = (
+        record
+        for record in records
+        if _fits(spec, record) and (_has_digest(spec, record) or _is_offered(state, record))
+    )
     twin = next(twins, None)
     others = [record for record in records if record.name != spec.name]
     candidates = store.unused_data([*others, *([twin] if twin else [])])
@@ -138,18 +152,38 @@ def _removal(spec: ImageSpec, state: ImageState) -> tuple[Action, ...]:
 
 
 def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
+    known = state.twin or _unchanged_offer(spec, state)
     wanted = (
         ("source", state.twin.source if state.twin else spec.source),
-        ("checksum", str(spec.checksum) if spec.checksum else None),
-        ("digest", state.twin.digest if state.twin else UNKNOWN_YET),
-        ("format", state.twin.format if state.twin else spec.published_format or UNKNOWN_YET),
+        ("checksum", _checksum(spec, state)),
+        ("digest", known.digest if known else UNKNOWN_YET),
+        ("format", known.format if known else spec.published_format or UNKNOWN_YET),
     )
     for key, after in wanted:
         before = getattr(state.record, key) if state.record else None
         if before != after:
             yield Change(f"image.{key}", before, after)
     was = state.record.metadata if state.record else ImageMetadata()
-    yield from _metadata_changes(spec, was, state.twin.metadata if state.twin else ImageMetadata())
+    yield from _metadata_changes(spec, was, _base_metadata(state))
+
+
+def _unchanged_offer(spec: ImageSpec, state: ImageState) -> ImageRecord | None:
+    """Return what another hypervisor has if it is published here as it is there."""
+    is_kept = state.offer and published_format(state.offer.format, spec.convert_to) == state.offer.format
+    return state.offer if is_kept else None
+
+
+def _checksum(spec: ImageSpec, state: ImageState) -> str | None:
+    """Return what the image is known by besides its own digest: what was declared, here or where it comes from."""
+    if spec.checksum:
+        return str(spec.checksum)
+    return (state.offer.checksum or state.offer.source_digest) if state.offer else None
+
+
+def _base_metadata(state: ImageState) -> ImageMetadata:
+    """Return what is known of the data beforehand."""
+    known = state.offer or state.twin
+    return known.metadata if known else ImageMetadata()
 
 
 def _metadata_changes(spec: ImageSpec, was: ImageMetadata, base: ImageMetadata) -> t.Iterator[Change]:
@@ -168,6 +202,8 @@ def _has_data(spec: ImageSpec, state: ImageState) -> bool:
         return False
     if spec.checksum:
         return _has_digest(spec, record)
+    if state.offer:
+        return _is_offered(state, record)
     return record.source_id == spec.source_id and record.source_mtime_ns == state.source_mtime_ns
 
 
@@ -181,15 +217,25 @@ def _has_digest(spec: ImageSpec, record: ImageRecord) -> bool:
     return spec.checksum is not None and str(spec.checksum) in (record.fetched_digest, record.checksum)
 
 
-def _apply(store: ImageStore, spec: ImageSpec, state: ImageState, plan: Plan, directory: str | None) -> None:
+def _is_offered(state: ImageState, record: ImageRecord) -> bool:
+    return state.offer is not None and state.offer.digest in (record.digest, record.fetched_digest)
+
+
+def _apply(
+    store: ImageStore,
+    spec: ImageSpec,
+    state: ImageState,
+    plan: Plan,
+    fetched_image: t.Callable[[], t.ContextManager[Fetched]],
+) -> None:
     if plan.has(UNPUBLISH):
         store.remove_record(spec.name)
     elif plan.has(FETCH):
-        with fetch(spec, directory) as fetched:
-            _publish(store, _record_of(spec, fetched), spec.timeout, fetched)
+        with fetched_image() as fetched:
+            _publish(store, _record_of(spec, state, fetched), spec.timeout, fetched)
     elif plan.has(PUBLISH) and state.twin:
-        said = spec.metadata.over(state.twin.metadata)
-        record = replace(state.twin, name=spec.name, checksum=str(spec.checksum), metadata=said)
+        said = spec.metadata.over(_base_metadata(state))
+        record = replace(state.twin, name=spec.name, checksum=_checksum(spec, state), metadata=said)
         _publish(store, record, spec.timeout, None)
     elif plan.has(PUBLISH) and state.record:
         record = replace(state.record, metadata=spec.metadata.over(state.record.metadata))
@@ -197,7 +243,7 @@ def _apply(store: ImageStore, spec: ImageSpec, state: ImageState, plan: Plan, di
     _clean(store, spec, state, [action.target for action in plan.actions if action.verb == REMOVE])
 
 
-def _record_of(spec: ImageSpec, fetched: Fetched) -> ImageRecord:
+def _record_of(spec: ImageSpec, state: ImageState, fetched: Fetched) -> ImageRecord:
     now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     return ImageRecord(
         name=spec.name,
@@ -207,12 +253,12 @@ def _record_of(spec: ImageSpec, fetched: Fetched) -> ImageRecord:
         size_bytes=fetched.size_bytes,
         source=spec.source,
         source_id=spec.source_id,
-        checksum=str(spec.checksum) if spec.checksum else None,
+        checksum=_checksum(spec, state),
         fetched_at=now.isoformat().replace("+00:00", "Z"),
         source_mtime_ns=fetched.mtime_ns,
         source_format=fetched.source_format,
         source_digest=fetched.source_digest,
-        metadata=spec.metadata,
+        metadata=spec.metadata.over(_base_metadata(state)),
     )
 
 

@@ -19,6 +19,7 @@ import time
 
 from .._driver.storage import Volume
 from .._errors import ConflictError, ExistsError, ImageError, NotFoundError, WaitTimeoutError
+from .._spec.image_format import inspect
 from .._spec.image_record import (
     RECORD_BYTES,
     ImageRecord,
@@ -147,7 +148,15 @@ class ImageStore(ImageCatalog):
         volume = self.pool.create(name, fetched.size_bytes, "raw")
         try:
             if not upload(fetched, volume, sparse=True):
-                raise ImageError("The image was changed by someone else while it was read; nothing was published.")
+                raise ImageError(
+                    f"The image is not what its digest {fetched.digest} says, or was changed by someone else while it was"
+                    " read; nothing was published."
+                )
+            if (
+                fetched.elsewhere
+                and inspect(volume.reader(fetched.size_bytes), fetched.size_bytes) != fetched.inspection
+            ):
+                raise ImageError("The image is not what it was taken for before it was sent; nothing was published.")
         except BaseException:
             volume.delete()
             raise

@@ -39,10 +39,7 @@ def _refuse_leading_elsewhere(connection: Connection, origin: Origin, volume: Vo
     What libvirt takes for raw is copied byte by byte. A qcow2 may lie on a published image, which anybody may read.
     """
     length = volume.description.physical_bytes or volume.capacity
-
-    def read(offset: int, most: int) -> bytes:
-        return volume.read_at(offset, min(most, length - offset)) if offset < length else b""
-
+    read = volume.reader(length)
     if volume.format in (None, "raw"):
         if "luks" in detect(read, length):
             # It is longer than what a guest sees of it, which is what would be copied.

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from .._errors import SpecError
 from .image_checksum import Checksum, ChecksumFile
 from .image_format import FORMATS, PUBLISHED_FORMATS, published_format
+from .image_host import HostSource
 from .image_metadata import ImageMetadata
 from .image_transport import Transport
 from .local_path import local_path
@@ -31,7 +32,7 @@ DEFAULT_MAX_SIZE_GB = 256
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """One declared image: exactly one of ``path`` and ``url`` when it is to be present."""
+    """One declared image: exactly one of ``path``, ``url`` and ``host`` when it is to be present."""
 
     name: str
     pool: str = "default"
@@ -40,6 +41,8 @@ class ImageSpec:
     """A file on the machine where the module runs."""
     url: str | None = None
     """With its secrets; only for the request itself."""
+    host: HostSource | None = None
+    """Where it is on another hypervisor."""
     checksum: Checksum | None = None
     checksum_file: ChecksumFile | None = None
     """Where the checksum is to be found."""
@@ -58,8 +61,9 @@ class ImageSpec:
         transport = Transport.from_params(params)
         if params["state"] == "absent":
             return ImageSpec(name=name, pool=params["pool"], present=False, transport=transport)
-        path, url = _source(params.get("src"), params.get("url"))
-        checksum, checksum_file = _checksum(params.get("checksum"), path, url)
+        host = HostSource.from_params(params.get("source_host"), name)
+        path, url = _source(params.get("src"), params.get("url"), host)
+        checksum, checksum_file = _checksum(params.get("checksum"), path, url, host)
         image_format = _choice("format", None if params.get("format") == "auto" else params.get("format"), FORMATS)
         convert_to = _choice("convert_to", params.get("convert_to"), PUBLISHED_FORMATS)
         if image_format == "iso" and convert_to:
@@ -69,6 +73,7 @@ class ImageSpec:
             pool=params["pool"],
             path=path,
             url=url,
+            host=host,
             checksum=checksum,
             checksum_file=checksum_file,
             format=image_format,
@@ -81,7 +86,7 @@ class ImageSpec:
     @property
     def source(self) -> str:
         """Return where the image comes from as it may be shown: a URL without user, password and query."""
-        return visible_url(self.url) if self.url else str(self.path)
+        return visible_url(self.url) if self.url else str(self.host or self.path)
 
     @property
     def timeout(self) -> int:
@@ -103,6 +108,8 @@ class ImageSpec:
     @property
     def source_id(self) -> str:
         """Return what tells one source from another without showing it: the user and password do not count."""
+        if self.host:
+            return f"host:{self.host}"
         if not self.url:
             return f"path:{self.path}"
         return "url:" + hashlib.sha256(_without_user(urlsplit(self.url)).geturl().encode("utf-8")).hexdigest()
@@ -129,21 +136,27 @@ def _without_user(parts: SplitResult) -> SplitResult:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2])
 
 
-def _source(src: str | None, url: str | None) -> tuple[str | None, str | None]:
-    """Return (path, None) or (None, url); a file URL is a path."""
-    if bool(src) == bool(url):
-        raise SpecError("src", "exactly one of src and url is needed for state=present", "give a file or a URL")
+def _source(src: str | None, url: str | None, host: HostSource | None) -> tuple[str | None, str | None]:
+    """Return (path, None), (None, url) or (None, None); a file URL is a path."""
+    if sum(map(bool, (src, url, host))) != 1:
+        raise SpecError(
+            "src",
+            "exactly one of src, url and source_host is needed for state=present",
+            "give a file, a URL or another hypervisor",
+        )
+    if host:
+        return None, None
     if src:
         return local_path("src", os.path.expanduser(src)), None
-    parts, host = _parts(str(url))
+    parts, server = _parts(str(url))
     if parts.scheme not in _SCHEMES:
         raise SpecError("url", f"the scheme {parts.scheme!r} is not known", _URL_EXAMPLE)
     if parts.scheme != "file":
-        if not host:
+        if not server:
             raise SpecError("url", "it names no host", _URL_EXAMPLE)
         return None, url
-    if host not in (None, "localhost"):
-        raise SpecError("url", f"a file on the host {host} can't be read", "a file URL is file:///path")
+    if server not in (None, "localhost"):
+        raise SpecError("url", f"a file on the host {server} can't be read", "a file URL is file:///path")
     return local_path("url", unquote(parts.path)), None
 
 
@@ -159,16 +172,18 @@ def _parts(url: str, option: str = "url") -> tuple[SplitResult, str | None]:
     return parts, parts.hostname
 
 
-def _checksum(text: str | None, path: str | None, url: str | None) -> tuple[Checksum | None, ChecksumFile | None]:
+def _checksum(
+    text: str | None, path: str | None, url: str | None, host: HostSource | None
+) -> tuple[Checksum | None, ChecksumFile | None]:
     if not text:
         return None, None
-    place = unquote(urlsplit(url).path) if url else str(path)
+    place = unquote(urlsplit(url).path) if url else (host.name if host else str(path))
     file = ChecksumFile.parse(text, posixpath.basename(place))
     if file is None:
         return Checksum.parse(text), None
-    parts, host = _parts(file.url, "checksum")
-    if parts.scheme.lower() == "file" and host not in (None, "localhost"):
-        raise SpecError("checksum", f"a file on the host {host} can't be read", "a file URL is file:///path")
+    parts, server = _parts(file.url, "checksum")
+    if parts.scheme.lower() == "file" and server not in (None, "localhost"):
+        raise SpecError("checksum", f"a file on the host {server} can't be read", "a file URL is file:///path")
     return None, file
 
 

@@ -27,8 +27,10 @@ FORMATS = ("qcow2", "raw", "vmdk", "vhd", "vhdx", "iso")
 """What an image may be."""
 PUBLISHED_FORMATS = ("qcow2", "raw")
 """What it is published as."""
+PACKED = frozenset({"gzip", "xz", "zstd", "bzip2"})
+"""What it may be packed with."""
 
-_COMPRESSED = frozenset({"gzip", "xz", "zstd", "bzip2", "zip", "7z"})
+_COMPRESSED = PACKED | {"zip", "7z"}
 _INSPECTORS: dict[str, t.Callable[[Reader, int], Inspection]] = {
     "qcow2": inspect_qcow2,
     "vmdk": inspect_vmdk,

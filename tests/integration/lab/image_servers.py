@@ -81,13 +81,13 @@ def _authorization() -> str:
 
 
 class StallingProxy:
-    """Stands before libvirt's socket and passes everything on, until a client sent ``limit`` bytes."""
+    """Stands before libvirt's socket and passes everything on, until a client sent, or was answered, ``limit`` bytes."""
 
-    def __init__(self, target: str, path: Path, limit: int) -> None:
+    def __init__(self, target: str, path: Path, limit: int, answers: bool = False) -> None:
         """Listen at ``path`` for what goes to ``target``."""
+        self._limits = (None, limit) if answers else (limit, None)
         self.stalled = threading.Event()
         self._target = target
-        self._limit = limit
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -104,8 +104,8 @@ class StallingProxy:
                 client, _address = self._listener.accept()
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(self._target)
-                threading.Thread(target=self._pass_on, args=(client, server, self._limit), daemon=True).start()
-                threading.Thread(target=self._pass_on, args=(server, client, None), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(client, server, self._limits[0]), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(server, client, self._limits[1]), daemon=True).start()
 
     def _pass_on(self, source: socket.socket, sink: socket.socket, limit: int | None) -> None:
         passed = 0

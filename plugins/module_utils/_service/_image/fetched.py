@@ -30,6 +30,8 @@ class Fetched:
     source_format: str | None = None
     """What came, where it is not what is published."""
     source_digest: str | None = None
+    elsewhere: bool = False
+    """It is read anew, from where others may change it, when it is published."""
 
     @property
     def fetched_digest(self) -> str:

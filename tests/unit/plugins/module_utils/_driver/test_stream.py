@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.stream import (
     CHUNK_BYTES,
     MESSAGE_BYTES,
+    SparseReader,
     receive,
     send,
 )
@@ -76,3 +77,41 @@ def test_all_is_received() -> None:
     sink = io.BytesIO()
     assert receive(Wire(DATA), sink) == len(DATA)
     assert sink.getvalue() == DATA
+
+
+class Holed:
+    """A stream that gives pieces: bytes, or the length of a hole."""
+
+    def __init__(self, *pieces: bytes | int) -> None:
+        """Give ``pieces`` in order."""
+        self._pieces = list(pieces)
+
+    def recvFlags(  # noqa: N802  # pylint: disable=invalid-name  # libvirt's name
+        self, length: int, unused_flags: int
+    ) -> bytes | int:
+        """Give bytes, or tell that a hole begins."""
+        if not self._pieces:
+            return b""
+        if isinstance(self._pieces[0], int):
+            return -3
+        piece = self._pieces.pop(0)
+        assert isinstance(piece, bytes)
+        if len(piece) > length:
+            self._pieces.insert(0, piece[length:])
+        return piece[:length]
+
+    def recvHole(self, unused_flags: int) -> int:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's name
+        """Give the length of a hole."""
+        piece = self._pieces.pop(0)
+        assert isinstance(piece, int)
+        return piece
+
+
+def test_holes_are_read_as_zeros() -> None:
+    """Between, before and after data, longer than is asked for, and empty ones."""
+    reader = SparseReader(Holed(5, b"ab", 0, CHUNK_BYTES + 1, b"c", 2))
+    content = b""
+    while piece := reader.read(CHUNK_BYTES):
+        assert len(piece) <= CHUNK_BYTES
+        content += piece
+    assert content == bytes(5) + b"ab" + bytes(CHUNK_BYTES + 1) + b"c" + bytes(2)

@@ -17,6 +17,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._service.image im
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import ImageSpec
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_checksum import Checksum
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_host import HostSource
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_metadata import ImageMetadata
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import ImageRecord
 
@@ -155,3 +156,24 @@ def test_metadata_goes_with_its_data() -> None:
     twin = replace(state, twin=replace(RECORD, metadata=ImageMetadata(os="Fedora")))
     changes = {change.path: change.after for change in plan_image(spec, twin).changes}
     assert changes["image.metadata.os"] == "Fedora"
+
+
+def test_other_hypervisor_has_newer_content() -> None:
+    """What it has is known beforehand: digest, format, metadata, and the checksum that it was fetched with."""
+    host = HostSource("qemu+ssh://h/system", "default", "debian")
+    spec = ImageSpec("debian", host=host)
+    offer = replace(RECORD, digest=f"sha256:{NEW}", checksum=f"sha256:{NEW}", metadata=ImageMetadata(os="Debian"))
+    assert not plan_image(spec, replace(PUBLISHED, offer=RECORD)).changed
+    plan = plan_image(spec, replace(PUBLISHED, offer=offer))
+    assert [action.describe() for action in plan.actions] == [
+        "fetch_image image debian of pool default at qemu+ssh://h/system",
+        "publish_image debian",
+    ]
+    assert [(change.path, change.after) for change in plan.changes] == [
+        ("image.source", "image debian of pool default at qemu+ssh://h/system"),
+        ("image.checksum", f"sha256:{NEW}"),
+        ("image.digest", f"sha256:{NEW}"),
+        ("image.metadata.os", "Debian"),
+    ]
+    converted = plan_image(replace(spec, convert_to="raw"), replace(PUBLISHED, offer=offer))
+    assert ("image.digest", "(known when fetched)") in [(change.path, change.after) for change in converted.changes]
