@@ -588,6 +588,7 @@ options:
         So the disks come back to life in an instance of that name with C(flavor.disk_gb=0), without an image, with the kept
         volumes in C(volumes), and with that C(uuid). When it is removed without this option, both go, and the volumes stay.
       - Where libvirt is older than 8.9 and can't keep the state of a TPM, this is refused for an instance that has one.
+      - It is refused as well while there are external snapshots, which M(kilonova.compute.compute_snapshot) deletes.
     type: bool
     default: false
 """

@@ -25,6 +25,7 @@ REBOOT = "reboot"
 DEVICE_REMOVED = "device_removed"
 DEVICE_REMOVAL_FAILED = "device_removal_failed"
 AGENT = "agent"
+BLOCK_JOB = "block_job"
 
 _LIFECYCLE_WORDS = (
     "defined",
@@ -44,6 +45,8 @@ _IDS = {
     DEVICE_REMOVED: "VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED",
     DEVICE_REMOVAL_FAILED: "VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED",
     AGENT: "VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE",
+    # The second kind names the disk by its target.
+    BLOCK_JOB: "VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2",
 }
 _FAULT_PAUSE_SECONDS = 1.0
 
@@ -82,7 +85,7 @@ def enable_events() -> None:
 
 
 class Event(t.NamedTuple):
-    """Something that happened: its kind, and a lifecycle's or agent's word or a device's alias."""
+    """Something that happened: its kind, and a lifecycle's or agent's word, a device's alias or a disk's target."""
 
     kind: str
     detail: str

@@ -15,6 +15,7 @@ from .._errors import ConflictError, SpecError
 from .._spec import action as actions
 from .._spec.action import ActionSpec
 from .._spec.record import Begun, InstanceRecord
+from .._spec.snapshot import BEGUN
 from . import intent as steps
 from .existing import Existing
 from .intent import Findings, Intent, booted, done, halted, make_plan, power_of, start, stop
@@ -43,6 +44,11 @@ def refuse_in_between(spec: ActionSpec, record: InstanceRecord) -> None:
         raise ConflictError(
             f"Action {begun} of instance {spec.name} was interrupted; run it again, which finishes it, or go back with"
             " action unrescue."
+        )
+    if begun in BEGUN:
+        raise ConflictError(
+            f"An operation on a snapshot of instance {spec.name} was interrupted ({begun}"
+            f" {record.begun.target if record.begun else ''}); run compute_snapshot again, which finishes it."
         )
     if record.rescue is not None and spec.action not in (*_RESCUES, actions.REBOOT, actions.RESET):
         raise ConflictError(f"Instance {spec.name} is rescued; run action unrescue before {spec.action}.")

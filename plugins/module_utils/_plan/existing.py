@@ -23,8 +23,10 @@ class OwnDisk:
     volume: str
     source: str | None = None
     """Where the domain's disk lies."""
+    layer: str | None = None
+    """The volume over it, in the same pool, that the domain lies on since a snapshot of ours."""
     strayed: bool = False
-    """The domain lies on something else than the volume: a snapshot was taken, or the disk was moved by hand."""
+    """The domain lies on something else than these: a snapshot was taken, or the disk was moved by hand."""
     missing: bool = False
     """The volume is not there."""
     capacity_bytes: int | None = None

@@ -37,6 +37,7 @@ from .refusals import (
     check_ours,
     refuse_changes,
     refuse_in_between,
+    refuse_layers,
     refuse_strays,
     refuse_stuck_growth,
     refuse_to_suspend,
@@ -279,6 +280,7 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
     record = check_ours(name, fleet, existing)
     if record.protected:
         raise ConflictError(f"Instance {name} is protected; declare it with protected: false before removing it.")
+    refuse_layers(name, record, existing, keep_disks)
     if not keep_disks:
         refuse_strays(name, existing)
     actions = []

@@ -14,6 +14,7 @@ from .._errors import ConflictError, SpecError
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
+from .._spec.snapshot import FINISH_REVERT, REVERT
 from .claims import Amount
 from .drift import ATTACH, DETACH
 from .existing import Existing, OwnDisk
@@ -61,6 +62,11 @@ def refuse_in_between(name: str, record: InstanceRecord, wanted: str | None) -> 
         raise ConflictError(f"A rebuild of instance {name} was interrupted; run that action again, which finishes it.")
     if record.rescue is not None or (record.begun is not None and "rescue" in record.begun.action):
         raise ConflictError(f"Instance {name} is rescued and is not changed; run action unrescue before.")
+    if record.begun is not None and record.begun.action in (REVERT, FINISH_REVERT):
+        raise ConflictError(
+            f"Going back to snapshot {record.begun.target} of instance {name} was interrupted; do that again, which finishes"
+            " it (compute_snapshot, state: reverted)."
+        )
     if record.shelved and wanted not in (None, "stopped"):
         raise ConflictError(f"Instance {name} is shelved and can't be {wanted}; run action unshelve before.")
 
@@ -69,9 +75,34 @@ def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord,
     """Refuse a declaration that can't be brought about in place."""
     _refuse_loose_ends(spec, desired, existing)
     _refuse_lost_disks(spec, desired, existing)
+    _refuse_loose_layers(spec, desired, record, existing)
     _refuse_smaller_disks(spec, record, existing)
     _refuse_other_machine(spec, desired, record, existing)
     _refuse_other_cells(spec, desired, existing.machine)
+
+
+def refuse_layers(name: str, record: InstanceRecord, existing: Existing, keep_disks: bool) -> None:
+    """Refuse to remove an instance from disks that stay, while what is newest of them is in what snapshots brought."""
+    owned = set() if keep_disks else {disk.target for disk in record.disks}
+    for disk in existing.machine.disks:
+        if disk.target not in owned and record.layer_of(disk.target, disk.source):
+            raise ConflictError(
+                f"Disk {disk.target} of instance {name} stays when it is removed, and external snapshots lie over it, which"
+                " hold what was written last; delete them first (compute_snapshot, state: absent)."
+            )
+
+
+def _refuse_loose_layers(spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing) -> None:
+    """Refuse to take a disk away while what is newest of it is in what snapshots brought."""
+    if desired.record is None:
+        return
+    kept = {disk.target for disk in (*desired.record.disks, *desired.record.attached)}
+    for disk in existing.machine.disks:
+        if disk.target not in kept and record.layer_of(disk.target, disk.source):
+            raise ConflictError(
+                f"Disk {disk.target} of instance {spec.name} has external snapshots, which hold what was written last; delete"
+                " them before it is taken away (compute_snapshot, state: absent)."
+            )
 
 
 def _refuse_lost_disks(spec: InstanceSpec, desired: Machine, existing: Existing) -> None:
@@ -132,7 +163,10 @@ def _refuse_other_machine(spec: InstanceSpec, desired: Machine, record: Instance
     if spec.image is not None and not record.adopted:
         pairs.append(("image", spec.image, record.image or "no image"))
     if root is not None:
-        pairs += [("disk_bus", spec.disk_bus, root.bus), ("disk_format", spec.disk_format, root.format)]
+        # What a snapshot brought has a format of its own.
+        is_over = existing.root is not None and existing.root.layer is not None
+        pairs += [("disk_bus", spec.disk_bus, root.bus)]
+        pairs += [] if is_over else [("disk_format", spec.disk_format, root.format)]
     if spec.uuid is not None:
         pairs.append(("uuid", spec.uuid, existing.machine.uuid))
     if spec.boot.firmware is not None:

@@ -31,13 +31,13 @@ class Begun:
     """An action that was begun and is not finished: who finds it after a run was killed goes on with it."""
 
     action: str
-    """reboot, rescue, unrescue, rebuild or unshelve."""
+    """reboot, rescue, unrescue, rebuild or unshelve, or what ``snapshot`` calls its own."""
     running: bool = False
     """Whether the guest ran before, so that it does again at the end."""
     image: str | None = None
     image_digest: str | None = None
     target: str | None = None
-    """Of the disk that is made for it."""
+    """Of the disk that is made for it, or the snapshot that it is about."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ class InstanceRecord:
     """What was made for the instance and goes with it; the root disk first."""
     attached: tuple[OwnedDisk, ...] = ()
     """Volumes that were there before and stay when the instance goes."""
+    layers: tuple[OwnedDisk, ...] = ()
+    """What external snapshots brought: volumes over those disks, named by the disk's target, and files of memory."""
     nics: tuple[str, ...] = ()
     """MAC addresses of the NICs that were declared; others were plugged by somebody else."""
     drives: tuple[str, ...] = ()
@@ -116,3 +118,8 @@ class InstanceRecord:
         """Return the disk that was made for the instance to boot from; None for one that was made without, or adopted."""
         is_made = bool(self.image or self.disk_gb) and not self.adopted
         return self.disks[0] if self.disks and is_made else None
+
+    def layer_of(self, target: str, source: str | None) -> OwnedDisk | None:
+        """Return the layer that the disk ``target`` lies on when it lies on ``source``; None where that is no layer."""
+        name = (source or "").rpartition("/")[2]
+        return next((layer for layer in self.layers if (layer.target, layer.volume) == (target, name)), None)

@@ -114,6 +114,7 @@ def _read(root: Element, space: str) -> InstanceRecord:
         labels=tuple((label.get("name", ""), label.get("value", "")) for label in root.iterfind(f"{space}label")),
         disks=_read_disks(root, f"{space}disk"),
         attached=_read_disks(root, f"{space}attached"),
+        layers=_read_disks(root, f"{space}layer"),
         nics=tuple(nic.get("mac", "") for nic in root.iterfind(f"{space}nic")),
         drives=tuple(drive.get("target", "") for drive in root.iterfind(f"{space}drive")),
         hostdevs=tuple(device.get("address", "") for device in root.iterfind(f"{space}hostdev")),
@@ -194,6 +195,7 @@ def _write(root: Element, record: InstanceRecord, space: str) -> None:
     _several(root, f"{space}label", "name", [{"name": name, "value": value} for name, value in record.labels])
     _several(root, f"{space}disk", "target", _written_disks(record.disks))
     _several(root, f"{space}attached", "target", _written_disks(record.attached))
+    _several(root, f"{space}layer", "volume", _written_disks(record.layers))
     _several(root, f"{space}nic", "mac", [{"mac": mac} for mac in record.nics])
     _several(root, f"{space}drive", "target", [{"target": target} for target in record.drives])
     _several(root, f"{space}hostdev", "address", [{"address": address} for address in record.hostdevs])

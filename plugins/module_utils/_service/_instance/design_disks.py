@@ -148,7 +148,7 @@ class _Designer:
 
     def _volume(self, volume: VolumeSpec, place: VolumePlace) -> Disk:
         known = {(disk.pool, disk.volume): disk.target for disk in (*self.record.disks, *self.record.attached)}
-        there = next((disk for disk in self._present if disk.source == place.path), None)
+        there = next((disk for disk in self._present if self._is_at(disk, place, volume)), None)
         target = there.target if there else known.get((place.pool, volume.name))
         declared = Disk(
             target=target or self._next_target(volume.bus or "virtio"),
@@ -164,6 +164,14 @@ class _Designer:
             return replace(declared, type=there.type)
         volume_format = place.format or volume.format or ("raw" if place.block or volume.shareable else "qcow2")
         return replace(declared, bus=volume.bus or "virtio", source=place.path, format=volume_format)
+
+    def _is_at(self, disk: Disk, place: VolumePlace, volume: VolumeSpec) -> bool:
+        """Tell whether a disk lies on a declared volume, be it below what snapshots brought."""
+        if disk.source == place.path:
+            return True
+        known = (*self.record.disks, *self.record.attached)
+        is_recorded = OwnedDisk(disk.target, place.pool, volume.name) in known
+        return is_recorded and self.record.layer_of(disk.target, disk.source) is not None
 
     def drives(self) -> list[Disk]:
         """Return the CD-ROM drives with the declared discs, and bring the record up to date with them."""

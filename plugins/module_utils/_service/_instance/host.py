@@ -175,7 +175,11 @@ class Host:
 
     def _own_disks(self, guest: Guest, spec: InstanceSpec | None) -> t.Iterator[OwnDisk]:
         record = guest.record
-        for owned in record.disks if record else ():
+        owns = record.disks if record else ()
+        if record is not None and spec is None:
+            # What snapshots brought goes with the instance, by names that no disk has.
+            owns += tuple(replace(layer, target=layer.volume) for layer in record.layers)
+        for owned in owns:
             if spec is not None or self.place(owned.pool).is_running:
                 yield self._recorded_disk(guest, owned)
             elif not self.lifecycle.keep_disks:
@@ -198,17 +202,19 @@ class Host:
         if not there and guest.reading.is_active:
             # The list may be older than the guest.
             there = place.pool.find(owned.volume) is not None
-        strayed = disk is not None and disk.source != place.locate(owned.volume)
+        layer = guest.record.layer_of(disk.target, disk.source) if guest.record and disk else None
+        strayed = disk is not None and layer is None and disk.source != place.locate(owned.volume)
         capacity = _capacity(guest.reading, disk) if disk else None
         if capacity is None and there and not strayed:
             # The guest that runs has it not yet, or the hypervisor has no statistics.
-            volume = place.volumes.get(owned.volume)
+            volume = place.volumes.get(layer.volume if layer else owned.volume)
             capacity = volume.capacity if volume else None
         return OwnDisk(
             target=owned.target,
             pool=owned.pool,
             volume=owned.volume,
             source=disk.source if disk else None,
+            layer=layer.volume if layer else None,
             strayed=strayed,
             missing=not there,
             capacity_bytes=capacity,

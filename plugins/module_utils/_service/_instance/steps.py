@@ -140,6 +140,9 @@ def _own(job: Job, action: Action) -> OwnedDisk:
     for disk in record.disks if record else ():
         if disk.target == target:
             return disk
+    for layer in record.layers if record else ():
+        if layer.volume == target:
+            return layer
     raise DriverError(f"Instance {job.name} has no record of disk {target}.")
 
 
@@ -232,7 +235,7 @@ def _grow_disk(host: Host, job: Job, action: Action) -> None:
     if domain.is_active and disk and any((one.target, one.source) == (target, disk.source) for one in live_disks):
         driver.grow_live_disk(host.connection, domain, target, size)
         return
-    volume = host.place(disk.pool).volumes.get(disk.volume) if disk and disk.pool else None
+    volume = host.place(disk.pool).volumes.get(disk.layer or disk.volume) if disk and disk.pool else None
     if volume is None:
         raise DriverError(f"Disk {target} of instance {job.name} lies on no volume that could grow.")
     if volume.capacity < size:

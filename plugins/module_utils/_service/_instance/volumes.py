@@ -14,10 +14,12 @@ from ..._driver.storage import Volume
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
+from ..._spec.machine import Disk
 from ..._spec.volume import unfinished_name
-from ..facts_guests import GIB
+from ..facts_guests import GIB, Guest
 from .design_disks import VolumePlace
 from .host import Host
+from .places import Place
 
 
 def places_of(host: Host, spec: InstanceSpec) -> t.Iterator[VolumePlace]:
@@ -46,17 +48,27 @@ def _place_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, option: str) -
             f"Option {option}.name: volume {volume.name} of pool {place.name} is still being filled, or a run that filled it"
             " was killed; run kilonova.compute.compute_volume again first."
         )
-    _refuse_in_use(host, spec, volume, path, option)
+    _refuse_in_use(host, spec, volume, place, option)
     _refuse_other_format(volume, found.format, option)
     _refuse_other_size(host, spec, volume, found, option)
     return VolumePlace(place.name, path, place.is_block, found.format)
 
 
-def _refuse_in_use(host: Host, spec: InstanceSpec, volume: VolumeSpec, path: str, option: str) -> None:
+def _above(guest: Guest, place: Place, volume: VolumeSpec) -> Disk | None:
+    """Return the disk of a guest that lies over a volume since a snapshot of ours."""
+    record = guest.record
+    known = (*record.disks, *record.attached) if record else ()
+    targets = {owned.target for owned in known if (owned.pool, owned.volume) == (place.name, volume.name)}
+    disks = (disk for disk in guest.machine.disks if disk.target in targets)
+    return next((disk for disk in disks if record and record.layer_of(disk.target, disk.source)), None)
+
+
+def _refuse_in_use(host: Host, spec: InstanceSpec, volume: VolumeSpec, place: Place, option: str) -> None:
+    path = place.locate(volume.name)
     for name, guest in host.guests.items():
         if name == spec.name:
             continue
-        disk = next((disk for disk in guest.machine.disks if disk.source == path), None)
+        disk = next((disk for disk in guest.machine.disks if disk.source == path), None) or _above(guest, place, volume)
         if disk is not None and not (volume.shareable and disk.shareable) and not (volume.readonly and disk.readonly):
             raise ConflictError(
                 f"Option {option}.name: volume {volume.name} is a disk of {name}, and two guests that write to it destroy"

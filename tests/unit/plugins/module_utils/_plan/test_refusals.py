@@ -12,10 +12,10 @@ from dataclasses import replace
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError, SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing import Existing, OwnDisk
-from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import plan_present
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import plan_absent, plan_present
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.refusals import refuse_ends
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Hostdev, Machine, Nic
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import Begun, InstanceRecord, OwnedDisk
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import read, render
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import (
     FLAVOR,
@@ -140,3 +140,55 @@ def test_other_ends() -> None:
     for poweroff, reboot in (("restart", "restart"), ("destroy", "destroy"), (None, "destroy"), ("restart", None)):
         refuse_ends(ending(poweroff, reboot), ending("destroy", "restart"))
         refuse_ends(ending(poweroff, reboot), None)
+
+
+def layered(machine: Machine, target: str = "vda") -> Machine:
+    """Return a machine with a disk over which a snapshot of ours brought a layer."""
+    layer = OwnedDisk(target, "default", f"web-1-{target}.layer1.qcow2")
+    record = replace(
+        machine.record or InstanceRecord(), layers=(*(machine.record.layers if machine.record else ()), layer)
+    )
+    disks = tuple(
+        replace(disk, source=f"/pool/{layer.volume}", format="qcow2") if disk.target == target else disk
+        for disk in machine.disks
+    )
+    return replace(machine, disks=disks, record=record)
+
+
+def test_a_disk_below_a_snapshot_is_as_declared() -> None:
+    """Also where the layer has another format."""
+    spec = instance_spec(disk_format="raw", volumes=[{"name": "data", "size_gb": 1}])
+    machine = layered(layered(machine_of(spec)), "vdb")
+    data = OwnDisk("vdb", "default", "data", capacity_bytes=GIB, layer="web-1-vdb.layer1.qcow2", is_root=False)
+    existing = running(machine, replace(ROOT, volume="web-1-vda.raw", layer="web-1-vda.layer1.qcow2"), data)
+    assert plan_present(spec, machine_of(spec, existing=machine), existing).plan.actions == ()
+
+
+def test_a_disk_below_a_snapshot_is_not_taken_away() -> None:
+    """What was written last is in the layer, which would be lost to whoever gets the disk."""
+    machine = layered(machine_of(instance_spec(volumes=[{"name": "data", "size_gb": 1}])), "vdb")
+    spec = instance_spec(volumes=[])
+    data = OwnDisk("vdb", "default", "data", capacity_bytes=GIB, layer="web-1-vdb.layer1.qcow2", is_root=False)
+    with pytest.raises(ConflictError, match="vdb of instance web-1 has external snapshots"):
+        plan_present(spec, machine_of(spec, existing=machine), running(machine, ROOT, data))
+
+
+def test_what_stays_is_not_left_below_a_snapshot() -> None:
+    """Be it the user's volume, or all disks because they shall be kept."""
+    machine = layered(NEW)
+    assert plan_absent("web-1", "demo", running(machine)).has("delete_disk")
+    with pytest.raises(ConflictError, match="vda of instance web-1 stays"):
+        plan_absent("web-1", "demo", running(machine), keep_disks=True)
+    theirs = replace(machine, record=replace(machine.record or InstanceRecord(), disks=()))
+    with pytest.raises(ConflictError, match="vda of instance web-1 stays"):
+        plan_absent("web-1", "demo", running(theirs))
+
+
+@pytest.mark.parametrize("action", ["revert_snapshot", "finish_revert_snapshot"])
+def test_what_goes_back_to_a_snapshot_is_left_to_that(action: str) -> None:
+    """Its guest would boot from what it is about to leave, or from what its memory does not belong to."""
+    record = replace(NEW.record or InstanceRecord(), begun=Begun(action, target="s1"))
+    existing = replace(running(replace(NEW, record=record)), state="shutoff", active=False, live=None)
+    spec = instance_spec()
+    with pytest.raises(ConflictError, match="Going back to snapshot s1"):
+        plan_present(spec, machine_of(spec, existing=existing.machine), existing)

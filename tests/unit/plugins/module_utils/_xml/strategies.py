@@ -286,6 +286,7 @@ records = st.builds(
     labels=st.dictionaries(texts, st.one_of(texts, st.just(""))).map(lambda labels: tuple(labels.items())),
     disks=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     attached=several(st.builds(OwnedDisk, words, texts, texts), "target"),
+    layers=several(st.builds(OwnedDisk, words, texts, words), "volume"),
     nics=st.lists(words, max_size=3, unique=True).map(tuple),
     drives=st.lists(words, max_size=3, unique=True).map(tuple),
     hostdevs=st.lists(words, max_size=3, unique=True).map(tuple),
