@@ -13,7 +13,9 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import TOOL, Lab
@@ -163,15 +165,15 @@ def test_a_signal_while_hosts_begin_to_start_ends_what_they_wait_for(
     def start(_host: object) -> None:
         assert ended.wait(60), "nothing ended what this host waits for"
 
-    class Submitting(lifecycle.concurrent.futures.ThreadPoolExecutor):  # type: ignore[misc, name-defined]
+    class Submitting(ThreadPoolExecutor):
         """Gets the signal between its first two tasks."""
 
-        def submit(self, *args: object, **options: object) -> object:
-            future = super().submit(*args, **options)
+        def submit(self, fn: Any, /, *args: Any, **options: Any) -> Future[Any]:
+            future: Future[Any] = super().submit(fn, *args, **options)
             os.kill(os.getpid(), signal.SIGINT)
             return future
 
-    monkeypatch.setattr(lifecycle.concurrent.futures, "ThreadPoolExecutor", Submitting)
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", Submitting)
     monkeypatch.setattr(lifecycle.rootless, "start", start)
     monkeypatch.setattr(lifecycle.rootless, "check", lambda _layout: None)
     monkeypatch.setattr(lifecycle, "_remove", lambda _layout, _kind: None)

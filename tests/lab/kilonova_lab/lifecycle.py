@@ -167,7 +167,6 @@ def _forget_moved(layout: Layout) -> None:
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into an exception, so that what was started is ended again."""
-
     with _handling(_stop):
         yield
 

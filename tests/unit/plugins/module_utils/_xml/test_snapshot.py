@@ -99,8 +99,8 @@ def test_moves_a_disk_and_nothing_else() -> None:
     source, driver = (etree.fromstring(text).find(f"devices/disk/{tag}") for tag in ("source", "driver"))
     assert source is not None
     assert driver is not None
-    assert dict(source.attrib) == {"file": "/p/new"}
-    assert dict(driver.attrib) == {"name": "qemu", "type": "qcow2", "cache": "none"}
+    assert dict(source.items()) == {"file": "/p/new"}
+    assert dict(driver.items()) == {"name": "qemu", "type": "qcow2", "cache": "none"}
     assert "/p/base" not in text
     assert 'action="delete_snapshot"' in text
     assert text.count("/p/c.iso") == 1
