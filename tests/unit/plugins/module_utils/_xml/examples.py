@@ -63,6 +63,7 @@ RECORD = InstanceRecord(
     labels=(("owner", 'Zoë "Q" <q@example.org>'), ("tier", "front\tend\n")),
     disks=(OwnedDisk("vda", "default", "root.qcow2"), OwnedDisk("vdb", "fast", "data.raw")),
     attached=(OwnedDisk("vdc", "fast", "shared.raw"),),
+    layers=(OwnedDisk("vda", "default", "web-1-vda.s1.qcow2"),),
     nics=("52:54:00:00:00:01", "52:54:00:00:00:02"),
     drives=("sda", "hdc"),
     hostdevs=("0000:3b:00.1", "4b20d080-1b54-4048-85b3-a6a62d165c01"),
