@@ -169,6 +169,7 @@ def test_a_signal_while_hosts_begin_to_start_ends_what_they_wait_for(
         """Gets the signal between its first two tasks."""
 
         def submit(self, fn: Any, /, *args: Any, **options: Any) -> Future[Any]:
+            """Take a task."""
             future: Future[Any] = super().submit(fn, *args, **options)
             os.kill(os.getpid(), signal.SIGINT)
             return future
