@@ -83,26 +83,30 @@ def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord,
 
 def refuse_layers(name: str, record: InstanceRecord, existing: Existing, keep_disks: bool) -> None:
     """Refuse to remove an instance from disks that stay, while what is newest of them is in what snapshots brought."""
-    owned = set() if keep_disks else {disk.target for disk in record.disks}
-    for disk in existing.machine.disks:
-        if disk.target not in owned and record.layer_of(disk.target, disk.source):
-            raise ConflictError(
-                f"Disk {disk.target} of instance {name} stays when it is removed, and external snapshots lie over it, which"
-                " hold what was written last; delete them first (compute_snapshot, state: absent)."
-            )
+    target = _layered(existing, record, set() if keep_disks else {disk.target for disk in record.disks})
+    if target is not None:
+        raise ConflictError(
+            f"Disk {target} of instance {name} stays when it is removed, and external snapshots lie over it, which"
+            " hold what was written last; delete them first (compute_snapshot, state: absent)."
+        )
 
 
 def _refuse_loose_layers(spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing) -> None:
     """Refuse to take a disk away while what is newest of it is in what snapshots brought."""
     if desired.record is None:
         return
-    kept = {disk.target for disk in (*desired.record.disks, *desired.record.attached)}
-    for disk in existing.machine.disks:
-        if disk.target not in kept and record.layer_of(disk.target, disk.source):
-            raise ConflictError(
-                f"Disk {disk.target} of instance {spec.name} has external snapshots, which hold what was written last; delete"
-                " them before it is taken away (compute_snapshot, state: absent)."
-            )
+    target = _layered(existing, record, {disk.target for disk in desired.record.volumes})
+    if target is not None:
+        raise ConflictError(
+            f"Disk {target} of instance {spec.name} has external snapshots, which hold what was written last; delete"
+            " them before it is taken away (compute_snapshot, state: absent)."
+        )
+
+
+def _layered(existing: Existing, record: InstanceRecord, spared: t.Collection[str]) -> str | None:
+    """Return the first disk, but for the ``spared`` ones, that lies on what snapshots brought."""
+    disks = (disk for disk in existing.machine.disks if disk.target not in spared)
+    return next((disk.target for disk in disks if record.layer_of(disk.target, disk.source)), None)
 
 
 def _refuse_lost_disks(spec: InstanceSpec, desired: Machine, existing: Existing) -> None:

@@ -59,14 +59,14 @@ def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machin
     A guest's own record, apart from its definition's, remembers them: else nobody knew that somebody declared them once.
     """
     macs = {nic.mac for nic in guest.nics} - set(record.nics)
-    targets = {disk.target for disk in guest.disks} - {disk.target for disk in (*record.disks, *record.attached)}
+    targets = {disk.target for disk in guest.disks} - {disk.target for disk in record.volumes}
     drives = {disk.target for disk in guest.disks if disk.device == CDROM} - set(record.drives)
     hostdevs = {device.address for device in guest.hostdevs} - set(record.hostdevs)
     shares = {filesystem.target for filesystem in guest.filesystems} - set(record.shares)
     return replace(
         record,
         nics=record.nics + tuple(mac for mac in before.nics if mac in macs),
-        attached=record.attached + tuple(disk for disk in (*before.disks, *before.attached) if disk.target in targets),
+        attached=record.attached + tuple(disk for disk in before.volumes if disk.target in targets),
         drives=record.drives + tuple(target for target in before.drives if target in drives),
         hostdevs=record.hostdevs + tuple(address for address in before.hostdevs if address in hostdevs),
         shares=record.shares + tuple(target for target in before.shares if target in shares),
@@ -76,7 +76,7 @@ def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machin
 def is_behind(guest: InstanceRecord, record: InstanceRecord) -> bool:
     """Tell whether a guest's own record was not written when that of its definition was."""
     same = ("flavor", "vcpus", "memory_mb", "disk_gb", "protected", "labels")
-    knows_disks = {*guest.disks, *guest.attached} >= {*record.disks, *record.attached}
+    knows_disks = {*guest.volumes} >= {*record.volumes}
     knows_nics = {*guest.nics} >= {*record.nics}
     knows_drives = {*guest.drives} >= {*record.drives}
     return not (knows_disks and knows_nics and knows_drives) or any(
@@ -110,9 +110,9 @@ def _volumes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, machi
     if spec.volumes is None:
         return
     kept = desired.record or record
-    known = {disk.target for disk in (*kept.disks, *kept.attached)}
+    known = {disk.target for disk in kept.volumes}
     there = {disk.target: disk for disk in machine.disks}
-    for entry in (*record.disks, *record.attached):
+    for entry in record.volumes:
         if entry.target not in known and entry.target in there:
             yield Removal(DISK, entry.target, entry.volume)
 

@@ -165,7 +165,7 @@ def _boot_disk(record: InstanceRecord, machine: Machine) -> Disk:
 
 
 def _free_target(bus: str, machine: Machine, record: InstanceRecord) -> str:
-    taken = {disk.target for disk in machine.disks} | {own.target for own in (*record.disks, *record.attached)}
+    taken = {disk.target for disk in machine.disks} | {own.target for own in record.volumes}
     names = (f"{_PREFIXES.get(bus, 'vd')}{letter}" for letter in string.ascii_lowercase)
     free = next((name for name in names if name not in taken), None)
     if free is None:

@@ -152,7 +152,7 @@ def choose_disks(spec: SnapshotSpec, existing: Existing, traits: SnapshotTraits)
 
 def refuse_strayed(name: str, record: InstanceRecord, disks: t.Iterable[DiskTraits]) -> None:
     """Refuse disks that lie on something that neither was made for them nor is a layer of ours."""
-    known = {disk.target: disk.volume for disk in (*record.disks, *record.attached)}
+    known = {disk.target: disk.volume for disk in record.volumes}
     for disk in disks:
         volume = (disk.path or "").rpartition("/")[2]
         if disk.target in known and volume != known[disk.target] and not record.layer_of(disk.target, disk.path):

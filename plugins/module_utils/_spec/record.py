@@ -119,7 +119,16 @@ class InstanceRecord:
         is_made = bool(self.image or self.disk_gb) and not self.adopted
         return self.disks[0] if self.disks and is_made else None
 
+    @property
+    def volumes(self) -> tuple[OwnedDisk, ...]:
+        """Return all disks that the collection knows of, whoever made what they lie on."""
+        return (*self.disks, *self.attached)
+
     def layer_of(self, target: str, source: str | None) -> OwnedDisk | None:
         """Return the layer that the disk ``target`` lies on when it lies on ``source``; None where that is no layer."""
         name = (source or "").rpartition("/")[2]
         return next((layer for layer in self.layers if (layer.target, layer.volume) == (target, name)), None)
+
+    def is_over(self, target: str, source: str | None, pool: str, volume: str) -> bool:
+        """Tell whether the disk ``target``, which lies on ``source``, lies on a layer over that volume."""
+        return OwnedDisk(target, pool, volume) in self.volumes and self.layer_of(target, source) is not None

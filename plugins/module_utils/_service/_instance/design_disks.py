@@ -147,7 +147,7 @@ class _Designer:
         return disks
 
     def _volume(self, volume: VolumeSpec, place: VolumePlace) -> Disk:
-        known = {(disk.pool, disk.volume): disk.target for disk in (*self.record.disks, *self.record.attached)}
+        known = {(disk.pool, disk.volume): disk.target for disk in self.record.volumes}
         there = next((disk for disk in self._present if self._is_at(disk, place, volume)), None)
         target = there.target if there else known.get((place.pool, volume.name))
         declared = Disk(
@@ -167,11 +167,7 @@ class _Designer:
 
     def _is_at(self, disk: Disk, place: VolumePlace, volume: VolumeSpec) -> bool:
         """Tell whether a disk lies on a declared volume, be it below what snapshots brought."""
-        if disk.source == place.path:
-            return True
-        known = (*self.record.disks, *self.record.attached)
-        is_recorded = OwnedDisk(disk.target, place.pool, volume.name) in known
-        return is_recorded and self.record.layer_of(disk.target, disk.source) is not None
+        return disk.source == place.path or self.record.is_over(disk.target, disk.source, place.pool, volume.name)
 
     def drives(self) -> list[Disk]:
         """Return the CD-ROM drives with the declared discs, and bring the record up to date with them."""

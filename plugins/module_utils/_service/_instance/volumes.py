@@ -54,21 +54,20 @@ def _place_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, option: str) -
     return VolumePlace(place.name, path, place.is_block, found.format)
 
 
-def _above(guest: Guest, place: Place, volume: VolumeSpec) -> Disk | None:
-    """Return the disk of a guest that lies over a volume since a snapshot of ours."""
-    record = guest.record
-    known = (*record.disks, *record.attached) if record else ()
-    targets = {owned.target for owned in known if (owned.pool, owned.volume) == (place.name, volume.name)}
-    disks = (disk for disk in guest.machine.disks if disk.target in targets)
-    return next((disk for disk in disks if record and record.layer_of(disk.target, disk.source)), None)
+def _disk_on(guest: Guest, place: Place, volume: VolumeSpec) -> Disk | None:
+    """Return the disk of a guest that lies on a volume, be it below what snapshots brought."""
+    path, record = place.locate(volume.name), guest.record
+    for disk in guest.machine.disks:
+        if disk.source == path or (record and record.is_over(disk.target, disk.source, place.name, volume.name)):
+            return disk
+    return None
 
 
 def _refuse_in_use(host: Host, spec: InstanceSpec, volume: VolumeSpec, place: Place, option: str) -> None:
-    path = place.locate(volume.name)
     for name, guest in host.guests.items():
         if name == spec.name:
             continue
-        disk = next((disk for disk in guest.machine.disks if disk.source == path), None) or _above(guest, place, volume)
+        disk = _disk_on(guest, place, volume)
         if disk is not None and not (volume.shareable and disk.shareable) and not (volume.readonly and disk.readonly):
             raise ConflictError(
                 f"Option {option}.name: volume {volume.name} is a disk of {name}, and two guests that write to it destroy"
@@ -85,7 +84,7 @@ def _refuse_other_size(host: Host, spec: InstanceSpec, volume: VolumeSpec, found
     """Refuse a new disk that has not the size which is declared: it would grow only in the next run, or not at all."""
     guest = host.guests.get(spec.name)
     record = guest.record if guest else None
-    known = [(disk.pool, disk.volume) for disk in (*record.disks, *record.attached)] if record else []
+    known = [(disk.pool, disk.volume) for disk in record.volumes] if record else []
     if volume.size_gb is None or (found.pool, volume.name) in known or found.capacity == volume.size_gb * GIB:
         return
     raise SpecError(
