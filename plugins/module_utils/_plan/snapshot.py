@@ -54,7 +54,8 @@ def _create(draft: Draft) -> None:
     if kind == words.INTERNAL:
         refusals.refuse_internal(spec, scene.existing, scene.traits)
         what = NewSnapshot(spec.snapshot, spec.description)
-        draft.step(verbs.CREATE_SNAPSHOT, spec.snapshot, made, what=what, record=draft.record(begun=begun))
+        draft.begin(draft.record(begun=begun))
+        draft.step(verbs.CREATE_SNAPSHOT, spec.snapshot, made, what=what)
         return
     disks = refusals.choose_disks(spec, scene.existing, scene.traits)
     refusals.refuse_strayed(spec.name, scene.record, disks)
@@ -62,7 +63,8 @@ def _create(draft: Draft) -> None:
     frozen = {disk.target: Frozen(disk.target, disk.path or "", disk.format) for disk in disks}
     layers = draft.new_layers(frozen)
     memory = draft.new_memory(layers[0]) if spec.memory else None
-    _make(draft, (*layers, *((memory,) if memory else ())), draft.record(begun=begun))
+    draft.begin(draft.record(begun=begun))
+    _make(draft, (*layers, *((memory,) if memory else ())))
     others = tuple(target for target in scene.traits.targets if target not in frozen)
     what = NewSnapshot(
         spec.snapshot, spec.description, layers, others, memory, spec.quiesce and scene.existing.state == "running"
@@ -71,12 +73,10 @@ def _create(draft: Draft) -> None:
     draft.chains = _over(draft.chains, layers, {**draft.chains.frozen, spec.snapshot: frozen})
 
 
-def _make(draft: Draft, layers: t.Sequence[t.Any], begin: InstanceRecord) -> None:
-    first: InstanceRecord | None = begin
+def _make(draft: Draft, layers: t.Sequence[t.Any]) -> None:
     for layer in layers:
         made = Change(f"layers[{layer.volume}]", None, layer.target)
-        draft.step(verbs.CREATE_DISK, layer.volume, made, what=layer, record=first)
-        first = None
+        draft.step(verbs.CREATE_DISK, layer.volume, made, what=layer)
 
 
 def _over(chains: Chains, layers: t.Sequence[t.Any], frozen: t.Mapping[str, t.Any]) -> Chains:
@@ -164,7 +164,8 @@ def _revert_external(draft: Draft, snapshot: Snapshot, was_running: bool) -> Sna
         raise NotFoundError(f"The memory of snapshot {snapshot.name}, {snapshot.memory_path}, is gone.")
     layers = draft.new_layers({place.target: place for place in snapshot.frozen})
     begun = Begun(words.REVERT, running=was_running, target=snapshot.name)
-    _make(draft, layers, draft.record(begun=begun))
+    draft.begin(draft.record(begun=begun))
+    _make(draft, layers)
     if draft.scene.existing.active:
         draft.step(verbs.POWER_OFF, "")
     turned = draft.record(begun=replace(begun, action=words.FINISH_REVERT))

@@ -107,14 +107,18 @@ class Draft:
         self.chains = scene.chains
         self.layers: dict[str, OwnedDisk] = dict(scene.layers)
         self.deleted: list[str] = []
+        self._begin: InstanceRecord | None = None
         self._numbers = (number for number in itertools.count(1) if not self._is_taken(number))
 
-    def step(
-        self, verb: str, part: str, *changes: Change, what: t.Any = None, record: InstanceRecord | None = None
-    ) -> None:
+    def begin(self, record: InstanceRecord) -> None:
+        """Have the record written before whatever step comes next."""
+        self._begin = record
+
+    def step(self, verb: str, part: str, *changes: Change, what: t.Any = None) -> None:
         """Add a step about the instance, or a ``part`` of it."""
         target = f"{self.spec.name}/{part}" if part else self.spec.name
-        self.steps.append(Step(verb, target, tuple(changes), what, record))
+        self.steps.append(Step(verb, target, tuple(changes), what, self._begin))
+        self._begin = None
 
     def record(self, **changes: t.Any) -> InstanceRecord:
         """Return the record with the layers that are known so far."""
@@ -156,12 +160,11 @@ class Draft:
                     f"Snapshot {snapshot.name} can't be deleted: {user} lies on its state of disk {merge.target}, and is"
                     " not of this instance."
                 )
-        first: InstanceRecord | None = begin
+        self.begin(begin)
         for merge in merges:
-            self.step(MERGE_DISK, merge.target, what=merge, record=first)
-            first = None
+            self.step(MERGE_DISK, merge.target, what=merge)
         gone = Change(f"snapshots[{snapshot.name}]", snapshot.type, None)
-        self.step(DELETE_SNAPSHOT, snapshot.name, gone, what=snapshot, record=first)
+        self.step(DELETE_SNAPSHOT, snapshot.name, gone, what=snapshot)
         self.chains = chains
         self.deleted.append(snapshot.name)
 

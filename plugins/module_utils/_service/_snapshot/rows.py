@@ -28,10 +28,11 @@ def find_instance(connection: Connection, name: str) -> GuestReading:
 
 def list_rows(connection: Connection, name: str) -> list[dict[str, t.Any]]:
     """Return the snapshots of a domain, in the order they were taken."""
-    return [_row(one) for one in list_snapshots(connection, find_instance(connection, name))]
+    return [row_of(one) for one in list_snapshots(connection, find_instance(connection, name))]
 
 
-def _row(snapshot: Snapshot) -> dict[str, t.Any]:
+def row_of(snapshot: Snapshot) -> dict[str, t.Any]:
+    """Return what is told of a snapshot."""
     return {
         "name": snapshot.name,
         "type": snapshot.type,

@@ -15,23 +15,25 @@ from ..._driver.connection import Connection
 from ..._plan.snapshot import plan_snapshot
 from ..._spec.snapshot import SnapshotSpec
 from ..lock import instance_lock
-from .rows import list_rows
+from .rows import list_rows, row_of
 from .scene import look
 from .steps import Job, perform
 
 
 def ensure_snapshot(connection: Connection, spec: SnapshotSpec, check: bool) -> dict[str, t.Any]:
     """Bring the snapshot about, or only say what it takes, and return the task's result."""
-    intent = plan_snapshot(spec, look(connection, spec).scene)
+    scene = look(connection, spec).scene
+    intent, rows = plan_snapshot(spec, scene), [row_of(one) for one in scene.snapshots]
     if intent.plan.changed and not check:
         with instance_lock(host_driver.capabilities(connection).uuid, spec.name):
             view = look(connection, spec)
             intent = plan_snapshot(spec, view.scene)
             known = {one.name: one for one in view.scene.snapshots}
             perform(Job(connection, view.guest, view.pools, known), intent)
+        rows = list_rows(connection, spec.name)
     return {
         **intent.plan.as_result(),
-        "snapshots": list_rows(connection, spec.name),
+        "snapshots": rows,
         "diff": intent.plan.as_diff(),
         "warnings": list(intent.warnings),
     }

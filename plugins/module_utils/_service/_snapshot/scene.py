@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..._driver.block_job import ACTIVE_COMMIT, COMMIT, find_job
 from ..._driver.connection import Connection
@@ -96,11 +96,8 @@ def _with_volumes(connection: Connection, guest: GuestReading, scene: Scene, poo
         if path in capacities:
             capacities[path] = disk_capacity(connection, guest, target)
     own = {*relevant, *layers}
-    return Scene(
-        existing=scene.existing,
-        record=scene.record,
-        traits=scene.traits,
-        snapshots=scene.snapshots,
+    return replace(
+        scene,
         chains=Chains(active, backing, frozen),
         layers=layers,
         gone=frozenset(path for path in layers if path not in volumes),
@@ -108,8 +105,6 @@ def _with_volumes(connection: Connection, guest: GuestReading, scene: Scene, poo
         capacities=capacities,
         taken=frozenset(volume.name for volume in volumes.values()),
         users={below: f"volume {volumes[path].name}" for path, below in backing.items() if path not in own},
-        agent=scene.agent,
-        now=scene.now,
     )
 
 
