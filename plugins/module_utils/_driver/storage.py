@@ -291,9 +291,8 @@ class Volume:
 
     def read_tail(self, limit: int) -> tuple[bytes, int]:
         """Return at most the last ``limit`` bytes of a plain file, and how many it has."""
-        description = self.reread().description
         # A file may begin like a disk image and so seem larger or smaller than it is.
-        size = description.capacity_bytes if description.physical_bytes is None else description.physical_bytes
+        size = self.reread().description.stored_bytes
         length = min(size, limit)
         return self.read_at(size - length, length), size
 

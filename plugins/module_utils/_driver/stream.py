@@ -93,10 +93,10 @@ class SparseReader:
     def read(self, size: int, /) -> bytes:
         """Give at most ``size`` bytes, none at the end."""
         while not self._hole:
-            chunk = self._stream.recvFlags(min(size, MESSAGE_BYTES), libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
-            if chunk != _AT_HOLE:
-                return t.cast(bytes, chunk)
-            self._hole = self._stream.recvHole(0)
+            piece = _receive_piece(self._stream, min(size, MESSAGE_BYTES))
+            if isinstance(piece, bytes):
+                return piece
+            self._hole = piece
         zeros = _ZEROS[: min(size, self._hole)]
         self._hole -= len(zeros)
         return zeros
@@ -105,10 +105,16 @@ class SparseReader:
 def receive_sparse(stream: t.Any, file: t.BinaryIO) -> None:
     """Write everything that comes to ``file``; holes travel as their length, and are left out."""
     while True:
-        chunk = stream.recvFlags(MESSAGE_BYTES, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
-        if chunk == _AT_HOLE:
-            file.seek(stream.recvHole(0), io.SEEK_CUR)
-        elif chunk:
-            file.write(chunk)
+        piece = _receive_piece(stream, MESSAGE_BYTES)
+        if isinstance(piece, int):
+            file.seek(piece, io.SEEK_CUR)
+        elif piece:
+            file.write(piece)
         else:
             return
+
+
+def _receive_piece(stream: t.Any, size: int) -> bytes | int:
+    """Return at most ``size`` bytes, none at the end, or the length of a hole."""
+    chunk: bytes | int = stream.recvFlags(size, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
+    return t.cast(int, stream.recvHole(0)) if chunk == _AT_HOLE else t.cast(bytes, chunk)

@@ -22,7 +22,7 @@ from .image_host import HostSource
 from .image_metadata import ImageMetadata
 from .image_transport import Transport
 from .local_path import local_path
-from .names import check_name
+from .names import check_name, is_one_word
 
 _SCHEMES = ("http", "https", "file")
 _URL_EXAMPLE = "give it as http://, https:// or file:///"
@@ -162,7 +162,7 @@ def _source(src: str | None, url: str | None, host: HostSource | None) -> tuple[
 
 def _parts(url: str, option: str = "url") -> tuple[SplitResult, str | None]:
     """Take a URL apart; what is wrong with it is not told in its own words, which may be secret."""
-    if any(character.isspace() or not character.isprintable() for character in url):
+    if not is_one_word(url):
         raise SpecError(option, "it holds white space or control characters", _URL_EXAMPLE)
     try:
         parts = urlsplit(url)

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
-from .names import check_name
+from .names import check_name, is_one_word
 
 _OPTION = "source_host"
 
@@ -41,7 +41,7 @@ class HostSource:
         if params is None:
             return None
         uri, pool = params["uri"], params.get("pool") or "default"
-        if not uri or any(character.isspace() or not character.isprintable() for character in uri):
+        if not uri or not is_one_word(uri):
             raise SpecError(f"{_OPTION}.uri", f"{uri!r} is not a URI", "give it as qemu+ssh://host/system")
         volume = params.get("volume")
         if volume and params.get("image"):

@@ -26,6 +26,11 @@ def is_console_log(name: str, path: str) -> bool:
     return path.rpartition("/")[2] == console_log_name(name)
 
 
+def is_one_word(text: str) -> bool:
+    """Tell whether a text holds neither white space nor control characters."""
+    return not any(character.isspace() or not character.isprintable() for character in text)
+
+
 def check_name(option: str, value: object) -> str:
     """Return ``value`` if it is a good name for ``option``."""
     if isinstance(value, str) and _NAME.fullmatch(value):

@@ -30,6 +30,11 @@ class VolumeDescription:
     mode: int | None = None
     """Permissions of a volume that is a file."""
 
+    @property
+    def stored_bytes(self) -> int:
+        """Return how long the content is as it is stored: a disk image is shorter or longer than what a guest sees of it."""
+        return self.capacity_bytes if self.physical_bytes is None else self.physical_bytes
+
 
 @dataclass(frozen=True)
 class DiskSource:

@@ -91,8 +91,7 @@ def _plain(catalog: ImageCatalog, host: HostSource) -> Offer:
         raise NotFoundError(f"Option {host.option}: {host} {problem}.", {"option": host.option})
     refuse_written(catalog.connection, volume, str(host), host.option, "copied")
     described = volume.description
-    size = described.capacity_bytes if described.physical_bytes is None else described.physical_bytes
-    return Offer(catalog.connection, volume, size, changed_ns=_nanoseconds(described.modified))
+    return Offer(catalog.connection, volume, described.stored_bytes, changed_ns=_nanoseconds(described.modified))
 
 
 def _nanoseconds(text: str | None) -> int | None:
