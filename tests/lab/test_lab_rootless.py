@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -78,6 +79,16 @@ def test_up_works_after_the_tool_was_killed_in_the_middle(lab: Lab, moment: floa
     assert lab.run("status").count(" up ") == 2
 
 
+def _stopped(lab: Lab) -> list[int]:
+    """Stop the daemons that are there, and return those that still were when the signal came."""
+    stopped = []
+    for pid in lab.processes("libvirtd"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+    return stopped
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_up_leaves_nothing(lab: Lab, number: signal.Signals) -> None:
     """A signal in the middle ends even daemons that do not react."""
@@ -85,9 +96,7 @@ def test_an_interrupted_up_leaves_nothing(lab: Lab, number: signal.Signals) -> N
     started = subprocess.Popen(
         lab.command("up", "--hosts", "3"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    eventually(lambda: lab.processes("libvirtd") or started.poll() is not None)
-    for pid in lab.processes("libvirtd"):
-        os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: _stopped(lab) or started.poll() is not None)
     started.send_signal(number)
     assert "Interrupted" in started.communicate(timeout=60)[1]
     assert started.returncode == 130
@@ -106,6 +115,23 @@ def test_a_guest_outlives_its_daemon_and_ends_with_the_lab(lab: Lab, image: Path
     assert lab.processes("qemu-system")
     lab.run("down")
     assert lab.leftovers() == []
+
+
+def test_the_dead_are_gone_at_once(lab: Lab) -> None:
+    """A guest's process is reaped where it ends, however busy the machine's first process is."""
+    lab.run("up", "--hosts", "1")
+    definition = lab.directory / "host1" / "blank.xml"
+    definition.write_text(
+        "<domain type='qemu'><name>blank</name><memory unit='MiB'>32</memory><os><type>hvm</type></os></domain>"
+    )
+    lab.exec("host1", f"virsh create '{definition}'")
+    (guest,) = lab.processes("qemu-system")
+    parent = Path(f"/proc/{guest}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1]
+    assert b"adopt.py" in Path(f"/proc/{parent}/cmdline").read_bytes()
+    os.kill(guest, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{guest}").exists())
+    lab.run("down")
+    assert not Path(f"/proc/{parent}/cmdline").exists() or not Path(f"/proc/{parent}/cmdline").read_bytes()
 
 
 def test_a_guest_tells_its_name_and_obeys_the_power_button(lab: Lab, image: Path) -> None:

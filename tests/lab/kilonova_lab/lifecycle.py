@@ -26,6 +26,7 @@ from .state import LabState
 
 _AT_ONCE = 8
 _PROBE_LIMIT = 180.0
+_LOOK_AGAIN = 0.2
 
 
 def driver(kind: str) -> ModuleType:
@@ -117,8 +118,12 @@ def _in_parallel(task: Callable[[HostLayout], None], items: list[HostLayout], la
         # Interrupted between two of them, it would not be known what runs.
         with _signals_held():
             futures = [pool.submit(task, item) for item in items]
-        for future in concurrent.futures.as_completed(futures):
-            future.result()
+        pending = set(futures)
+        while pending:
+            # A signal is told of between two waits only.
+            done, pending = concurrent.futures.wait(pending, _LOOK_AGAIN, concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                future.result()
     except BaseException as exc:
         pool.shutdown(wait=False, cancel_futures=True)
         with _no_signals():

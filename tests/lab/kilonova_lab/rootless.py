@@ -17,6 +17,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from .run import find, run, system_path, virsh
 _USERS = ("libvirt-qemu", "qemu", "nobody")
 _START_LIMIT = 60.0
 _HANG_LIMIT = 15.0
+_ADOPT = Path(__file__).with_name("adopt.py")
 
 
 def socket_path(host: HostLayout) -> Path:
@@ -211,6 +213,10 @@ def _environment(host: HostLayout) -> dict[str, str]:
 def _launch(host: HostLayout) -> None:
     config = host.short / "config" / "libvirt" / "libvirtd.conf"
     command = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(_ADOPT),
         *_prefix(),
         find("libvirtd", "libvirt-daemon-system"),
         "-d",
