@@ -12,6 +12,7 @@ Waiting is woken by libvirt's events where the connection has them, and polls be
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import typing as t
 
@@ -27,6 +28,35 @@ _ACPI_AGAIN_SECONDS = 10.0
 _SETTLE_SECONDS = 30.0
 _RESET_SECONDS = 5.0
 _PULLS = 3
+
+
+class _Request:
+    """Asking a guest to power off, beside everything else.
+
+    Libvirt asks an agent that is there first, and waits a minute for one that takes the request and does nothing.
+    """
+
+    def __init__(self, connection: Connection, domain: Domain) -> None:
+        """Ask nobody yet."""
+        self._connection = connection
+        self._domain = domain
+        self._thread: threading.Thread | None = None
+
+    def send(self) -> None:
+        """Ask, unless the last request still waits for the agent."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        # A daemon, since a guest that stays up must not keep the module from saying so.
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+
+    def settle(self) -> None:
+        """Have the request end, which it does with the guest, so that it can't fall upon the next boot."""
+        if self._thread is not None:
+            self._thread.join(_SETTLE_SECONDS)
+
+    def _ask(self) -> None:
+        driver.request_shutdown(self._connection, self._domain)
 
 
 def start(connection: Connection, domain: Domain) -> None:
@@ -204,17 +234,23 @@ def _end(connection: Connection, domain: Domain, timeout: float, force: bool, is
     """Bring the guest down until ``is_done``; nothing that it keeps on its disks is lost unless by ``force``."""
     if _is_off(connection, domain):
         return
+    request = _Request(connection, domain)
     # Nobody is left in a crashed guest who could be asked.
-    if driver.state_of(connection, domain) == "crashed" or not _shut_down(connection, domain, timeout, is_done):
+    if driver.state_of(connection, domain) == "crashed" or not _shut_down(
+        connection, domain, timeout, is_done, request
+    ):
         if not force:
             raise WaitTimeoutError(
                 f"Instance {domain.name} is still {driver.state_of(connection, domain)} {timeout:g} s after it was asked"
                 " to power off; raise shutdown_timeout, or allow pulling the plug with force: true."
             )
         pull_plug(connection, domain)
+    request.settle()
 
 
-def _shut_down(connection: Connection, domain: Domain, timeout: float, is_done: t.Callable[[], bool]) -> bool:
+def _shut_down(
+    connection: Connection, domain: Domain, timeout: float, is_done: t.Callable[[], bool], request: _Request
+) -> bool:
     """Ask again every ten seconds, as a guest that is still booting misses the first request."""
     # A guest whose CPUs stand still hears nothing.
     _let_run(connection, domain)
@@ -222,7 +258,7 @@ def _shut_down(connection: Connection, domain: Domain, timeout: float, is_done: 
     deadline = time.monotonic() + timeout
     with watch(connection, domain.handle) as watcher:
         while True:
-            driver.request_shutdown(connection, domain)
+            request.send()
             left = deadline - time.monotonic()
             if watcher.wait_until(is_done, min(_ACPI_AGAIN_SECONDS, max(left, 0.0))):
                 return True

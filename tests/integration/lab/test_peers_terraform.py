@@ -148,7 +148,7 @@ finally:
         ("running", {"power_state": "stopped"}, "shutdown", "destroy"),
         ("running", {"power_state": "stopped", **SWITCHED_OFF}, "destroy", "destroy"),
         ("paused", {"power_state": "stopped"}, "resume", "destroy"),
-        ("running", {"state": "absent", **SWITCHED_OFF}, "shutdown", "destroy"),
+        ("running", {"state": "absent"}, "shutdown", "destroy"),
         ("running", {"clock": "localtime", "allow_power_cycle": True}, "shutdown", "destroy"),
         ("stopped", {"power_state": "running"}, "create", "start"),
         ("paused", {"power_state": "running"}, "resume", "resume"),
