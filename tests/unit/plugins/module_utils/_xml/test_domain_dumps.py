@@ -209,7 +209,12 @@ def test_refuses_to_turn_a_nic_into_another_kind(nic: Nic) -> None:
 @pytest.fixture(name="connection")
 def _connection() -> t.Iterator[libvirt.virConnect]:
     connection = libvirt.open("test:///default")
+    there = {domain.name() for domain in connection.listAllDomains()}
     yield connection
+    # All of a process share this node.
+    for domain in connection.listAllDomains():
+        if domain.name() not in there:
+            domain.undefine()
     connection.close()
 
 

@@ -51,6 +51,8 @@ def test_libvirt_takes_and_gives_the_element_alone() -> None:
     domain.setMetadata(kind, render_record(RECORD), PREFIX, NAMESPACE, flags)
     assert read_record(domain.metadata(kind, NAMESPACE, flags)) == RECORD
     assert read(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)).record == RECORD
+    # All of a process share this node.
+    domain.undefine()
     connection.close()
 
 
