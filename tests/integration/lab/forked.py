@@ -47,8 +47,19 @@ def watch(order: dict[str, t.Any], report: t.TextIO) -> None:
     Connection.call = call  # type: ignore[method-assign]  # in this process only
 
 
+def set_constants(values: dict[str, t.Any]) -> None:
+    """Give constants of the collection other values, by the names of their modules and theirs."""
+    for path, value in values.items():
+        room, _dot, name = path.rpartition(".")
+        module = importlib.import_module(f"ansible_collections.kilonova.compute.plugins.module_utils.{room}")
+        # A name that is gone must not pass for one that is set.
+        getattr(module, name)
+        setattr(module, name, value)
+
+
 def run(order: dict[str, t.Any]) -> None:
     """Run the module of an order."""
+    set_constants(order["constants"])
     watch(order, sys.stdout)
     module = importlib.import_module(f"ansible_collections.kilonova.compute.plugins.modules.{order['module']}")
     with patch_module_args(order["arguments"]):

@@ -20,6 +20,8 @@ import pytest
 from .conftest import SCRATCH, Result
 
 PROGRAM = Path(__file__).with_name("forked.py")
+BRIEFLY: t.Mapping[str, t.Any] = {"_service.image_store.STILL_SECONDS": 0.5}
+"""How long data that nobody writes must stand still, where nobody does."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class Ended:
 class Runs:
     """Runs modules in processes that take no time to start."""
 
-    def __init__(self, *modules: str) -> None:
-        """Load ``modules`` once."""
+    def __init__(self, *modules: str, constants: t.Mapping[str, t.Any] | None = None) -> None:
+        """Load ``modules`` once; run them with some of the collection's constants other than they are."""
+        self._constants = dict(constants or {})
         self._process = subprocess.Popen(
             [sys.executable, str(PROGRAM), *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -71,6 +74,7 @@ class Runs:
             "arguments": {**arguments, **SCRATCH, "_ansible_check_mode": check, "_ansible_diff": True},
             "kill_before": kill_before,
             "every_call": every_call,
+            "constants": self._constants,
         }
         if self._process.stdin is None or self._process.stdout is None:
             return pytest.fail("no pipes to the program")

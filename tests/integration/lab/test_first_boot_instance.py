@@ -131,13 +131,13 @@ def test_the_seed_is_on_the_root_disks_bus(host: Hypervisor, name: str, bus: str
         "power_state": "stopped",
         "hostname": "told",
     }
-    host.virsh("vol-create-as", "default", "a.iso", "1M", "--format", "raw")
-    made(instance(host, name, cdroms=["a.iso"], **declared))
-    assert made(instance(host, name, cdroms=["a.iso"], **declared))["changes"] == []
+    host.virsh("vol-create-as", "default", "other.iso", "1M", "--format", "raw")
+    made(instance(host, name, cdroms=["other.iso"], **declared))
+    assert made(instance(host, name, cdroms=["other.iso"], **declared))["changes"] == []
     made(instance(host, name, cdroms=[], **declared))
     blocks = host.virsh("domblklist", name)
     assert "-seed-" in blocks
-    assert "a.iso" not in blocks
+    assert "other.iso" not in blocks
 
 
 def test_an_instance_is_told_later(host: Hypervisor, name: str) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from .conftest import Hypervisor, Result, run_module, start_module, wait_until
 from .image_servers import PASSWORD, USER, ImageServer, StallingProxy
+from .killing import BRIEFLY, Runs
 
 MIB = 1024 * 1024
 VIRTUAL_MIB = 24
@@ -246,22 +247,25 @@ def test_killed_upload_is_repaired(hypervisor: Hypervisor, name: str, tmp_path: 
 
 def test_killed_anywhere_is_finished(hypervisor: Hypervisor, tmp_path: Path) -> None:
     """Wherever the run was when it was killed, the next one ends with one record and one whole data volume."""
-    for seed, limit in enumerate((800, 100_000, 2 * MIB, 2 * MIB + 6000, 2 * MIB + 18_000)):
-        name, source = f"n{seed}", tmp_path / f"{seed}.raw"
-        content = random.Random(seed).randbytes(2 * MIB)
-        source.write_bytes(content)
-        proxy = StallingProxy(hypervisor.uri.split("socket=")[1], tmp_path / f"socket{seed}", limit)
-        run = start_module("compute_image", uri=proxy.uri, name=name, src=str(source))
-        assert proxy.stalled.wait(120), limit
-        run.kill()
-        run.communicate(timeout=60)
-        proxy.close()
-        made(image(hypervisor, name, src=str(source)))
-        assert hypervisor.volumes() == {data_volume(content, "raw"), record_volume(name)}, limit
-        assert content_of(hypervisor, data_volume(content, "raw"), tmp_path / "whole") == content, limit
-        assert not made(image(hypervisor, name, src=str(source))).changed
-        assert made(image(hypervisor, name, state="absent")).changed
-        assert hypervisor.volumes() == set()
+    with Runs("compute_image", constants=BRIEFLY) as runs:
+        for seed, limit in enumerate((800, 100_000, 2 * MIB, 2 * MIB + 6000, 2 * MIB + 18_000)):
+            source = tmp_path / f"{seed}.raw"
+            content = random.Random(seed).randbytes(2 * MIB)
+            source.write_bytes(content)
+            wanted = {"name": f"n{seed}", "src": str(source)}
+            proxy = StallingProxy(hypervisor.uri.split("socket=")[1], tmp_path / f"socket{seed}", limit)
+            run = start_module("compute_image", uri=proxy.uri, **wanted)
+            assert proxy.stalled.wait(120), limit
+            run.kill()
+            run.communicate(timeout=60)
+            proxy.close()
+            assert not runs.run("compute_image", uri=hypervisor.uri, **wanted).done.failed
+            assert hypervisor.volumes() == {data_volume(content, "raw"), record_volume(wanted["name"])}, limit
+            assert content_of(hypervisor, data_volume(content, "raw"), tmp_path / "whole") == content, limit
+            assert not runs.run("compute_image", uri=hypervisor.uri, **wanted).done.changed
+            gone = runs.run("compute_image", uri=hypervisor.uri, name=wanted["name"], state="absent")
+            assert gone.done.changed
+            assert hypervisor.volumes() == set()
 
 
 def test_data_that_another_machine_writes_is_waited_for(hypervisor: Hypervisor, name: str, tmp_path: Path) -> None:

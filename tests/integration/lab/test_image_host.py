@@ -17,7 +17,7 @@ import pytest
 
 from .conftest import Hypervisor, start_module, wait_until
 from .image_servers import ImageServer, StallingProxy
-from .killing import Runs
+from .killing import BRIEFLY, Runs
 from .test_image import MIB, content_of, data_volume, image, made, qcow2, record_volume, sha256
 
 
@@ -160,7 +160,7 @@ def test_damage_there_is_not_taken_over(hypervisor: Hypervisor, there: Hyperviso
 def test_killed_anywhere_is_finished(hypervisor: Hypervisor, there: Hypervisor, content: bytes, tmp_path: Path) -> None:
     """Killed before any call that moves or makes something, the next run ends with one whole image."""
     source = {"uri": there.uri}
-    with Runs("compute_image") as runs:
+    with Runs("compute_image", constants=BRIEFLY) as runs:
         arguments: dict[str, t.Any] = {"uri": hypervisor.uri, "name": "one", "source_host": source}
         for call in runs.killed_everywhere("compute_image", hypervisor.clear, **arguments):
             done = runs.run("compute_image", **arguments).done
