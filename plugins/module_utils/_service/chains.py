@@ -57,6 +57,8 @@ class Volumes:
     """By path, what a volume is called."""
     pools: dict[str, str] = field(default_factory=dict)
     """By path, its pool."""
+    names: dict[str, str] = field(default_factory=dict)
+    """By path, its name."""
     backing: dict[str, str] = field(default_factory=dict)
     """By path, what it lies on."""
     running: set[str] = field(default_factory=set)
@@ -120,6 +122,7 @@ def _add(found: Volumes, pool: Pool, name: str, volume: Volume) -> None:
     found.handles[pool.name, name] = volume
     found.located[pool.name, name] = path
     found.pools[path] = pool.name
+    found.names[path] = name
     found.labels[path] = f"volume {name} of pool {pool.name}"
     if below:
         found.backing[path] = _normal(below[0])

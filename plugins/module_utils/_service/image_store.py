@@ -17,7 +17,7 @@ import hashlib
 import io
 import time
 
-from .._driver.storage import Volume
+from .._driver.storage import BUSY_SECONDS, Volume
 from .._errors import ConflictError, ExistsError, ImageError, NotFoundError, WaitTimeoutError
 from .._spec.image_cache import digest_of, note_name
 from .._spec.image_format import inspect
@@ -86,12 +86,12 @@ class ImageStore(ImageCatalog):
         if volume:
             volume.delete()
 
-    def remove_data(self, volume_name: str) -> None:
+    def remove_data(self, volume_name: str, patience: float = BUSY_SECONDS) -> None:
         """Remove a data volume, and what is noted of it; whoever calls made sure that nobody uses it."""
         for name in (volume_name, note_name(volume_name)):
             volume = self.pool.find(name)
             if volume:
-                volume.delete()
+                volume.delete(patience)
 
     def add_data(self, fetched: Fetched, timeout: float) -> None:
         """Have the data of ``fetched`` in the pool: whole, and written by nobody else."""

@@ -26,6 +26,8 @@ class Usage:
     domains: tuple[DomainUse, ...]
     pools: dict[str, str] = field(default_factory=dict)
     """The pool of each volume, by its path."""
+    names: dict[str, str] = field(default_factory=dict)
+    """The name of each volume, by its path."""
     doubts: tuple[str, ...] = ()
     """In words what else can't be looked into, after a thorough look."""
 
@@ -39,7 +41,11 @@ class Usage:
 
     def claimed_by(self, digest: str) -> list[str]:
         """Return in words the domains that are defined to get a disk from the image of this ``digest``."""
-        return [f"domain {domain.name}" for domain in self.domains if digest in domain.claims]
+        return [f"domain {name}" for name in self.names_claiming(digest)]
+
+    def names_claiming(self, digest: str) -> list[str]:
+        """Return the names of those domains."""
+        return [domain.name for domain in self.domains if digest in domain.claims]
 
     @property
     def blind_spots(self) -> list[str]:
@@ -93,7 +99,8 @@ def read_chains(connection: Connection, thorough: bool) -> tuple[Usage, Volumes]
     """Return the same with the volumes as they were read."""
     volumes = read_volumes(connection, thorough)
     domains = tuple(read_domains(connection, volumes))
-    return Usage(volumes.labels, volumes.backing, domains, volumes.pools, tuple(volumes.doubts)), volumes
+    usage = Usage(volumes.labels, volumes.backing, domains, volumes.pools, volumes.names, tuple(volumes.doubts))
+    return usage, volumes
 
 
 def refuse_written(connection: Connection, volume: Volume, what: str, option: str, verb: str) -> None:

@@ -47,7 +47,11 @@ class Retention:
             raise SpecError("retention", "it says neither keep nor older_than", "give one of them, or both")
         if keep is not None and keep < 1:
             raise SpecError("retention.keep", f"{keep} is too small", "the declared snapshot counts, so 1 or more")
-        return cls(check_name("retention.prefix", params["prefix"]), keep, None if age is None else parse_age("retention.older_than", age))
+        return cls(
+            check_name("retention.prefix", params["prefix"]),
+            keep,
+            None if age is None else parse_age("retention.older_than", age),
+        )
 
 
 @dataclass(frozen=True)
