@@ -110,8 +110,9 @@ class Cache:
 
     def define(self, name: str, path: str) -> None:
         """Define a domain with one qcow2 disk, or have it defined to have another one."""
+        identity = f"<name>{name}</name><uuid>{uuid.uuid5(uuid.NAMESPACE_DNS, name)}</uuid>"
         self.host.feed(
-            f"<domain type='qemu'><name>{name}</name><uuid>{uuid.uuid5(uuid.NAMESPACE_DNS, name)}</uuid><memory>32768</memory><os><type>hvm</type></os><devices>"
+            f"<domain type='qemu'>{identity}<memory>32768</memory><os><type>hvm</type></os><devices>"
             f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vda' bus='virtio'/>"
             "</disk></devices></domain>",
             "define",
@@ -214,11 +215,10 @@ def test_what_cannot_be_looked_into_keeps_all(cache: Cache, tmp_path: Path) -> N
     virsh, before = cache.host.virsh, cache.host.volumes()
 
     def refused(words: str) -> None:
-        for module, options in (
-            ("compute_image_cache", {"unused_for": "0s"}),
-            ("compute_image", {"name": "one", "state": "absent"}),
+        for result in (
+            cache.attempt("compute_image_cache", unused_for="0s"),
+            cache.attempt("compute_image", name="one", state="absent"),
         ):
-            result = cache.attempt(module, **options)
             assert result.failed
             assert words in result.message
         assert cache.host.volumes() - {"over"} == before
@@ -232,9 +232,7 @@ def test_what_cannot_be_looked_into_keeps_all(cache: Cache, tmp_path: Path) -> N
     refused(f"{apart} of domain user, which is in no running pool")
     assert cache.run("compute_image_info")["unreadable"] == [f"{apart} of domain user, which is in no running pool"]
     virsh("undefine", "user")
-    subprocess.run(
-        [*create, "-b", str(apart), "-F", "qcow2", str(cache.host.pool_path() / "over")], check=True
-    )
+    subprocess.run([*create, "-b", str(apart), "-F", "qcow2", str(cache.host.pool_path() / "over")], check=True)
     (cache.host.pool_path() / "over").chmod(0o666)
     refused(f"volume over of pool default, which lies on {apart} in no running pool")
     virsh("pool-refresh", "default")
@@ -265,7 +263,7 @@ def test_age(cache: Cache) -> None:
     assert cache.published() == {"young", "kept", "used"}
 
     cache.note("young", "2020-02-29T12:00:00Z")
-    declared = {"name": "vm", "image": "young", "flavor": FLAVOR, "limits": LIMITS, "virt_type": "qemu"}
+    declared: dict[str, t.Any] = {"name": "vm", "image": "young", "flavor": FLAVOR, "limits": LIMITS, "virt_type": "qemu"}
     cache.run("compute_instance", power_state="stopped", **declared)
     assert cache.info()["young"]["used_by"]["instances"] == ["vm"]
     cache.run("compute_instance", name="vm", state="absent")
@@ -307,7 +305,9 @@ def test_leftovers(cache: Cache, tmp_path: Path) -> None:
     for name in (half, busy, *foreign):
         virsh("vol-create-as", "default", name, "8M", "--format", "raw", "--allocation", "0")
     os.mkfifo(tmp_path / "pipe")
-    writer = subprocess.Popen(["virsh", "-q", "-c", cache.host.uri, "vol-upload", busy, str(tmp_path / "pipe"), "default"])
+    writer = subprocess.Popen(
+        ["virsh", "-q", "-c", cache.host.uri, "vol-upload", busy, str(tmp_path / "pipe"), "default"]
+    )
     with open(tmp_path / "pipe", "wb", buffering=0) as feed:
         run = subprocess.Popen(["sh", "-c", "while sleep 0.3; do head -c 65536 /dev/zero; done"], stdout=feed)
         done = cache.run("compute_image_cache")
@@ -406,7 +406,7 @@ def test_facts_count_what_images_take(cache: Cache) -> None:
     node = cache.run("compute_facts")["ansible_facts"]["compute_node"]
     assert node["image_cache"] == {"images": 2, "size_gb": 1}
     assert (node["local_gb_used"], node["free_disk_gb"]) == (1, node["local_gb"] - 1)
-    declared = {"name": "large", "virt_type": "qemu", "power_state": "stopped", "graphics": {"type": "none"}}
+    declared: dict[str, t.Any] = {"name": "large", "virt_type": "qemu", "power_state": "stopped", "graphics": {"type": "none"}}
     limits = {**LIMITS, "disk_allocation_ratio": 1.0}
     flavor = {**FLAVOR, "disk_gb": node["local_gb"]}
     result = cache.attempt("compute_instance", limits=limits, flavor=flavor, **declared)

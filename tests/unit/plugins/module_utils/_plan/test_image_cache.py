@@ -10,9 +10,6 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.image_cache import (
     CachedImage,
@@ -22,6 +19,8 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.image_cache
     total_size,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_cache import CacheSpec
+from hypothesis import given
+from hypothesis import strategies as st
 
 NOW = 1_000_000
 DAY = 86400
@@ -100,7 +99,9 @@ def test_a_clock_that_is_ahead_makes_nothing_old() -> None:
 def test_what_cannot_be_looked_into_keeps_all() -> None:
     """It is told as soon as anything would go, and nothing is noted that is not known."""
     with pytest.raises(ConflictError, match="storage pool old, which is not running; /x of domain web") as caught:
-        steps(CacheSpec(unused_for=0), UNUSED, blind_spots=("storage pool old, which is not running", "/x of domain web"))
+        steps(
+            CacheSpec(unused_for=0), UNUSED, blind_spots=("storage pool old, which is not running", "/x of domain web")
+        )
     assert caught.value.details["unreadable"] == ["storage pool old, which is not running", "/x of domain web"]
     assert steps(CacheSpec(unused_for=DAY), UNUSED, USED, blind_spots=("x",)) == []
 

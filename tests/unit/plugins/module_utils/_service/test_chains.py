@@ -40,9 +40,7 @@ def connection() -> t.Iterator[Connection]:
 def add_volume(connection: Connection, name: str, below: str | None = None, pool: str = "default-pool") -> str:
     """Make a volume and return its path."""
     backing = f"<backingStore><path>{below}</path><format type='qcow2'/></backingStore>" if below else ""
-    xml = (
-        f"<volume><name>{name}</name><capacity>1048576</capacity><target><format type='qcow2'/></target>{backing}</volume>"
-    )
+    xml = f"<volume><name>{name}</name><capacity>1048576</capacity><target><format type='qcow2'/></target>{backing}</volume>"
     return str(connection.raw.storagePoolLookupByName(pool).createXML(xml, 0).path())
 
 
@@ -135,7 +133,7 @@ def test_disks(
 
 
 def test_without_a_new_look_a_file_may_be_there(connection: Connection) -> None:
-    """libvirt does not know every file of its pools."""
+    """Libvirt does not know every file of its pools."""
     define(connection, "web", disk("file='/default-pool/never-made'"))
     volumes = read_volumes(connection, thorough=False)
     assert domain(connection, volumes, "web").unreadable == ("/default-pool/never-made",)

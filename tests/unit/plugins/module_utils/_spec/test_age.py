@@ -19,5 +19,7 @@ def test_ages() -> None:
 @pytest.mark.parametrize("text", ["", "5", "d", "5 days", "-5d", "5.5d", "\u0663d", "1d2h"])
 def test_what_is_no_age(text: str) -> None:
     """One sentence says what would be."""
-    with pytest.raises(SpecError, match="Option keep_for: .* is no age; give a number with s, m, h, d or w, such as 7d"):
+    with pytest.raises(
+        SpecError, match=r"Option keep_for: .* is no age; give a number with s, m, h, d or w, such as 7d"
+    ):
         parse_age("keep_for", text)

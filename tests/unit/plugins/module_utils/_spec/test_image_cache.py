@@ -9,9 +9,6 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_cache import (
     NOTE_BYTES,
@@ -23,7 +20,13 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_cache
     read_note,
     write_time,
 )
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import data_volume_name, image_name, is_data_volume
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import (
+    data_volume_name,
+    image_name,
+    is_data_volume,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 
 DIGEST = "sha256:" + "ab" * 32
 PARAMS: dict[str, t.Any] = {"pool": "default", "unused_for": None, "max_size": None, "keep": []}
