@@ -263,7 +263,13 @@ def test_age(cache: Cache) -> None:
     assert cache.published() == {"young", "kept", "used"}
 
     cache.note("young", "2020-02-29T12:00:00Z")
-    declared: dict[str, t.Any] = {"name": "vm", "image": "young", "flavor": FLAVOR, "limits": LIMITS, "virt_type": "qemu"}
+    declared: dict[str, t.Any] = {
+        "name": "vm",
+        "image": "young",
+        "flavor": FLAVOR,
+        "limits": LIMITS,
+        "virt_type": "qemu",
+    }
     cache.run("compute_instance", power_state="stopped", **declared)
     assert cache.info()["young"]["used_by"]["instances"] == ["vm"]
     cache.run("compute_instance", name="vm", state="absent")
@@ -406,7 +412,12 @@ def test_facts_count_what_images_take(cache: Cache) -> None:
     node = cache.run("compute_facts")["ansible_facts"]["compute_node"]
     assert node["image_cache"] == {"images": 2, "size_gb": 1}
     assert (node["local_gb_used"], node["free_disk_gb"]) == (1, node["local_gb"] - 1)
-    declared: dict[str, t.Any] = {"name": "large", "virt_type": "qemu", "power_state": "stopped", "graphics": {"type": "none"}}
+    declared: dict[str, t.Any] = {
+        "name": "large",
+        "virt_type": "qemu",
+        "power_state": "stopped",
+        "graphics": {"type": "none"},
+    }
     limits = {**LIMITS, "disk_allocation_ratio": 1.0}
     flavor = {**FLAVOR, "disk_gb": node["local_gb"]}
     result = cache.attempt("compute_instance", limits=limits, flavor=flavor, **declared)
