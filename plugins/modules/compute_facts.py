@@ -179,6 +179,7 @@ ansible_facts:
           description:
             - What the pool's disks may grow to. That is the flavor's disk for an instance of this collection, and the size that the guest sees of
               the disks of other domains, where the driver tells. It is not what is allocated at the moment.
+            - And what RV(ansible_facts.compute_node.image_cache) takes of the pool.
           type: int
         free_disk_gb:
           description: RV(ansible_facts.compute_node.local_gb) less what is used. Below zero when more is promised than there is.
@@ -186,8 +187,14 @@ ansible_facts:
         disk_available_least:
           description:
             - What would be left in the pool if every disk grew to its full size now. Below zero when they could fill the pool.
-            - The pool's room is that of libvirt's last look at the pool.
+            - The pool's room is that of libvirt's last look at the pool. What images take is not of it.
           type: int
+        image_cache:
+          description:
+            - The images of M(kilonova.compute.compute_image) in the pool O(pool). C(images) is how many are published there, and C(size_gb)
+              what all their data takes, rounded up, that of images which are not published any more included.
+          type: dict
+          sample: {images: 3, size_gb: 2}
         running_vms:
           description: How many domains are on, the paused ones included.
           type: int

@@ -94,6 +94,13 @@ def autostarted(connection: Connection) -> frozenset[str] | None:
     return None if listed is None else frozenset(handle.UUIDString() for handle in listed)
 
 
+def snapshotted(connection: Connection) -> frozenset[str]:
+    """Return the UUIDs of the domains that have snapshots, with one list call."""
+    flag = libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT
+    listed = supported(connection, "list domains with snapshots", connection.raw.listAllDomains, flag)
+    return frozenset(handle.UUIDString() for handle in listed or ())
+
+
 def running_definitions(connection: Connection, most: int) -> t.Iterator[str]:
     """Give the XML of running guests, at most so many; one that vanishes meanwhile is left out."""
     flag = libvirt.VIR_CONNECT_LIST_DOMAINS_RUNNING

@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
-from .._errors import UnsupportedError
+from .._errors import NotFoundError, UnsupportedError
 from .._spec.snapshot import Snapshot
 from .._xml.snapshot import read_snapshot
 from .capabilities import supported
@@ -32,6 +33,13 @@ def list_snapshots(connection: Connection, domain: Domain) -> list[Snapshot]:
         is_current = connection.call(f"ask whether snapshot {name} of {domain.name} is current", raw.isCurrent, 0)
         found.append(read_snapshot(text, bool(is_current)))
     return sorted(found, key=lambda one: (one.created, one.name))
+
+
+def snapshot_texts(connection: Connection, domain: Domain) -> t.Iterator[str]:
+    """Give what libvirt remembers of each snapshot; one that is deleted meanwhile is left out."""
+    for raw in connection.call(f"list the snapshots of {domain.name}", domain.handle.listAllSnapshots, 0):
+        with contextlib.suppress(NotFoundError):
+            yield str(connection.call(f"read snapshot {raw.getName()} of {domain.name}", raw.getXMLDesc, 0))
 
 
 def create_internal(connection: Connection, domain: Domain, xml: str) -> None:

@@ -66,6 +66,13 @@ def running_pools(connection: Connection) -> list[Pool]:
     ]
 
 
+def stopped_pools(connection: Connection) -> list[str]:
+    """Return the names of all storage pools that do not run."""
+    flags = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_INACTIVE
+    listed = connection.call("list storage pools", connection.raw.listAllStoragePools, flags)
+    return sorted(raw.name() for raw in listed)
+
+
 def pool_of_path(connection: Connection, path: str) -> Pool | None:
     """Return the running pool whose directory the file ``path`` lies in, known to it or not; None when there is none."""
     directory = posixpath.dirname(posixpath.normpath(path))

@@ -21,6 +21,7 @@ from .._driver.probe import NAME_PREFIX
 from .._errors import DriverError, NotFoundError
 from .._xml.capabilities import HostCapabilities
 from .facts_guests import GIB, Guest, PoolPlace, growth_bytes, instance_row, pci_users, pinned_cpus, understand
+from .facts_images import image_cache, pool_volumes
 from .facts_traits import check_traits, derive_traits
 
 _BIOS_ARCHS = frozenset({"x86_64", "i686"})
@@ -52,6 +53,7 @@ def compute_node(connection: Connection, options: FactsOptions) -> dict[str, t.A
     capabilities = host_driver.capabilities(connection)
     pools = inventory.read_pools(connection)
     pool = _counted_pool(connection, pools, options.pool)
+    cache = image_cache(pool_volumes(connection, options.pool))
     # Another run's probe is no guest, and gone in a moment.
     readings = (one for one in guest_driver.read_guests(connection) if not one.name.startswith(NAME_PREFIX))
     guests = understand(readings)
@@ -65,7 +67,8 @@ def compute_node(connection: Connection, options: FactsOptions) -> dict[str, t.A
         "aggregates": list(options.aggregates),
         **_cpu(connection, capabilities, options.traits),
         **_processors_and_memory(connection, guests),
-        **_disk(pool, guests),
+        **_disk(pool, guests, cache["size_gb"]),
+        "image_cache": cache,
         "running_vms": sum(guest.reading.is_active for guest in guests),
         "virt_types": list(capabilities.virt_types(capabilities.arch)),
         "machine_types": sorted(capabilities.machines(capabilities.arch)),
@@ -144,10 +147,10 @@ def _counted_pool(connection: Connection, pools: list[inventory.PoolReading], na
     return found
 
 
-def _disk(pool: inventory.PoolReading, guests: list[Guest]) -> dict[str, t.Any]:
+def _disk(pool: inventory.PoolReading, guests: list[Guest], cache_gb: int) -> dict[str, t.Any]:
     place = PoolPlace(pool.description.name, pool.description.path)
     local_gb = pool.description.capacity_bytes // GIB
-    promised_gb = sum(guest.disk_gb_in(place) for guest in guests)
+    promised_gb = cache_gb + sum(guest.disk_gb_in(place) for guest in guests)
     return {
         "local_gb": local_gb,
         "local_gb_used": promised_gb,

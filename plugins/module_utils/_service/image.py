@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import typing as t
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from .._driver.connection import Connection
@@ -26,8 +26,9 @@ from ._image.checksums import resolve_checksum
 from ._image.fetched import Fetched
 from ._image.offer import Offer, offers
 from .fetch import fetch, source_mtime_ns
+from .image_row import image_row
 from .image_store import ImageStore
-from .lock import host_lock
+from .lock import image_data_lock, image_lock
 
 FETCH = "fetch_image"
 PUBLISH = "publish_image"
@@ -70,7 +71,7 @@ def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, dire
         state = read_state(store, spec, ask)
         plan = plan_image(spec, state)
         if plan.changed and not check_mode:
-            with host_lock(f"image {store.pool.uuid} {spec.name}", spec.timeout, f"image {spec.name}"):
+            with image_lock(store.pool.uuid, spec.name, spec.timeout):
                 state = read_state(store, spec, ask)
                 plan = plan_image(spec, state)
                 _apply(store, spec, state, plan, partial(fetch, spec, directory, ask() if plan.has(FETCH) else None))
@@ -305,26 +306,8 @@ def _restore(store: ImageStore, state: ImageState) -> None:
 
 
 def _data_lock(store: ImageStore, volume: str, timeout: float) -> t.ContextManager[None]:
-    return host_lock(f"image data {store.pool.uuid} {volume}", timeout, f"volume {volume} of pool {store.pool.name}")
+    return image_data_lock(store.pool.uuid, volume, store.pool.name, timeout)
 
 
 def _as_result(store: ImageStore, state: ImageState) -> dict[str, t.Any] | None:
-    record = state.record
-    if record is None:
-        return None
-    return {
-        "name": record.name,
-        "digest": record.digest,
-        "format": record.format,
-        "source_format": record.fetched_format,
-        "source_digest": record.fetched_digest,
-        "virtual_size_bytes": record.virtual_size_bytes,
-        "size_bytes": record.size_bytes,
-        "volume": record.volume,
-        "path": state.path,
-        "pool": store.pool.name,
-        "source": record.source,
-        "fetched_at": record.fetched_at,
-        "checksum": record.checksum,
-        "metadata": asdict(record.metadata),
-    }
+    return image_row(state.record, state.path, store.pool.name) if state.record else None

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from .._driver.connection import Connection
 from .._driver.storage import Pool, Volume
-from .._errors import NotFoundError
+from .._errors import ImageError, NotFoundError
+from .._spec.image_cache import note_name
 from .._spec.image_metadata import ImageMetadata
 from .._spec.image_record import RECORD_BYTES, ImageRecord, image_name, record_volume_name
 
@@ -30,6 +31,12 @@ class PublishedImage:
     metadata: ImageMetadata = field(default_factory=ImageMetadata)
 
 
+def is_whole(volume: Volume, record: ImageRecord) -> bool:
+    """Tell whether all the data is there that ``record`` states."""
+    physical = volume.description.physical_bytes
+    return physical is None or physical >= record.size_bytes
+
+
 class ImageCatalog:
     """The images of one pool."""
 
@@ -41,14 +48,14 @@ class ImageCatalog:
     def record(self, name: str) -> ImageRecord | None:
         """Read the record of the image ``name``; None if there is none, or none that can be read."""
         volume = self.pool.find(record_volume_name(name))
-        return self._read(volume, name) if volume else None
+        return self.read(volume, name) if volume else None
 
     def records(self) -> list[ImageRecord]:
         """Read all records of the pool."""
         found = []
         for volume_name, volume in self.pool.volumes().items():
             name = image_name(volume_name)
-            record = self._read(volume, name) if name else None
+            record = self.read(volume, name) if name else None
             if record:
                 found.append(record)
         return found
@@ -63,10 +70,9 @@ class ImageCatalog:
         if volume is None:
             return None
         try:
-            physical = volume.description.physical_bytes
+            return volume if is_whole(volume, record) else None
         except NotFoundError:
             return None
-        return volume if physical is None or physical >= record.size_bytes else None
 
     def published(self, name: str) -> PublishedImage | None:
         """Return the image ``name`` if it is published."""
@@ -84,7 +90,24 @@ class ImageCatalog:
             record.metadata,
         )
 
-    def _read(self, volume: Volume, name: str) -> ImageRecord | None:
+    def refuse_unpublished(self, image: PublishedImage, instance: str) -> None:
+        """Refuse a disk of ``instance`` that was just made on ``image`` unless the image is still published with that data.
+
+        Whoever removes an image takes its name away first, and only then looks who lies on the data. So one of the two
+        sees the other, on whatever machines they run. From here on the image counts as used.
+        """
+        found = self.published(image.name)
+        if found is None or found.volume != image.volume:
+            raise ImageError(
+                f"Image {image.name} was removed or replaced while a disk of {instance} was made on it; run again, after"
+                " the image is published anew."
+            )
+        note = self.pool.find(note_name(image.volume))
+        if note:
+            note.delete()
+
+    def read(self, volume: Volume, name: str) -> ImageRecord | None:
+        """Read the record of the image ``name`` in its ``volume``; None if it can't be read."""
         try:
             record = ImageRecord.from_bytes(volume.read_bytes(RECORD_BYTES))
         except NotFoundError:

@@ -17,8 +17,9 @@ import hashlib
 import io
 import time
 
-from .._driver.storage import Volume
+from .._driver.storage import BUSY_SECONDS, Volume
 from .._errors import ConflictError, ExistsError, ImageError, NotFoundError, WaitTimeoutError
+from .._spec.image_cache import digest_of, note_name
 from .._spec.image_format import inspect
 from .._spec.image_record import (
     RECORD_BYTES,
@@ -41,7 +42,10 @@ class ImageStore(ImageCatalog):
     def users(self, volume_name: str) -> list[str]:
         """Return in words who lies on the volume, and which disks can't be looked into."""
         volume = self.pool.find(volume_name)
-        return read_usage(self.connection).possible_users(volume.path) if volume else []
+        if volume is None:
+            return []
+        usage = read_usage(self.connection, thorough=True)
+        return usage.claimed_by(digest_of(volume_name)) or usage.possible_users(volume.path)
 
     def unused_data(self, records: list[ImageRecord]) -> list[str]:
         """Return the data volumes that none of ``records`` names and nobody lies on; none if that can't be told."""
@@ -51,10 +55,14 @@ class ImageStore(ImageCatalog):
         }
         if not candidates:
             return []
-        usage = read_usage(self.connection)
-        if usage.unreadable:
+        usage = read_usage(self.connection, thorough=True)
+        if usage.blind_spots:
             return []
-        return sorted(name for name, volume in candidates.items() if not usage.users(volume.path))
+        return sorted(
+            name
+            for name, volume in candidates.items()
+            if not usage.users(volume.path) and not usage.claimed_by(digest_of(name))
+        )
 
     def write_record(self, record: ImageRecord) -> None:
         """Write or switch the record of an image, in one write."""
@@ -78,11 +86,12 @@ class ImageStore(ImageCatalog):
         if volume:
             volume.delete()
 
-    def remove_data(self, volume_name: str) -> None:
-        """Remove a data volume; whoever calls made sure that nobody uses it."""
-        volume = self.pool.find(volume_name)
-        if volume:
-            volume.delete()
+    def remove_data(self, volume_name: str, patience: float = BUSY_SECONDS) -> None:
+        """Remove a data volume, and what is noted of it; whoever calls made sure that nobody uses it."""
+        for name in (volume_name, note_name(volume_name)):
+            volume = self.pool.find(name)
+            if volume:
+                volume.delete(patience)
 
     def add_data(self, fetched: Fetched, timeout: float) -> None:
         """Have the data of ``fetched`` in the pool: whole, and written by nobody else."""

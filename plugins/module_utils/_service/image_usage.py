@@ -12,23 +12,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._driver.connection import Connection
-from .._driver.domain import live_xml
-from .._driver.guests import read_guests
-from .._driver.storage import Volume, running_pools
-from .._errors import ConflictError, NotFoundError
-from .._xml.volume import DiskSource, read_disk_sources
-
-
-@dataclass(frozen=True)
-class DomainUse:
-    """The paths a domain's disks lie on; ``unreadable`` are those of which it can't be told what lies below."""
-
-    name: str
-    paths: frozenset[str]
-    unreadable: tuple[str, ...] = ()
-    pools: frozenset[str] = frozenset()
-    """The pools that its disks name, whether these run or not."""
-    is_active: bool = False
+from .._driver.storage import Volume
+from .._errors import ConflictError
+from .chains import DomainUse, Volumes, read_domains, read_volumes
 
 
 @dataclass(frozen=True)
@@ -40,6 +26,10 @@ class Usage:
     domains: tuple[DomainUse, ...]
     pools: dict[str, str] = field(default_factory=dict)
     """The pool of each volume, by its path."""
+    names: dict[str, str] = field(default_factory=dict)
+    """The name of each volume, by its path."""
+    doubts: tuple[str, ...] = ()
+    """In words what else can't be looked into, after a thorough look."""
 
     def users(self, path: str) -> list[str]:
         """Return in words who lies on ``path``, directly or through others."""
@@ -47,7 +37,29 @@ class Usage:
 
     def possible_users(self, path: str) -> list[str]:
         """Return in words who lies on ``path``, or if nobody is seen to, who might."""
-        return self.users(path) or [f"perhaps {disk}, which is in no running pool" for disk in self.unreadable]
+        return self.users(path) or [f"perhaps {one}" for one in self.blind_spots]
+
+    def claimed_by(self, digest: str) -> list[str]:
+        """Return in words the domains that are defined to get a disk from the image of this ``digest``."""
+        return [f"domain {name}" for name in self.names_claiming(digest)]
+
+    def names_claiming(self, digest: str) -> list[str]:
+        """Return the names of those domains."""
+        return [domain.name for domain in self.domains if digest in domain.claims]
+
+    @property
+    def blind_spots(self) -> list[str]:
+        """Return in words all that can't be looked into, and why."""
+        return [*(f"{disk}, which is in no running pool" for disk in self.unreadable), *self.doubts]
+
+    def names_on(self, path: str) -> list[str]:
+        """Return the names of the domains that lie on ``path``, directly or through others."""
+        chain = self._chain({path})
+        return [domain.name for domain in self.domains if domain.paths & chain]
+
+    def paths_on(self, path: str) -> list[str]:
+        """Return the paths of the volumes that lie on ``path``, directly or through others."""
+        return sorted(self._chain({path}) - {path})
 
     def volumes_on(self, path: str) -> list[str]:
         """Return in words the volumes that lie on ``path``, directly or through others."""
@@ -78,53 +90,17 @@ class Usage:
         return [f"{path} of domain {domain.name}" for domain in self.domains for path in domain.unreadable]
 
 
-def read_usage(connection: Connection) -> Usage:
+def read_usage(connection: Connection, thorough: bool = False) -> Usage:
     """Read all volumes of all running pools, and all domains."""
-    labels: dict[str, str] = {}
-    backing: dict[str, str] = {}
-    located: dict[tuple[str, str], str] = {}
-    pools: dict[str, str] = {}
-    for pool in running_pools(connection):
-        for name, volume in pool.volumes().items():
-            try:
-                below = volume.backing
-            except NotFoundError:
-                continue
-            path = located[pool.name, name] = volume.path
-            pools[path] = pool.name
-            labels[path] = f"volume {name} of pool {pool.name}"
-            if below:
-                backing[path] = below[0]
-    return Usage(labels, backing, tuple(_read_domains(connection, labels, located)), pools)
+    return read_chains(connection, thorough)[0]
 
 
-def _read_domains(
-    connection: Connection, labels: dict[str, str], located: dict[tuple[str, str], str]
-) -> list[DomainUse]:
-    found = []
-    for domain in read_guests(connection):
-        sources = read_disk_sources(domain.xml)
-        paths = {path for source in sources if (path := _locate(source, located))}
-        below: set[str] = set()
-        if domain.is_active:
-            try:
-                below = {source.path for source in read_disk_sources(live_xml(connection, domain)) if source.path}
-            except NotFoundError:
-                continue
-        unreadable = tuple(
-            source.path
-            for source in sources
-            if source.path and source.path not in labels and source.format not in (None, "raw") and not domain.is_active
-        )
-        named = frozenset(source.pool for source in sources if source.pool)
-        found.append(DomainUse(domain.name, frozenset(paths | below), unreadable, named, domain.is_active))
-    return found
-
-
-def _locate(source: DiskSource, located: dict[tuple[str, str], str]) -> str | None:
-    if source.pool and source.volume:
-        return located.get((source.pool, source.volume))
-    return source.path
+def read_chains(connection: Connection, thorough: bool) -> tuple[Usage, Volumes]:
+    """Return the same with the volumes as they were read."""
+    volumes = read_volumes(connection, thorough)
+    domains = tuple(read_domains(connection, volumes))
+    usage = Usage(volumes.labels, volumes.backing, domains, volumes.pools, volumes.names, tuple(volumes.doubts))
+    return usage, volumes
 
 
 def refuse_written(connection: Connection, volume: Volume, what: str, option: str, verb: str) -> None:

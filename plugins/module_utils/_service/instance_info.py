@@ -72,7 +72,7 @@ def list_instances(connection: Connection, options: InfoOptions) -> list[t.Any]:
         except NotFoundError:
             continue
         rows.append(instance_row(present, addresses, autostarted, connection.uri))
-    return rows if options.query is None else _as_list(options.query.apply(rows))
+    return rows if options.query is None else options.query.apply_to_list(rows)
 
 
 def _addresses(connection: Connection, present: Present, sources: tuple[str, ...]) -> list[GuestAddress]:
@@ -93,9 +93,3 @@ def _label(key: t.Any, value: t.Any) -> tuple[str, str]:
     if isinstance(value, (dict, list)) or value is None:
         raise SpecError(f"labels[{key}]", f"{value!r} is not a label's value", "give a text")
     return str(key), str(value)
-
-
-def _as_list(answer: t.Any) -> list[t.Any]:
-    if answer is None:
-        return []
-    return answer if isinstance(answer, list) else [answer]

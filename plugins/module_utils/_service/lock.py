@@ -67,6 +67,16 @@ def claims_lock(host_uuid: str) -> contextlib.AbstractContextManager[None]:
     return host_lock(f"host {host_uuid}", _HOST_SECONDS, "this host")
 
 
+def image_lock(pool_uuid: str, name: str, timeout: float) -> contextlib.AbstractContextManager[None]:
+    """Keep other runs here off what an image's name stands for; taken before the lock of its data."""
+    return host_lock(f"image {pool_uuid} {name}", timeout, f"image {name}")
+
+
+def image_data_lock(pool_uuid: str, volume: str, pool: str, timeout: float) -> contextlib.AbstractContextManager[None]:
+    """Keep other runs here off the volume with an image's data."""
+    return host_lock(f"image data {pool_uuid} {volume}", timeout, f"volume {volume} of pool {pool}")
+
+
 def _open(directory: str | None, name: str) -> tuple[Path, int]:
     while True:
         path = _directory(directory) / name

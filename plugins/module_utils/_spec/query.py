@@ -49,6 +49,13 @@ class Query:
         except (jmespath.exceptions.JMESPathError, RecursionError) as exc:
             raise _refusal(self.option, exc) from exc
 
+    def apply_to_list(self, data: list[t.Any]) -> list[t.Any]:
+        """Return the same as a list: nothing is an empty one, and one thing a list of it."""
+        answer = self.apply(data)
+        if answer is None:
+            return []
+        return answer if isinstance(answer, list) else [answer]
+
 
 def _refusal(option: str, exc: Exception) -> SpecError:
     # The library draws an arrow below the expression.

@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
+from .age import parse_age
 from .names import check_name
 from .record import InstanceRecord
 
@@ -27,9 +27,6 @@ REVERT = "revert_snapshot"
 FINISH_REVERT = "finish_revert_snapshot"
 """The present state is given up, and what is left to do is to go on from the snapshot."""
 BEGUN = (CREATE, DELETE, REVERT, FINISH_REVERT)
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_AGE = re.compile(r"(\d+) ?([smhdw])")
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,11 @@ class Retention:
             raise SpecError("retention", "it says neither keep nor older_than", "give one of them, or both")
         if keep is not None and keep < 1:
             raise SpecError("retention.keep", f"{keep} is too small", "the declared snapshot counts, so 1 or more")
-        return cls(check_name("retention.prefix", params["prefix"]), keep, None if age is None else _seconds(age))
+        return cls(
+            check_name("retention.prefix", params["prefix"]),
+            keep,
+            None if age is None else parse_age("retention.older_than", age),
+        )
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,6 @@ def _check_disks(params: t.Mapping[str, t.Any]) -> None:
         raise SpecError(
             "disks", "an internal snapshot, and one with memory, has all disks", "leave it out, or take neither"
         )
-
-
-def _seconds(text: str) -> int:
-    found = _AGE.fullmatch(text.strip())
-    if found is None:
-        raise SpecError("retention.older_than", f"{text!r} is no age", "give a number with s, m, h, d or w, such as 7d")
-    return int(found.group(1)) * _SECONDS[found.group(2)]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import typing as t
+from dataclasses import dataclass, field
 
 from .document import Element, add, attribute, new, parse, to_text
 
@@ -44,6 +45,8 @@ class DiskSource:
     format: str | None
     pool: str | None = None
     volume: str | None = None
+    is_followed: bool = field(default=False, compare=False)
+    """Libvirt tells what lies below it, be it nothing."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +116,27 @@ def read_pool(text: str) -> PoolDescription:
 
 def read_disk_sources(domain_text: str) -> tuple[DiskSource, ...]:
     """Return what the disks of a domain lie on, and as far as libvirt tells, what lies below that."""
-    found = []
-    for parent in parse(domain_text).iterfind("devices/disk"):
+    return tuple(_disk_sources(parse(domain_text).iterfind("devices/disk")))
+
+
+def read_snapshot_sources(snapshot_text: str) -> tuple[DiskSource, ...]:
+    """Return what the disks of a domain lay on when a snapshot was taken, and since then."""
+    root = parse(snapshot_text, "The snapshot's XML")
+    paths = ("domain/devices/disk", "inactiveDomain/devices/disk", "disks/disk")
+    return tuple(source for path in paths for source in _disk_sources(root.iterfind(path)))
+
+
+def _disk_sources(disks: t.Iterable[Element]) -> t.Iterator[DiskSource]:
+    for parent in disks:
         for holder in (parent, *parent.iter("backingStore"), *parent.iter("mirror")):
             source = holder.find("source")
             if source is None:
                 continue
             image_format = attribute(holder, "driver" if holder is parent else "format", "type")
-            path = source.get("file") or source.get("dev")
-            found.append(DiskSource(path, image_format, source.get("pool"), source.get("volume")))
-    return tuple(found)
+            # What lies on another machine has the name that it has there, as such a pool's volumes do.
+            path = source.get("file") or source.get("dev") or (source.get("name") if source.get("protocol") else None)
+            followed = holder.find("backingStore") is not None
+            yield DiskSource(path, image_format, source.get("pool"), source.get("volume"), followed)
 
 
 def _bytes(root: Element, tag: str) -> int:

@@ -196,6 +196,7 @@ def test_calls_do_not_grow_with_the_guests(hypervisor: Hypervisor, tmp_path: Pat
         "getAllDomainStats": 1,
         "listAllDomains": 1,
         "listAllStoragePools": 1,
+        "listAllVolumes": 1,
         "listAllNetworks": 1,
         "listAllDevices": 1,
     }

@@ -14,7 +14,7 @@ from dataclasses import replace
 from ..._driver import domain as driver
 from ..._driver.domain_change import Scope, set_record
 from ..._driver.storage import Volume
-from ..._errors import ComputeError, ConflictError, DriverError, ImageError
+from ..._errors import ComputeError, ConflictError, DriverError
 from ..._plan import intent as verbs
 from ..._plan.intent import NewDisk
 from ..._plan.plan import Action
@@ -23,6 +23,7 @@ from ..._xml.record import render_found_record
 from ..._xml.rescue import add_rescue_disk, move_disk, remove_rescue_disk
 from .. import power
 from .._instance.host import Host
+from ..image_catalog import ImageCatalog
 from ..lock import claims_lock
 from .prepare import Job, prepare
 
@@ -118,8 +119,9 @@ def _make(host: Host, job: Job, new: NewDisk) -> Volume:
 
 def _verify(host: Host, job: Job, new: NewDisk, volume: Volume) -> None:
     place, image = host.place(new.own.pool), job.image
-    if image is None or place.pool.find(image.volume) is None:
-        raise ImageError(f"Image {new.image.name} was removed while a disk was made on it; publish it anew.")
+    if image is None:
+        raise DriverError(f"Instance {job.spec.name} has no image to make its disk from.")
+    ImageCatalog(host.connection, place.pool).refuse_unpublished(image, job.spec.name)
     found = volume.reread()
     below = found.backing[0] if found.backing else None
     wanted = None if new.disk.format == "raw" else image.path

@@ -30,6 +30,7 @@ from ..._spec.machine import Disk, Machine
 from ..._spec.record import OwnedDisk
 from ..._xml import domain as domain_xml
 from ..facts_guests import GIB, Guest, PoolPlace, understand
+from ..facts_images import image_cache
 from ..image_catalog import PublishedImage, find_image
 from ..virt_type import VirtChoice, pick_virt_type
 from .places import Place
@@ -242,9 +243,9 @@ class Host:
         return self._images[name]
 
     def used(self) -> Amount:
-        """Return what all defined domains are promised, running or not, ours or not, as the facts count it."""
+        """Return what all defined domains are promised, running or not, ours or not, and images take, as the facts count it."""
         place = PoolPlace(self.home.name, self.home.path)
-        amount = Amount()
+        amount = Amount(disk_gb=image_cache(self.home.volumes)["size_gb"])
         for guest in self.guests.values():
             amount = amount.plus(Amount(guest.claimed_vcpus, guest.claimed_memory_mb, guest.disk_gb_in(place)))
         return amount

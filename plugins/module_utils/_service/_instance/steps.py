@@ -40,7 +40,7 @@ from ..._xml.record import render_record
 from .. import power as power_service
 from .._guest.wait import WaitResult
 from ..facts_guests import GIB
-from ..image_catalog import PublishedImage
+from ..image_catalog import ImageCatalog, PublishedImage
 from ..seed import publish_seed, retire_seeds
 from . import live
 from .first_boot import Seed
@@ -153,14 +153,8 @@ def _create_disk(host: Host, job: Job, action: Action) -> None:
         raise DriverError(f"Instance {job.name} has no record of its disks.")
     volume = _create_root(host, spec, record, owned) if owned == record.root else _create_volume(host, spec, owned)
     job.made.append(volume)
-    if (
-        owned == record.root
-        and record.image is not None
-        and host.home.pool.find(host.image(record.image).volume) is None
-    ):
-        raise ImageError(
-            f"Image {record.image} was removed while the disk of {job.name} was made on it; publish it anew."
-        )
+    if owned == record.root and record.image is not None:
+        ImageCatalog(host.connection, host.home.pool).refuse_unpublished(host.image(record.image), job.name)
     planned = host.place(owned.pool).locate(owned.volume)
     if volume.path != planned:
         raise DriverError(f"Volume {owned.volume} was made at {volume.path} instead of {planned}.")

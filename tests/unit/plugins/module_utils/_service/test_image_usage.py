@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.kilonova.compute.plugins.module_utils._service.image_usage import DomainUse, Usage
+from ansible_collections.kilonova.compute.plugins.module_utils._service.chains import DomainUse
+from ansible_collections.kilonova.compute.plugins.module_utils._service.image_usage import Usage
 
 USAGE = Usage(
     labels={"/p/base": "volume base of pool p", "/p/mid": "volume mid of pool p", "/q/top": "volume top of pool q"},
@@ -45,3 +46,21 @@ def test_a_loop_ends() -> None:
 def test_unreadable_disks_are_named() -> None:
     """A disk in no pool may lie on anything."""
     assert USAGE.unreadable == ["/elsewhere of domain far"]
+    doubtful = replace(USAGE, doubts=("storage pool old, which is not running",))
+    spots = ["/elsewhere of domain far, which is in no running pool", "storage pool old, which is not running"]
+    assert doubtful.blind_spots == spots
+    assert doubtful.possible_users("/p/unknown") == [f"perhaps {spot}" for spot in spots]
+    assert doubtful.possible_users("/q/top") == ["domain web"]
+
+
+def test_names_and_paths() -> None:
+    """The same as plain data."""
+    assert USAGE.names_on("/p/base") == ["web"]
+    assert USAGE.paths_on("/p/base") == ["/p/mid", "/q/top"]
+
+
+def test_a_domain_claims_what_it_is_defined_to_be_made_from() -> None:
+    """Though no disk of it is there yet."""
+    claiming = replace(USAGE, domains=(*USAGE.domains, DomainUse("new", frozenset(), claims=frozenset({"sha256:aa"}))))
+    assert claiming.claimed_by("sha256:aa") == ["domain new"]
+    assert claiming.claimed_by("sha256:bb") == []

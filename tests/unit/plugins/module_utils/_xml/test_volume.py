@@ -16,6 +16,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._xml.volume impor
     VolumeDescription,
     read_disk_sources,
     read_pool,
+    read_snapshot_sources,
     read_volume,
     write_volume,
 )
@@ -150,3 +151,25 @@ def test_reads_all_a_domain_lies_on() -> None:
         DiskSource("/m", "qcow2"),
         DiskSource(None, None, "p", "v"),
     }
+
+
+def test_tells_what_libvirt_followed() -> None:
+    """A chain that libvirt knows ends with an empty element; what is defined has none."""
+    text = (
+        "<domain><devices><disk type='file'><driver type='qcow2'/><source file='/a'/>{}</disk>"
+        "<disk type='network'><driver type='raw'/><source protocol='rbd' name='pool/v'/></disk></devices></domain>"
+    )
+    for chain, followed in (("<backingStore/>", True), ("", False)):
+        found = {source.path: source.is_followed for source in read_disk_sources(text.format(chain))}
+        assert found == {"/a": followed, "pool/v": False}
+
+
+def test_reads_all_a_snapshot_remembers() -> None:
+    """The domain of then, as it ran and as it was defined, and where it went on."""
+    disk = "<disk type='file'><driver type='qcow2'/><source file='{}'/></disk>"
+    text = (
+        f"<domainsnapshot><domain><devices>{disk.format('/ran')}</devices></domain>"
+        f"<inactiveDomain><devices>{disk.format('/defined')}</devices></inactiveDomain>"
+        f"<disks>{disk.format('/went-on')}<disk name='vdb' snapshot='no'/></disks></domainsnapshot>"
+    )
+    assert [source.path for source in read_snapshot_sources(text)] == ["/ran", "/defined", "/went-on"]
