@@ -78,11 +78,21 @@ def _take(spec: ImageSpec, offer: Offer, file: t.BinaryIO, scratch: t.BinaryIO) 
     if offer.size_bytes > spec.max_size_bytes:
         raise too_large(spec)
     if offer.record:
-        return Fetched(file, offer.record.digest, offer.size_bytes, found, elsewhere=True)
+        return Fetched(
+            file, offer.record.digest, offer.size_bytes, found, elsewhere=True, allocated_bytes=offer.volume.allocation
+        )
     digests = Digests(spec.checksum)
     _pass_on(file, digests)
     digests.verify(spec.source)
-    return Fetched(file, digests.digest, offer.size_bytes, found, offer.changed_ns, elsewhere=True)
+    return Fetched(
+        file,
+        digests.digest,
+        offer.size_bytes,
+        found,
+        offer.changed_ns,
+        elsewhere=True,
+        allocated_bytes=offer.volume.allocation,
+    )
 
 
 def _pass_on(file: t.BinaryIO, taker: Intake | Digests) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 
 from .._driver.connection import Connection
 from .._driver.storage import find_pool
-from .._errors import ConflictError, ImageError, WaitTimeoutError
+from .._errors import ComputeError, ConflictError, ImageError, WaitTimeoutError
 from .._plan.plan import Action, Change, Plan
 from .._spec.image import ImageSpec
 from .._spec.image_format import published_format
@@ -267,7 +267,13 @@ def _publish(store: ImageStore, record: ImageRecord, timeout: float, fetched: Fe
     with _data_lock(store, record.volume, timeout):
         if fetched:
             store.add_data(fetched, timeout)
-        store.write_record(record)
+        try:
+            store.write_record(record)
+        except ComputeError:
+            # As where the room is just enough for the data.
+            if fetched and record.volume in store.unused_data(store.records()):
+                store.remove_data(record.volume)
+            raise
         if store.data(record) is None:
             store.remove_record(record.name)
             raise ImageError(
