@@ -25,6 +25,7 @@ from .._spec.image_record import ImageRecord, record_volume_name
 from ._image.checksums import resolve_checksum
 from ._image.fetched import Fetched
 from ._image.offer import Offer, offers
+from ._image.signature import RunCommand, verify
 from .fetch import fetch, source_mtime_ns
 from .image_store import ImageStore
 from .lock import host_lock
@@ -62,10 +63,12 @@ class ImageOutcome:
     image: dict[str, t.Any] | None = field(default=None)
 
 
-def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, directory: str | None) -> ImageOutcome:
-    """Bring the image about that ``spec`` declares; downloads lie in ``directory``."""
+def ensure_image(
+    connection: Connection, spec: ImageSpec, check_mode: bool, directory: str | None, run: RunCommand | None = None
+) -> ImageOutcome:
+    """Bring the image about that ``spec`` declares; downloads lie in ``directory``, ``run`` runs what verifies signatures."""
     store = ImageStore(connection, find_pool(connection, spec.pool))
-    spec = resolve_checksum(spec)
+    spec = resolve_checksum(spec, lambda content: verify(spec, content, run, directory))
     with offers(spec) as ask:
         state = read_state(store, spec, ask)
         plan = plan_image(spec, state)
@@ -73,7 +76,7 @@ def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, dire
             with host_lock(f"image {store.pool.uuid} {spec.name}", spec.timeout, f"image {spec.name}"):
                 state = read_state(store, spec, ask)
                 plan = plan_image(spec, state)
-                _apply(store, spec, state, plan, partial(fetch, spec, directory, ask() if plan.has(FETCH) else None))
+                _apply(store, spec, state, plan, partial(fetch, spec, directory, ask() if plan.has(FETCH) else None, run))
                 state = _read_own(store, spec)
     return ImageOutcome(plan, _as_result(store, state) if spec.present else None)
 
@@ -156,6 +159,7 @@ def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
     wanted = (
         ("source", state.twin.source if state.twin else spec.source),
         ("checksum", _checksum(spec, state)),
+        ("signed_by", state.twin.signed_by if state.twin else _signer(spec)),
         ("digest", known.digest if known else UNKNOWN_YET),
         ("format", known.format if known else spec.published_format or UNKNOWN_YET),
     )
@@ -165,6 +169,10 @@ def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
             yield Change(f"image.{key}", before, after)
     was = state.record.metadata if state.record else ImageMetadata()
     yield from _metadata_changes(spec, was, _base_metadata(state))
+
+
+def _signer(spec: ImageSpec) -> str | None:
+    return UNKNOWN_YET if spec.is_signed_itself else spec.signed_by
 
 
 def _unchanged_offer(spec: ImageSpec, state: ImageState) -> ImageRecord | None:
@@ -200,6 +208,8 @@ def _has_data(spec: ImageSpec, state: ImageState) -> bool:
         return False
     if spec.convert_to not in (None, record.format) and record.fetched_format != "iso":
         return False
+    if spec.is_signed_itself and not record.signed_by:
+        return False
     if spec.checksum:
         return _has_digest(spec, record)
     if state.offer:
@@ -209,6 +219,8 @@ def _has_data(spec: ImageSpec, state: ImageState) -> bool:
 
 def _fits(spec: ImageSpec, record: ImageRecord) -> bool:
     """Tell whether another image's data is what fetching it again would give."""
+    if spec.is_signed_itself and not record.signed_by:
+        return False
     fetched = record.fetched_format
     return spec.format in (None, fetched) and record.format == published_format(fetched, spec.convert_to)
 
@@ -258,6 +270,7 @@ def _record_of(spec: ImageSpec, state: ImageState, fetched: Fetched) -> ImageRec
         source_mtime_ns=fetched.mtime_ns,
         source_format=fetched.source_format,
         source_digest=fetched.source_digest,
+        signed_by=fetched.signed_by or spec.signed_by,
         metadata=spec.metadata.over(_base_metadata(state)),
     )
 
@@ -332,5 +345,6 @@ def _as_result(store: ImageStore, state: ImageState) -> dict[str, t.Any] | None:
         "source": record.source,
         "fetched_at": record.fetched_at,
         "checksum": record.checksum,
+        "signed_by": record.signed_by,
         "metadata": asdict(record.metadata),
     }

@@ -33,6 +33,8 @@ class Fetched:
     """It is read anew, from where others may change it, when it is published."""
     allocated_bytes: int | None = None
     """How much of it takes room there."""
+    signed_by: str | None = None
+    """The key that signed what came."""
 
     @property
     def fetched_digest(self) -> str:
