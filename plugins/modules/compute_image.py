@@ -468,7 +468,9 @@ def main() -> None:
     )
     for option in ("url", "checksum", "signature", "proxy"):
         module.ansible.no_log_values.update(url_secrets(module.params[option] or ""))
-    module.run(ImageSpec.from_params, functools.partial(work, directory=module.ansible.tmpdir, run=module.ansible.run_command))
+    module.run(
+        ImageSpec.from_params, functools.partial(work, directory=module.ansible.tmpdir, run=module.ansible.run_command)
+    )
 
 
 if __name__ == "__main__":

@@ -62,7 +62,8 @@ class _Upload:
                 with open_stream(connection) as stream:
                     volume.upload(stream, 0, self._length, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
                     self.sent = send(stream, self._source, self._length, sparse=True)
-        except BaseException as exc:  # noqa: BLE001  # pylint: disable=broad-exception-caught  # raised where it is waited for
+        except BaseException as exc:  # pylint: disable=broad-exception-caught
+            # It is raised where the upload is waited for.
             self.error = exc
         self.done.set()
 

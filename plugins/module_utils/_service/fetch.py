@@ -65,6 +65,7 @@ def fetch(
 def _read(spec: ImageSpec, file: t.BinaryIO, scratch: t.BinaryIO) -> Fetched:
     """Hash a file where it is; only what is packed is copied."""
     try:
+        file.seek(0)
         packed = find_unpacker(file.read(MAGIC_BYTES)) is not None
         file.seek(0)
         taker = Intake(spec, scratch) if packed else Digests(spec.checksum)

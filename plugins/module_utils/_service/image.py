@@ -76,7 +76,9 @@ def ensure_image(
             with host_lock(f"image {store.pool.uuid} {spec.name}", spec.timeout, f"image {spec.name}"):
                 state = read_state(store, spec, ask)
                 plan = plan_image(spec, state)
-                _apply(store, spec, state, plan, partial(fetch, spec, directory, ask() if plan.has(FETCH) else None, run))
+                _apply(
+                    store, spec, state, plan, partial(fetch, spec, directory, ask() if plan.has(FETCH) else None, run)
+                )
                 state = _read_own(store, spec)
     return ImageOutcome(plan, _as_result(store, state) if spec.present else None)
 

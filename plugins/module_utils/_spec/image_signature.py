@@ -56,7 +56,9 @@ class ImageSignature:
             raise SpecError("signature", "nobody is trusted to have made it", "set option signing_keys too")
         if not of_checksums and not is_file:
             raise SpecError(
-                "signature", "it is of a file, and the image comes from none", "set checksum to the URL of signed checksums"
+                "signature",
+                "it is of a file, and the image comes from none",
+                "set checksum to the URL of signed checksums",
             )
         return ImageSignature(_url(place), tuple(_key(key) for key in keys), of_checksums)
 
@@ -81,7 +83,9 @@ def signer(status: str) -> str:
             good = True
         elif line[:1] == ["VALIDSIG"] and good and len(line) > _VALIDSIG_FIELDS:
             if line[8] not in _STRONG_HASHES:
-                raise ImageError("Option signature: it is refused: it uses a hash that is broken; nothing was published.")
+                raise ImageError(
+                    "Option signature: it is refused: it uses a hash that is broken; nothing was published."
+                )
             if line[9] in _DOCUMENT_CLASSES:
                 fingerprint = line[10] if len(line) > _VALIDSIG_FIELDS + 1 else line[1]
     if fingerprint and "BADSIG" not in found:
@@ -95,7 +99,9 @@ def _url(place: str) -> str:
         parts = urlsplit(place)
         server = parts.hostname
     except ValueError as exc:
-        raise SpecError("signature", "it is not a URL", "give it as http://, https:// or file:///, or as a path") from exc
+        raise SpecError(
+            "signature", "it is not a URL", "give it as http://, https:// or file:///, or as a path"
+        ) from exc
     if parts.scheme.lower() in ("http", "https") and server:
         return place
     if parts.scheme.lower() == "file" and server in (None, "localhost"):

@@ -81,11 +81,27 @@ class Room:
 
     def raced(self, module: str, free: int, before: str = "-", after: str = "-", **arguments: t.Any) -> Result:
         """Run a module while someone else leaves no more than so many bytes."""
-        command = [sys.executable, str(LAB), "exec", "--dir", self.directory, "host1", "--", "sh", "-ec", _leaving(free)]
+        command = [
+            sys.executable,
+            str(LAB),
+            "exec",
+            "--dir",
+            self.directory,
+            "host1",
+            "--",
+            "sh",
+            "-ec",
+            _leaving(free),
+        ]
         options = {"uri": self.host.uri, "pool": POOL, **arguments}
         order = {"module": module, "command": command, "before": before, "after": after, "arguments": options}
         done = subprocess.run(
-            [sys.executable, "-c", RACE], input=json.dumps(order), check=False, capture_output=True, text=True, timeout=240
+            [sys.executable, "-c", RACE],
+            input=json.dumps(order),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=240,
         )
         data = json.loads(done.stdout.strip().splitlines()[-1])
         return Result(bool(data.get("failed")), data)
@@ -165,11 +181,15 @@ def test_room(room: Room, tmp_path: Path) -> None:
     # libvirt tells it in three ways: at once, never, and never when what it lost was the end.
     for source, free in ((plain, MIB), (holed, MIB // 2), (plain, 2 * MIB - 64 * KIB)):
         room.leave(16 * MIB)
-        room.refused(room.raced("compute_image", free, after="kilonova-sha256-", name="one", src=source), "Cannot upload volume")
+        room.refused(
+            room.raced("compute_image", free, after="kilonova-sha256-", name="one", src=source), "Cannot upload volume"
+        )
     room.leave(16 * MIB)
     room.refused(room.raced("compute_image", 0, before="kilonova-image-", name="one", src=holed), "No space left")
     room.leave(16 * MIB)
-    room.refused(room.raced("compute_volume", MIB // 2, after="v.raw", name="v.raw", src=holed), "Cannot upload volume v.raw")
+    room.refused(
+        room.raced("compute_volume", MIB // 2, after="v.raw", name="v.raw", src=holed), "Cannot upload volume v.raw"
+    )
 
     room.leave(3 * MIB)
     published = room.image("one", src=holed)
@@ -184,7 +204,8 @@ def test_room(room: Room, tmp_path: Path) -> None:
 def test_small_holes(room: Room, tmp_path: Path) -> None:
     """Holes of one page stay holes, in a raw image and in the clusters of a qcow2 that is written from it."""
     page = random.Random(2).randbytes(4096)
-    raw = sparse_file(tmp_path / "pages.raw", *[page, 4096] * 256, 32 * MIB, page, 60 * KIB)
+    pages: list[bytes | int] = [page, 4096] * 256
+    raw = sparse_file(tmp_path / "pages.raw", *pages, 32 * MIB, page, 60 * KIB)
     data_length = 257 * 4096
     for convert_to in ("raw", "qcow2"):
         published = room.image(convert_to, src=raw, convert_to=convert_to)

@@ -58,7 +58,9 @@ class Daemon:
         """Take bytes."""
         return self.content.write(data)
 
-    def sendHole(self, length: int, unused_flags: int) -> None:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's name
+    def sendHole(  # noqa: N802  # pylint: disable=invalid-name  # libvirt's name
+        self, length: int, unused_flags: int
+    ) -> None:
         """Take a hole."""
         self.content.write(bytes(length))
 

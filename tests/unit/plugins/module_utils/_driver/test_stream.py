@@ -12,8 +12,8 @@ import hypothesis.strategies as st
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.stream import (
     CHUNK_BYTES,
-    EndKeeper,
     MESSAGE_BYTES,
+    EndKeeper,
     SparseReader,
     receive,
     send,
