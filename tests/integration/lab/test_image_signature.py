@@ -67,7 +67,8 @@ def test_signature(hypervisor: Hypervisor, server: ImageServer, vendor: Signer, 
     made(image(hypervisor, "a", url=url))
     foretold = made(image(hypervisor, "a", check=True, url=url, **of_image))
     published = made(image(hypervisor, "a", url=url, **of_image))
-    assert published.data["actions"] == foretold.data["actions"] == [f"fetch_image {url}", "publish_image a"]
+    assert published.data["actions"] == foretold.data["actions"]
+    assert published.data["actions"][:2] == [f"fetch_image {url}", "publish_image a"]
     assert published.data["image"]["signed_by"] in vendor.gpg("--with-colons", "--list-keys").decode()
     assert not made(image(hypervisor, "a", url=url, **of_image)).changed
     assert image(hypervisor, "b", check=True, url=url, **of_sums).changed
