@@ -135,6 +135,25 @@ options:
       - While the published image has this digest, nothing is fetched, wherever the image comes from, and no other hypervisor is asked.
       - Without it, a published image is taken to be the same as long as O(url) is the same, or O(src) with its time of change.
     type: str
+  signature:
+    description:
+      - Where a detached OpenPGP signature is, with or without armor. It is a C(http), C(https) or C(file) URL, or a file on the machine
+        where the module runs.
+      - Where O(checksum) is the URL of a file of checksums, it is the signature of that, and verified in every run, also in check mode.
+      - Otherwise it is the signature of what is fetched, before it is unpacked or converted. An image that was published without one
+        is fetched again and verified, and then taken to be the same as without the option. A packed image lies in a second
+        temporary file meanwhile.
+      - It is verified by C(gpg), which must be installed where the module runs, with the keys in O(signing_keys) and no others. The
+        keyring of the user is not touched.
+      - A signature by another key, one that does not fit, one that is made with a broken hash, and one whose key has expired or is
+        revoked are refused. Of several, one that is good is enough.
+    type: str
+  signing_keys:
+    description:
+      - The public keys of which one must have made O(signature), each as a file on the machine where the module runs, or as text that
+        begins with C(-----BEGIN PGP PUBLIC KEY BLOCK-----).
+    type: list
+    elements: str
   format:
     description:
       - The format that the image must have. V(auto) accepts all of them.
@@ -224,6 +243,15 @@ EXAMPLES = r"""
     url: https://images.example.com/latest/fedora-cloud.raw.xz
     checksum: https://images.example.com/latest/SHA256SUMS
 
+- name: Have what a vendor has signed
+  kilonova.compute.compute_image:
+    name: ubuntu
+    url: https://images.example.com/noble/noble-server-cloudimg-amd64.img
+    checksum: https://images.example.com/noble/SHA256SUMS
+    signature: https://images.example.com/noble/SHA256SUMS.gpg
+    signing_keys:
+      - /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg
+
 - name: Have what another hypervisor has, from there
   kilonova.compute.compute_image:
     name: debian-12
@@ -308,6 +336,11 @@ image:
       description: The digest that was declared, or looked up; V(null) if none was.
       type: str
       sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    signed_by:
+      description:
+        - The fingerprint of the key that signed it or its checksums, when it was published; V(null) if that was not asked for.
+      type: str
+      sample: D2EB44626FDDC30B513D5BB71A5D6C4C7DB87C81
     metadata:
       description: What is known of the image; V(null) for what nothing was said of.
       type: dict
@@ -377,9 +410,11 @@ from ..module_utils._spec.image_format import FORMATS, PUBLISHED_FORMATS
 from ..module_utils._spec.image_metadata import FIRMWARES
 
 
-def work(connection: Connection, spec: ImageSpec, check: bool, directory: str) -> dict[str, t.Any]:
-    """Bring the image about; downloads lie in ``directory``."""
-    outcome = ensure_image(connection, spec, check, directory)
+def work(
+    connection: Connection, spec: ImageSpec, check: bool, directory: str, run: t.Callable[..., tuple[int, str, str]]
+) -> dict[str, t.Any]:
+    """Bring the image about; downloads lie in ``directory``, ``run`` runs programs."""
+    outcome = ensure_image(connection, spec, check, directory, run)
     result = {**outcome.plan.as_result(), "diff": outcome.plan.as_diff()}
     if spec.present:
         result["image"] = outcome.image
@@ -404,6 +439,8 @@ def main() -> None:
                 },
             },
             "checksum": {"type": "str"},
+            "signature": {"type": "str"},
+            "signing_keys": {"type": "list", "elements": "str", "no_log": False},
             "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
             "convert_to": {"type": "str", "choices": list(PUBLISHED_FORMATS)},
             "max_size_gb": {"type": "int", "default": DEFAULT_MAX_SIZE_GB},
@@ -429,9 +466,11 @@ def main() -> None:
         },
         mutually_exclusive=[("src", "url", "source_host")],
     )
-    for option in ("url", "checksum", "proxy"):
+    for option in ("url", "checksum", "signature", "proxy"):
         module.ansible.no_log_values.update(url_secrets(module.params[option] or ""))
-    module.run(ImageSpec.from_params, functools.partial(work, directory=module.ansible.tmpdir))
+    module.run(
+        ImageSpec.from_params, functools.partial(work, directory=module.ansible.tmpdir, run=module.ansible.run_command)
+    )
 
 
 if __name__ == "__main__":

@@ -130,6 +130,10 @@ images:
       description: The digest that was declared, or looked up; V(null) if none was.
       type: str
       sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    signed_by:
+      description: The fingerprint of the key that signed it or its checksums, when it was published; V(null) if that was not asked for.
+      type: str
+      sample: D2EB44626FDDC30B513D5BB71A5D6C4C7DB87C81
     metadata:
       description: What was said of the image with O(kilonova.compute.compute_image#module:metadata); V(null) for what nothing was said of.
       type: dict

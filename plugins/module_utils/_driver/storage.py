@@ -14,10 +14,11 @@ import posixpath
 import time
 import typing as t
 
-from .._errors import DriverError, NotFoundError
+from .._errors import CapacityError, DriverError, NotFoundError
 from .._xml.volume import PoolDescription, VolumeDescription, read_pool, read_volume, write_volume
 from .connection import Connection, libvirt
-from .stream import Sink, Source, open_stream, receive, receive_sparse, send
+from .sparse_upload import upload_sparse
+from .stream import EndKeeper, Sink, Source, open_stream, receive, receive_sparse, send
 
 BUSY_SECONDS = 30.0
 """How long a pool or volume that another job holds is tried again."""
@@ -101,9 +102,9 @@ class Pool:
         """Read what the pool is and how full it is."""
         return read_pool(self.xml())
 
-    def refresh(self) -> None:
-        """Make libvirt look again at what is in the pool."""
-        while_busy(lambda: self._call("refresh storage pool", self._raw.refresh, 0), "VIR_ERR_INTERNAL_ERROR")
+    def refresh(self, patience: float = BUSY_SECONDS) -> None:
+        """Make libvirt look again at what is in the pool; while a volume is being filled there it does not."""
+        while_busy(lambda: self._call("refresh storage pool", self._raw.refresh, 0), "VIR_ERR_INTERNAL_ERROR", patience)
 
     def volumes(self) -> dict[str, Volume]:
         """Return all volumes by name, with one list call."""
@@ -244,17 +245,39 @@ class Volume:
 
     def upload(self, source: Source, length: int, sparse: bool = False) -> None:
         """Fill the volume with ``length`` bytes of ``source``; only a new, empty volume may be filled ``sparse``."""
-        flags = libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM if sparse else 0
+        kept = EndKeeper(source)
 
-        def upload_volume() -> int:
+        def upload_volume() -> int | None:
+            # A hole in a device is written as zeros, and however long that takes, nothing tells how far it has come.
+            if sparse and self._look()[0] == libvirt.VIR_STORAGE_VOL_FILE:
+                return upload_sparse(self._connection.uri, self._raw.key(), kept, length, self._look)
             with open_stream(self._connection) as stream:
-                self._raw.upload(stream, 0, length, flags)
-                return send(stream, source, length, sparse)
+                self._raw.upload(stream, 0, length, 0)
+                return send(stream, kept, length, sparse=False)
 
         sent = self._call("upload", upload_volume)
         self._description = None
+        if sent is None:
+            raise self._cut_off("the hypervisor stopped writing")
         if sent != length:
             raise DriverError(f"Cannot upload volume {self.name}: its source ended after {sent} of {length} bytes.")
+        place, end = kept.end
+        if not self._holds(place, end):
+            raise self._cut_off("the hypervisor did not write all of it")
+
+    def _holds(self, place: int, content: bytes) -> bool:
+        # What ends before that can't be read from there.
+        with contextlib.suppress(DriverError):
+            return self.read_at(place, len(content)) == content
+        return False
+
+    def _cut_off(self, problem: str) -> CapacityError:
+        return CapacityError(
+            f"Cannot upload volume {self.name} of storage pool {self.pool}: {problem}, for want of room perhaps."
+        )
+
+    def _look(self) -> t.Any:
+        return self._call("look at", self._raw.info)
 
     def download(self, sink: Sink, length: int = 0, offset: int = 0) -> int:
         """Write the content from ``offset`` on, or ``length`` bytes of it, to ``sink``; return how many there were."""

@@ -18,6 +18,9 @@ CHUNK_BYTES = 1024 * 1024
 MESSAGE_BYTES = 256 * 1024 - 64
 """What fits into one of libvirt's messages: sending more at once makes libvirt-python lose the rest."""
 _ZEROS = bytes(CHUNK_BYTES)
+_BLOCK_BYTES = 4096
+"""What file systems keep, or leave out, at least."""
+_ZERO_BLOCK = bytes(_BLOCK_BYTES)
 
 _AT_HOLE = -3
 """What libvirt returns in place of bytes where a hole begins."""
@@ -37,6 +40,35 @@ class Sink(t.Protocol):
         """Take ``data``."""
 
 
+class EndKeeper:
+    """Reads from a source, and keeps the last bytes of it that are no zeros.
+
+    A daemon that could not write the last of what it was sent may call the stream's end fine all the same. Since nothing
+    is written after what failed, whoever finds these bytes where they belong knows that all of them are there.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """Read on from where ``source`` is."""
+        self._source = source
+        self._read = 0
+        self._place, self._chunk = 0, b""
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most ``size`` bytes, none at the end."""
+        chunk = self._source.read(size)
+        if chunk != _ZEROS[: len(chunk)]:
+            self._place, self._chunk = self._read, chunk
+        self._read += len(chunk)
+        return chunk
+
+    @property
+    def end(self) -> tuple[int, bytes]:
+        """Return where the last bytes are, and them."""
+        content = self._chunk.rstrip(b"\0")
+        kept = content[-_BLOCK_BYTES:]
+        return self._place + len(content) - len(kept), kept
+
+
 @contextlib.contextmanager
 def open_stream(connection: Connection) -> t.Iterator[t.Any]:
     """Give a stream that is finished when the block ends well, and aborted when it does not."""
@@ -52,17 +84,39 @@ def open_stream(connection: Connection) -> t.Iterator[t.Any]:
 
 def send(stream: t.Any, source: Source, length: int, sparse: bool) -> int:
     """Send at most ``length`` bytes and return how many there were; with ``sparse``, zeros travel as holes."""
-    sent = 0
+    sent = hole = 0
     while sent < length:
         chunk = source.read(min(CHUNK_BYTES, length - sent))
         if not chunk:
             break
-        if sparse and chunk == _ZEROS[: len(chunk)]:
-            stream.sendHole(len(chunk), 0)
-        else:
-            _send_chunk(stream, memoryview(chunk))
         sent += len(chunk)
+        for piece in _pieces(chunk) if sparse else (memoryview(chunk),):
+            if isinstance(piece, int):
+                hole += piece
+                continue
+            if hole:
+                stream.sendHole(hole, 0)
+                hole = 0
+            _send_chunk(stream, piece)
+    if hole:
+        stream.sendHole(hole, 0)
     return sent
+
+
+def _pieces(chunk: bytes) -> t.Iterator[memoryview | int]:
+    """Give runs of data, and the lengths of runs of blocks that are all zeros, in order."""
+    if chunk == _ZEROS[: len(chunk)]:
+        yield len(chunk)
+        return
+    view, start, is_hole = memoryview(chunk), 0, False
+    for place in range(0, len(chunk), _BLOCK_BYTES):
+        block = chunk[place : place + _BLOCK_BYTES]
+        zeros = block == _ZERO_BLOCK[: len(block)]
+        if zeros != is_hole:
+            if place > start:
+                yield place - start if is_hole else view[start:place]
+            start, is_hole = place, zeros
+    yield len(chunk) - start if is_hole else view[start:]
 
 
 def _send_chunk(stream: t.Any, chunk: memoryview) -> None:

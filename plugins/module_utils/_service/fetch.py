@@ -25,6 +25,7 @@ from ._image.convert import convert, too_large
 from ._image.fetched import Fetched, scratch_file
 from ._image.intake import Digests, Intake
 from ._image.offer import Offer
+from ._image.signature import RunCommand, verify
 from ._image.transfer import Transfer
 from ._image.unpack import MAGIC_BYTES, find_unpacker
 
@@ -32,14 +33,21 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 @contextlib.contextmanager
-def fetch(spec: ImageSpec, directory: str | None, offer: Offer | None = None) -> t.Iterator[Fetched]:
-    """Give the image that ``spec`` names, or what is on ``offer``.
+def fetch(
+    spec: ImageSpec, directory: str | None, offer: Offer | None = None, run: RunCommand | None = None
+) -> t.Iterator[Fetched]:
+    """Give the image that ``spec`` names, or what is on ``offer``; its signature is verified by a program that ``run`` runs.
 
     What is fetched or written anew lies in files without a name in ``directory``.
     """
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(scratch_file(directory))
-        if spec.url:
+        if spec.url and spec.is_signed_itself:
+            # What is signed is what comes, packed or not.
+            stored = stack.enter_context(scratch_file(directory))
+            Transfer(spec.url, spec.transport, Intake(spec, stored, unpack=False), "the image").run()
+            fetched = replace(_read(spec, stored, scratch), signed_by=verify(spec, stored, run, directory))
+        elif spec.url:
             intake = Intake(spec, scratch)
             Transfer(spec.url, spec.transport, intake, "the image").run()
             fetched = _judge(spec, scratch, intake)
@@ -49,18 +57,21 @@ def fetch(spec: ImageSpec, directory: str | None, offer: Offer | None = None) ->
         else:
             file = stack.enter_context(_open(str(spec.path)))
             fetched = replace(_read(spec, file, scratch), mtime_ns=os.fstat(file.fileno()).st_mtime_ns)
+            if spec.is_signed_itself:
+                fetched = replace(fetched, signed_by=verify(spec, file, run, directory))
         yield convert(fetched, spec, stack.enter_context(scratch_file(directory)))
 
 
 def _read(spec: ImageSpec, file: t.BinaryIO, scratch: t.BinaryIO) -> Fetched:
     """Hash a file where it is; only what is packed is copied."""
     try:
+        file.seek(0)
         packed = find_unpacker(file.read(MAGIC_BYTES)) is not None
         file.seek(0)
         taker = Intake(spec, scratch) if packed else Digests(spec.checksum)
         _pass_on(file, taker)
     except OSError as exc:
-        raise ImageError(f"Cannot read the image {spec.path}: {exc.strerror}.") from exc
+        raise ImageError(f"Cannot read the image {spec.source}: {exc.strerror}.") from exc
     return _judge(spec, scratch if packed else file, taker)
 
 
@@ -78,11 +89,21 @@ def _take(spec: ImageSpec, offer: Offer, file: t.BinaryIO, scratch: t.BinaryIO) 
     if offer.size_bytes > spec.max_size_bytes:
         raise too_large(spec)
     if offer.record:
-        return Fetched(file, offer.record.digest, offer.size_bytes, found, elsewhere=True)
+        return Fetched(
+            file, offer.record.digest, offer.size_bytes, found, elsewhere=True, allocated_bytes=offer.volume.allocation
+        )
     digests = Digests(spec.checksum)
     _pass_on(file, digests)
     digests.verify(spec.source)
-    return Fetched(file, digests.digest, offer.size_bytes, found, offer.changed_ns, elsewhere=True)
+    return Fetched(
+        file,
+        digests.digest,
+        offer.size_bytes,
+        found,
+        offer.changed_ns,
+        elsewhere=True,
+        allocated_bytes=offer.volume.allocation,
+    )
 
 
 def _pass_on(file: t.BinaryIO, taker: Intake | Digests) -> None:

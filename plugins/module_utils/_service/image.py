@@ -16,7 +16,7 @@ from functools import partial
 
 from .._driver.connection import Connection
 from .._driver.storage import find_pool
-from .._errors import ConflictError, ImageError, WaitTimeoutError
+from .._errors import ComputeError, ConflictError, ImageError, WaitTimeoutError
 from .._plan.plan import Action, Change, Plan
 from .._spec.image import ImageSpec
 from .._spec.image_format import published_format
@@ -25,6 +25,7 @@ from .._spec.image_record import ImageRecord, record_volume_name
 from ._image.checksums import resolve_checksum
 from ._image.fetched import Fetched
 from ._image.offer import Offer, offers
+from ._image.signature import RunCommand, verify
 from .fetch import fetch, source_mtime_ns
 from .image_row import image_row
 from .image_store import ImageStore
@@ -63,10 +64,12 @@ class ImageOutcome:
     image: dict[str, t.Any] | None = field(default=None)
 
 
-def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, directory: str | None) -> ImageOutcome:
-    """Bring the image about that ``spec`` declares; downloads lie in ``directory``."""
+def ensure_image(
+    connection: Connection, spec: ImageSpec, check_mode: bool, directory: str | None, run: RunCommand | None = None
+) -> ImageOutcome:
+    """Bring the image about that ``spec`` declares; downloads lie in ``directory``, ``run`` runs what verifies signatures."""
     store = ImageStore(connection, find_pool(connection, spec.pool))
-    spec = resolve_checksum(spec)
+    spec = resolve_checksum(spec, lambda content: verify(spec, content, run, directory))
     with offers(spec) as ask:
         state = read_state(store, spec, ask)
         plan = plan_image(spec, state)
@@ -74,7 +77,9 @@ def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, dire
             with image_lock(store.pool.uuid, spec.name, spec.timeout):
                 state = read_state(store, spec, ask)
                 plan = plan_image(spec, state)
-                _apply(store, spec, state, plan, partial(fetch, spec, directory, ask() if plan.has(FETCH) else None))
+                _apply(
+                    store, spec, state, plan, partial(fetch, spec, directory, ask() if plan.has(FETCH) else None, run)
+                )
                 state = _read_own(store, spec)
     return ImageOutcome(plan, _as_result(store, state) if spec.present else None)
 
@@ -157,6 +162,7 @@ def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
     wanted = (
         ("source", state.twin.source if state.twin else spec.source),
         ("checksum", _checksum(spec, state)),
+        ("signed_by", state.twin.signed_by if state.twin else _signer(spec)),
         ("digest", known.digest if known else UNKNOWN_YET),
         ("format", known.format if known else spec.published_format or UNKNOWN_YET),
     )
@@ -166,6 +172,10 @@ def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
             yield Change(f"image.{key}", before, after)
     was = state.record.metadata if state.record else ImageMetadata()
     yield from _metadata_changes(spec, was, _base_metadata(state))
+
+
+def _signer(spec: ImageSpec) -> str | None:
+    return UNKNOWN_YET if spec.is_signed_itself else spec.signed_by
 
 
 def _unchanged_offer(spec: ImageSpec, state: ImageState) -> ImageRecord | None:
@@ -201,6 +211,8 @@ def _has_data(spec: ImageSpec, state: ImageState) -> bool:
         return False
     if spec.convert_to not in (None, record.format) and record.fetched_format != "iso":
         return False
+    if spec.is_signed_itself and not record.signed_by:
+        return False
     if spec.checksum:
         return _has_digest(spec, record)
     if state.offer:
@@ -210,6 +222,8 @@ def _has_data(spec: ImageSpec, state: ImageState) -> bool:
 
 def _fits(spec: ImageSpec, record: ImageRecord) -> bool:
     """Tell whether another image's data is what fetching it again would give."""
+    if spec.is_signed_itself and not record.signed_by:
+        return False
     fetched = record.fetched_format
     return spec.format in (None, fetched) and record.format == published_format(fetched, spec.convert_to)
 
@@ -259,6 +273,7 @@ def _record_of(spec: ImageSpec, state: ImageState, fetched: Fetched) -> ImageRec
         source_mtime_ns=fetched.mtime_ns,
         source_format=fetched.source_format,
         source_digest=fetched.source_digest,
+        signed_by=fetched.signed_by or spec.signed_by,
         metadata=spec.metadata.over(_base_metadata(state)),
     )
 
@@ -268,7 +283,13 @@ def _publish(store: ImageStore, record: ImageRecord, timeout: float, fetched: Fe
     with _data_lock(store, record.volume, timeout):
         if fetched:
             store.add_data(fetched, timeout)
-        store.write_record(record)
+        try:
+            store.write_record(record)
+        except ComputeError:
+            # As where the room is just enough for the data.
+            if fetched and record.volume in store.unused_data(store.records()):
+                store.remove_data(record.volume)
+            raise
         if store.data(record) is None:
             store.remove_record(record.name)
             raise ImageError(

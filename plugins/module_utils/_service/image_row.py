@@ -30,5 +30,6 @@ def image_row(record: ImageRecord, path: str | None, pool: str) -> dict[str, t.A
         "source": record.source,
         "fetched_at": record.fetched_at,
         "checksum": record.checksum,
+        "signed_by": record.signed_by,
         "metadata": asdict(record.metadata),
     }

@@ -28,9 +28,10 @@ from .._spec.image_record import (
     is_data_volume,
     record_volume_name,
 )
-from ._image.fetched import Fetched, refuse_without_room, upload
+from ._image.fetched import Fetched, upload
 from .image_catalog import ImageCatalog
 from .image_usage import read_usage
+from .pool_room import refuse_without_room
 
 STILL_SECONDS = 4.0
 """A volume that did not change for so long is not being written by a run on another machine."""
@@ -70,15 +71,20 @@ class ImageStore(ImageCatalog):
         content = record.to_bytes()
         if len(content) > RECORD_BYTES:
             raise ImageError(f"The source of image {record.name} is too long to be recorded.")
-        volume = self.pool.find(name)
+        volume, created = self.pool.find(name), False
         if volume is None:
             try:
-                volume = self.pool.create(name, RECORD_BYTES, "raw", allocation=RECORD_BYTES)
+                volume, created = self.pool.create(name, RECORD_BYTES, "raw", allocation=RECORD_BYTES), True
             except ExistsError:
                 volume = self.pool.find(name)
         if volume is None:
             raise ImageError(f"The record of image {record.name} vanished while it was written; run again.")
-        volume.upload(io.BytesIO(content), len(content))
+        try:
+            volume.upload(io.BytesIO(content), len(content))
+        except BaseException:
+            if created:
+                volume.delete()
+            raise
 
     def remove_record(self, name: str) -> None:
         """Make an image unpublished."""
@@ -153,7 +159,7 @@ class ImageStore(ImageCatalog):
         return found
 
     def _upload(self, name: str, fetched: Fetched) -> None:
-        refuse_without_room(fetched, self.pool, "the image")
+        refuse_without_room(fetched, self.pool, "the image", besides=RECORD_BYTES)
         volume = self.pool.create(name, fetched.size_bytes, "raw")
         try:
             if not upload(fetched, volume, sparse=True):

@@ -26,10 +26,11 @@ from .._plan.volume import Content, VolumeState, format_of_new, plan_volume
 from .._spec.image import ImageSpec
 from .._spec.volume import StoredVolumeSpec, unfinished_name
 from .._xml.volume import VolumeDescription
-from ._image.fetched import Fetched, refuse_without_room, upload
+from ._image.fetched import Fetched, upload
 from .fetch import fetch
 from .image_usage import read_usage
 from .lock import host_lock
+from .pool_room import refuse_without_room
 from .volume_download import download, refuse_download
 from .volume_origin import find_origin
 
@@ -164,7 +165,7 @@ def _definition(work: _Work, state: VolumeState, content: Content | None, size: 
 def _fill(work: _Work, definition: VolumeDescription) -> None:
     """Make the volume with its content; one that could not be filled is removed, and one that others made is not."""
     if work.file:
-        refuse_without_room(work.file, work.pool, str(work.spec.src))
+        refuse_without_room(work.file, work.pool, str(work.spec.src), work.in_files, besides=_MARK_BYTES)
     # After a run that was killed, the mark is there already.
     with contextlib.suppress(ExistsError):
         work.pool.create(unfinished_name(work.spec.name), _MARK_BYTES, "raw", allocation=_MARK_BYTES)

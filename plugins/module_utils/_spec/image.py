@@ -20,6 +20,7 @@ from .image_checksum import Checksum, ChecksumFile
 from .image_format import FORMATS, PUBLISHED_FORMATS, published_format
 from .image_host import HostSource
 from .image_metadata import ImageMetadata
+from .image_signature import ImageSignature
 from .image_transport import Transport
 from .local_path import local_path
 from .names import check_name, is_one_word
@@ -46,6 +47,9 @@ class ImageSpec:
     checksum: Checksum | None = None
     checksum_file: ChecksumFile | None = None
     """Where the checksum is to be found."""
+    signature: ImageSignature | None = None
+    signed_by: str | None = None
+    """The key that was found to have signed the checksums."""
     format: str | None = None
     convert_to: str | None = None
     transport: Transport = field(default_factory=Transport)
@@ -76,6 +80,7 @@ class ImageSpec:
             host=host,
             checksum=checksum,
             checksum_file=checksum_file,
+            signature=ImageSignature.from_params(params, bool(checksum_file), bool(path or url)),
             format=image_format,
             convert_to=convert_to,
             transport=transport,
@@ -87,6 +92,11 @@ class ImageSpec:
     def source(self) -> str:
         """Return where the image comes from as it may be shown: a URL without user, password and query."""
         return visible_url(self.url) if self.url else str(self.host or self.path)
+
+    @property
+    def is_signed_itself(self) -> bool:
+        """Tell whether the image must have a signature, and not its checksums."""
+        return self.signature is not None and not self.signature.of_checksums
 
     @property
     def timeout(self) -> int:

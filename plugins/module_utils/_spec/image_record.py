@@ -48,6 +48,8 @@ class ImageRecord:
     """What was fetched, where it is not what is published."""
     source_digest: str | None = None
     """sha256:<hex> of what was fetched, where it is not what is published."""
+    signed_by: str | None = None
+    """The fingerprint of the key that signed what was fetched, or its checksums."""
     metadata: ImageMetadata = field(default_factory=ImageMetadata)
     schema: int = SCHEMA_VERSION
 

@@ -8,63 +8,21 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import replace
-from urllib.parse import unquote, urlsplit
 
-from ..._errors import ImageError
 from ..._spec.image import ImageSpec, visible_url
-from .transfer import Transfer
+from .small_file import read_small_file
 
 _MOST_BYTES = 4 * 1024**2
 
 
-class _Text:
-    """Takes a small text."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self.content = bytearray()
-
-    @property
-    def received(self) -> int:
-        """Return how much came."""
-        return len(self.content)
-
-    def update(self, chunk: bytes) -> None:
-        """Take the next bytes."""
-        self.content += chunk
-        if len(self.content) > _MOST_BYTES:
-            raise ImageError(f"Option checksum: what is at {self._source} is too large for a file of checksums.")
-
-    def restart(self) -> None:
-        """Forget what came, to begin anew."""
-        self.content.clear()
-
-
-def resolve_checksum(spec: ImageSpec) -> ImageSpec:
-    """Return ``spec`` with the checksum that its file of checksums names."""
+def resolve_checksum(spec: ImageSpec, verify: t.Callable[[bytes], str] | None = None) -> ImageSpec:
+    """Return ``spec`` with the checksum that its file of checksums names, once ``verify`` told who signed that."""
     wanted = spec.checksum_file
     if not wanted:
         return spec
-    shown = visible_url(wanted.url)
-    text = _Text(shown)
-    if urlsplit(wanted.url).scheme.lower() == "file":
-        _read(unquote(urlsplit(wanted.url).path), text)
-    else:
-        transport = spec.transport
-        if (
-            not spec.url
-            or urlsplit(spec.url).netloc.rpartition("@")[2] != urlsplit(wanted.url).netloc.rpartition("@")[2]
-        ):
-            # They are the image's server's, and no other's.
-            transport = replace(transport, username=None, password=None)
-        Transfer(wanted.url, transport, text, "the checksums").run()
-    return replace(spec, checksum=wanted.pick(text.content.decode("utf-8", "replace"), shown), checksum_file=None)
-
-
-def _read(path: str, text: _Text) -> None:
-    try:
-        with open(path, "rb") as file:
-            text.update(file.read(_MOST_BYTES + 1))
-    except OSError as exc:
-        raise ImageError(f"Cannot read the checksums {path}: {exc.strerror}.") from exc
+    content = read_small_file(spec, wanted.url, "checksum", "the checksums", _MOST_BYTES)
+    signed_by = verify(content) if verify and spec.signature else None
+    checksum = wanted.pick(content.decode("utf-8", "replace"), visible_url(wanted.url))
+    return replace(spec, checksum=checksum, checksum_file=None, signed_by=signed_by)

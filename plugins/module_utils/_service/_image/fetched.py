@@ -13,8 +13,7 @@ import tempfile
 import typing as t
 from dataclasses import dataclass
 
-from ..._driver.storage import Pool, Volume
-from ..._errors import CapacityError
+from ..._driver.storage import Volume
 from ..._spec._image.inspection import Inspection
 
 
@@ -32,6 +31,10 @@ class Fetched:
     source_digest: str | None = None
     elsewhere: bool = False
     """It is read anew, from where others may change it, when it is published."""
+    allocated_bytes: int | None = None
+    """How much of it takes room there."""
+    signed_by: str | None = None
+    """The key that signed what came."""
 
     @property
     def fetched_digest(self) -> str:
@@ -65,15 +68,6 @@ def upload(fetched: Fetched, volume: Volume, sparse: bool) -> bool:
     reader = HashingReader(fetched.file)
     volume.upload(reader, fetched.size_bytes, sparse)
     return reader.digest == fetched.digest
-
-
-def refuse_without_room(fetched: Fetched, pool: Pool, what: str) -> None:
-    """Refuse a pool that has no room for ``what`` was fetched."""
-    available = pool.describe().available_bytes
-    if available < fetched.size_bytes:
-        raise CapacityError(
-            f"Storage pool {pool.name} has {available} bytes free, and {what} needs {fetched.size_bytes}."
-        )
 
 
 def scratch_file(directory: str | None) -> t.BinaryIO:

@@ -60,8 +60,9 @@ class Digests:
 class Intake:
     """Takes an image into ``file``; ``received`` counts what came, which is more or less than what is stored."""
 
-    def __init__(self, spec: ImageSpec, file: t.BinaryIO) -> None:
+    def __init__(self, spec: ImageSpec, file: t.BinaryIO, unpack: bool = True) -> None:
         """Store in the empty ``file``, at most what ``spec`` allows."""
+        self._unpack = unpack
         self._spec = spec
         self._file = file
         self.restart()
@@ -73,7 +74,7 @@ class Intake:
         self.received = self._stored = 0
         self._source = Digests(self._spec.checksum)
         self._content = Digests()
-        self._beginning: bytes | None = b""
+        self._beginning: bytes | None = b"" if self._unpack else None
         self._unpacker: Unpacker | None = None
 
     @property

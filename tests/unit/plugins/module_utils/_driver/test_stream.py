@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import io
 
+import hypothesis.strategies as st
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.stream import (
     CHUNK_BYTES,
     MESSAGE_BYTES,
+    EndKeeper,
     SparseReader,
     receive,
     send,
 )
+from hypothesis import given
 
 DATA = bytes(range(1, 256)) * 9000
 
@@ -63,13 +66,35 @@ def test_no_more_than_asked_is_sent() -> None:
     assert send(Wire(), io.BytesIO(b"abc"), length, False) == len(b"abc")
 
 
-def test_zeros_travel_as_holes() -> None:
-    """Whole chunks of zeros are not sent, and land in the right place."""
-    data = b"a" + bytes(CHUNK_BYTES - 1) + bytes(CHUNK_BYTES * 2) + b"end"
+@pytest.mark.parametrize(
+    ("pieces", "holes"),
+    [
+        ([b"a" * CHUNK_BYTES, 2 * CHUNK_BYTES, b"end"], [2 * CHUNK_BYTES]),
+        ([b"a" * 4096, CHUNK_BYTES, b"b" * 4096, 4096, b"c" * 8192], [CHUNK_BYTES, 4096]),
+        ([8192, b"a" * 4096, CHUNK_BYTES - 4096 + 100], [8192, CHUNK_BYTES - 4096 + 100]),
+        ([3 * CHUNK_BYTES + 1], [3 * CHUNK_BYTES + 1]),
+        ([b"a", 5000, b"b"], []),
+        ([], []),
+    ],
+)
+def test_zeros_travel_as_holes(pieces: list[bytes | int], holes: list[int]) -> None:
+    """Of any length from a block on, one hole each, also over the chunks that are read; all lands in the right place."""
+    data = b"".join(bytes(piece) for piece in pieces)
     wire = Wire()
     assert send(wire, io.BytesIO(data), len(data), True) == len(data)
     assert wire.sent.getvalue() == data
-    assert wire.holes == [CHUNK_BYTES, CHUNK_BYTES]
+    assert wire.holes == holes
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 3 * CHUNK_BYTES // 2)), max_size=6))
+def test_no_block_of_zeros_is_sent(pieces: list[tuple[bool, int]]) -> None:
+    """Whatever the source holds, it comes out as it was, and no whole block of zeros was sent as data."""
+    data = b"".join((b"x" if is_data else b"\0") * length for is_data, length in pieces)
+    wire = Wire()
+    assert send(wire, io.BytesIO(data), len(data), True) == len(data)
+    assert wire.sent.getvalue() == data
+    blocks = (data[place : place + 4096] for place in range(0, len(data), 4096))
+    assert sum(wire.holes) == sum(len(block) for block in blocks if not any(block))
 
 
 def test_all_is_received() -> None:
@@ -115,3 +140,22 @@ def test_holes_are_read_as_zeros() -> None:
         assert len(piece) <= CHUNK_BYTES
         content += piece
     assert content == bytes(5) + b"ab" + bytes(CHUNK_BYTES + 1) + b"c" + bytes(2)
+
+
+@pytest.mark.parametrize(
+    ("content", "end"),
+    [
+        (b"abc", (0, b"abc")),
+        (b"a" * 5000, (904, b"a" * 4096)),
+        (b"ab" + bytes(2 * CHUNK_BYTES), (0, b"ab")),
+        (bytes(CHUNK_BYTES) + b"\0a\0", (CHUNK_BYTES, b"\0a")),
+        (bytes(5000), (0, b"")),
+        (b"", (0, b"")),
+    ],
+)
+def test_end_is_kept(content: bytes, end: tuple[int, bytes]) -> None:
+    """The last bytes that are no zeros, at most a block, and where they are; what is read is what there is."""
+    keeper = EndKeeper(io.BytesIO(content))
+    read = b"".join(iter(lambda: keeper.read(CHUNK_BYTES), b""))
+    assert read == content
+    assert keeper.end == end

@@ -1,0 +1,86 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+"""compute_image with signatures that gpg made: nothing that is not signed comes into the pool."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import tempfile
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from .conftest import Hypervisor
+from .image_servers import ImageServer
+from .test_image import data_volume, image, made, qcow2, record_volume, sha256
+
+
+@pytest.fixture
+def server() -> t.Iterator[ImageServer]:
+    """Return a server of images."""
+    running = ImageServer()
+    yield running
+    running.close()
+
+
+class Signer:
+    """Somebody with a key."""
+
+    def __init__(self, home: str) -> None:
+        """Make the key."""
+        self.home = home
+        self.gpg("--quick-gen-key", "vendor", "ed25519", "sign", "never")
+
+    def gpg(self, *words: str, content: bytes = b"") -> bytes:
+        """Run gpg."""
+        command = ["gpg", "--homedir", self.home, "--batch", "--passphrase", "", "--pinentry-mode", "loopback", *words]
+        return subprocess.run(command, input=content, check=True, capture_output=True).stdout
+
+
+@pytest.fixture
+def vendor() -> t.Iterator[Signer]:
+    """Return somebody with a key, whose path has room for gpg's sockets."""
+    with tempfile.TemporaryDirectory(prefix="kl-gpg-", dir="/tmp") as home:
+        try:
+            yield Signer(home)
+        finally:
+            subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+
+
+def test_signature(hypervisor: Hypervisor, server: ImageServer, vendor: Signer, tmp_path: Path) -> None:
+    """Of a packed image, and of the checksums: verified, told, done once; what was changed afterwards is refused."""
+    content = qcow2(tmp_path / "a.qcow2", 1)
+    packed = gzip.compress(content)
+    key = vendor.gpg("--armor", "--export").decode()
+    sums, url = f"{sha256(packed)[7:]}  a.qcow2.gz\n".encode(), server.url("a.qcow2.gz")
+    server.files.update({"a.qcow2.gz": packed, "SUMS": sums})
+    server.files.update(
+        {f"{name}.sig": vendor.gpg("--detach-sign", content=server.files[name]) for name in ("a.qcow2.gz", "SUMS")}
+    )
+    of_image: dict[str, t.Any] = {"signature": server.url("a.qcow2.gz.sig"), "signing_keys": [key]}
+    of_sums: dict[str, t.Any] = {**of_image, "checksum": server.url("SUMS"), "signature": server.url("SUMS.sig")}
+
+    made(image(hypervisor, "a", url=url))
+    foretold = made(image(hypervisor, "a", check=True, url=url, **of_image))
+    published = made(image(hypervisor, "a", url=url, **of_image))
+    assert published.data["actions"] == foretold.data["actions"]
+    assert published.data["actions"][:2] == [f"fetch_image {url}", "publish_image a"]
+    assert published.data["image"]["signed_by"] in vendor.gpg("--with-colons", "--list-keys").decode()
+    assert not made(image(hypervisor, "a", url=url, **of_image)).changed
+    assert image(hypervisor, "b", check=True, url=url, **of_sums).changed
+    other = made(image(hypervisor, "b", url=url, **of_sums))
+    assert other.data["image"]["signed_by"] == published.data["image"]["signed_by"]
+    assert not made(image(hypervisor, "b", url=url, **of_sums)).changed
+    assert hypervisor.volumes() == {record_volume("a"), record_volume("b"), data_volume(content)}
+
+    hypervisor.clear()
+    server.files.update({"a.qcow2.gz": gzip.compress(content + bytes(512)), "SUMS": sums + b"\n"})
+    for check, options in ((False, of_image), (False, of_sums), (True, of_sums)):
+        refused = image(hypervisor, "a", check=check, url=url, **options)
+        assert refused.failed
+        assert "Option signature: it is refused: it is not of what was fetched" in refused.message
+        assert hypervisor.volumes() == set()
