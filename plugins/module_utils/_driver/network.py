@@ -36,6 +36,18 @@ class RunningGuest:
     xml: str
 
 
+class ItemChange(t.NamedTuple):
+    """What is done to one item: of how the network runs, of its definition, or of both."""
+
+    verb: str
+    section: str
+    subnet: int
+    """The number of the subnet that it belongs to, or -1."""
+    xml: str
+    live: bool
+    persistent: bool
+
+
 class Network:
     """One virtual network; use :func:`find_network`."""
 
@@ -84,13 +96,13 @@ class Network:
         """Return what a port is, which tells its owner."""
         return str(self._call("read a port of", port.XMLDesc, 0))
 
-    def update(self, verb: str, section: str, index: int, xml: str, live: bool, persistent: bool) -> None:
-        """Add, delete or modify one item of a section, of how the network runs, of its definition, or of both."""
-        flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE if live else 0
-        flags |= libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG if persistent else 0
-        command = getattr(libvirt, f"VIR_NETWORK_UPDATE_COMMAND_{_COMMANDS[verb]}")
-        kind = getattr(libvirt, f"VIR_NETWORK_SECTION_{_SECTIONS[section]}")
-        self._call(f"change {section} of", self._raw.update, command, kind, index, xml, flags)
+    def change(self, change: ItemChange) -> None:
+        """Add, delete or modify one item without a new definition."""
+        flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE if change.live else 0
+        flags |= libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG if change.persistent else 0
+        command = getattr(libvirt, f"VIR_NETWORK_UPDATE_COMMAND_{_COMMANDS[change.verb]}")
+        section = getattr(libvirt, f"VIR_NETWORK_SECTION_{_SECTIONS[change.section]}")
+        self._call(f"change {change.section} of", self._raw.update, command, section, change.subnet, change.xml, flags)
 
     def start(self) -> None:
         """Start the network."""

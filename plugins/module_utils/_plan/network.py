@@ -70,7 +70,7 @@ class ItemStep(t.NamedTuple):
     verb: str
     place: Place
     item: t.Any
-    index: int
+    subnet: int
     """The number of its subnet, of what DHCP gives out; else -1."""
     live: bool = False
     persistent: bool = False
@@ -192,27 +192,37 @@ def _running(
     spec: NetworkSpec, state: NetworkState, running: NetworkLayout, wanted: NetworkLayout, draft: _Draft
 ) -> Intent:
     """Plan what changes of a network that is up and stays so."""
-    wanted_now = merge(spec.layout, running, state.kept_macs)
-    now, later = compare(running, wanted_now), compare(state.defined or wanted, wanted)
+    now = compare(running, merge(spec.layout, running, state.kept_macs))
+    later = compare(state.defined or wanted, wanted)
     is_restarted = bool(now.settings) and _may_restart(spec, state, running, wanted)
     must_define = bool(draft.actions or later.settings or (is_restarted and later.items))
-    defined = None if must_define else state.defined
-    steps = () if is_restarted else _item_steps(running, now, defined, later)
-    live = frozenset(step.place for step in steps if step.live)
-    effects = {place: BY_RESTART for place in now.items if place not in live}
+    steps = () if is_restarted else _item_steps(running, now, None if must_define else state.defined, later)
+    changes = tuple(_changes_of_running(now, later, steps, is_restarted))
     if later.settings or later.items or steps:
-        both = Drift({**now.settings, **later.settings}, {**now.items, **later.items})
-        draft.add(UPDATE, *_changes(both, now.settings, effects))
-    elif is_restarted:
-        draft.add(RESTART, *_changes(now, now.settings, effects))
-    if is_restarted and not any(action.verb == RESTART for action in draft.actions):
-        draft.add(RESTART)
+        draft.add(UPDATE, *changes)
+        changes = ()
+    replug = tuple(nic for nic in state.nics if is_restarted or not nic.plugged) if running.can_replug else ()
     if is_restarted:
-        replug = state.nics
-    else:
-        replug = tuple(nic for nic in state.nics if not nic.plugged) if running.can_replug else ()
+        draft.add(RESTART, *changes)
     pending = () if is_restarted else tuple(now.settings)
     return Intent(Plan(draft.name), wanted if must_define else None, steps, replug, pending)
+
+
+def _changes_of_running(
+    now: Drift, later: Drift, steps: tuple[ItemStep, ...], is_restarted: bool
+) -> t.Iterator[Change]:
+    """Give what this run changes: what an earlier one has left to a restart is none of it, unless that comes now."""
+    live = {step.place for step in steps if step.live}
+    effects = {place: BY_RESTART for place in now.items if place not in live}
+    settings = {
+        **later.settings,
+        **{name: pair for name, pair in now.settings.items() if is_restarted or name in later.settings},
+    }
+    items = {
+        **later.items,
+        **{place: pair for place, pair in now.items.items() if is_restarted or place in later.items or place in live},
+    }
+    return _changes(Drift(settings, items), now.settings, effects)
 
 
 def _may_restart(spec: NetworkSpec, state: NetworkState, running: NetworkLayout, wanted: NetworkLayout) -> bool:
@@ -258,14 +268,14 @@ def _steps(layout: NetworkLayout, items: dict[Place, tuple[t.Any, t.Any]]) -> li
         is_of_subnet = place.section in (RANGES, HOSTS)
         if is_of_subnet and place.address not in addresses:
             continue
-        index = addresses.index(place.address) if is_of_subnet else -1
+        subnet = addresses.index(place.address) if is_of_subnet else -1
         if place.section == PORTGROUPS and before and after:
-            found.append(ItemStep(MODIFY, place, after, index))
+            found.append(ItemStep(MODIFY, place, after, subnet))
             continue
         if before:
-            found.append(ItemStep(DELETE, place, before, index))
+            found.append(ItemStep(DELETE, place, before, subnet))
         if after:
-            found.append(ItemStep(ADD, place, after, index))
+            found.append(ItemStep(ADD, place, after, subnet))
     return found
 
 

@@ -11,7 +11,14 @@ import typing as t
 from dataclasses import dataclass
 
 from .._driver.connection import Connection
-from .._driver.network import Network, all_networks, define_network, find_network, interface_definitions
+from .._driver.network import (
+    ItemChange,
+    Network,
+    all_networks,
+    define_network,
+    find_network,
+    interface_definitions,
+)
 from .._errors import DriverError, SpecError
 from .._plan import network as steps
 from .._plan.network import Intent, NetworkState, plan_network
@@ -20,7 +27,7 @@ from .._spec.network import ABSENT, NetworkSpec
 from .._xml.network_items import render_item
 from .._xml.network_layout import edit_layout, read_interface_addresses, read_layout, render_layout
 from .lock import host_lock
-from .network_nics import Occupancy, defined_users, read_occupancy, replug
+from .network_nics import EMPTY, Occupancy, defined_users, read_occupancy, replug
 
 _LOCK_SECONDS = 600.0
 _SUBNET_IS_TAKEN = "already in use by interface"
@@ -35,7 +42,7 @@ class _View:
     network: Network | None = None
     running: str | None = None
     defined: str | None = None
-    occupancy: Occupancy = Occupancy()
+    occupancy: Occupancy = EMPTY
 
 
 def ensure_network(connection: Connection, spec: NetworkSpec, check: bool) -> dict[str, t.Any]:
@@ -112,7 +119,9 @@ def _apply(connection: Connection, spec: NetworkSpec, view: _View, intent: Inten
         return
     for step in intent.items:
         xml = render_item(step.item)
-        network.update(step.verb, step.place.section, step.index, xml, step.live, step.persistent)
+        network.change(
+            ItemChange(step.verb, step.place.section, step.subnet, xml, live=step.live, persistent=step.persistent)
+        )
     if plan.has(steps.RESTART) or plan.has(steps.START):
         _start(connection, network, view, is_up=plan.has(steps.RESTART))
     if plan.has(steps.STOP):

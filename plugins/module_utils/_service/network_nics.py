@@ -31,6 +31,10 @@ class Occupancy:
     guests: tuple[RunningGuest, ...] = ()
 
 
+EMPTY = Occupancy()
+"""Nobody is."""
+
+
 def read_occupancy(connection: Connection, network: Network, is_active: bool, bridge: str) -> Occupancy:
     """Find the NICs of running guests in a network, and who else is plugged into it."""
     ports = network.ports() if is_active else {}
@@ -77,13 +81,13 @@ def _replug(connection: Connection, guest: RunningGuest, mac: str, network: str,
 
 
 def _plugs_in(connection: Connection, guest: RunningGuest, network: str, bridge: str) -> t.Iterator[NicPlug]:
-    for plug in read_plugs(guest.xml):
-        if plug.network == network:
-            yield plug
-        elif plug.network is None and bridge and plug.bridge == bridge:
-            # Left there by a run that was ended while it plugged the NIC in anew, or meant to be there.
-            if plug.mac in defined_macs(definition_of(connection, guest.handle), network):
-                yield plug
+    plugs = read_plugs(guest.xml)
+    yield from (plug for plug in plugs if plug.network == network)
+    # On the bare bridge, where a run left them that was ended while it plugged them in anew, or where they are at home.
+    bare = [plug for plug in plugs if bridge and plug.network is None and plug.bridge == bridge]
+    if bare:
+        waiting = defined_macs(definition_of(connection, guest.handle), network)
+        yield from (plug for plug in bare if plug.mac in waiting)
 
 
 def _strangers(network: Network, ports: t.Mapping[str, t.Any], guests: t.Collection[str]) -> t.Iterator[str]:

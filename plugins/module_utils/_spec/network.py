@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .names import check_name
-from .network_layout import NetworkLayout, read_declared
+from .network_layout import UNDECLARED, NetworkLayout, read_declared
 
 ACTIVE, INACTIVE, PRESENT, ABSENT = "active", "inactive", "present", "absent"
 STATES = (ACTIVE, INACTIVE, PRESENT, ABSENT)
@@ -24,7 +24,7 @@ class NetworkSpec:
     name: str
     state: str = ACTIVE
     autostart: bool | None = None
-    layout: NetworkLayout = NetworkLayout()
+    layout: NetworkLayout = UNDECLARED
     allow_restart: bool = False
 
     @staticmethod

@@ -27,6 +27,8 @@ _HOST_NAME = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*"
 )
 _DHCP6_PREFIX = 64
+_IPV4, _IPV6 = 4, 6
+_LEAST_ADDRESSES = 4
 _MOST_METRIC = 2**32 - 1
 
 
@@ -101,7 +103,7 @@ def read_ips(ips: list[dict[str, t.Any]] | None) -> tuple[NetworkIp, ...] | None
                     f"{ip.address} overlaps with {earlier.address} of the same network",
                     "give each subnet once",
                 )
-    for version in (4, 6):
+    for version in (_IPV4, _IPV6):
         if sum(ip.has_dhcp for ip in found if ip.interface.version == version) > 1:
             raise SpecError(
                 "ips",
@@ -164,7 +166,7 @@ def written_address(address: str) -> str:
 def _ip(ip: dict[str, t.Any], option: str) -> NetworkIp:
     interface = _host_address(f"{option}.address", ip["address"])
     ranges, hosts = ip["dhcp_ranges"], ip["dhcp_hosts"]
-    if ranges and interface.version == 6 and interface.network.prefixlen != _DHCP6_PREFIX:
+    if ranges and interface.version == _IPV6 and interface.network.prefixlen != _DHCP6_PREFIX:
         raise SpecError(
             f"{option}.dhcp_ranges", f"DHCPv6 can't serve {interface.network}", f"take a prefix of {_DHCP6_PREFIX}"
         )
@@ -185,7 +187,7 @@ def _host_address(option: str, text: str) -> Interface:
             option, f"{text!r} is no address with a prefix", "write the host's own address as 192.0.2.1/24"
         ) from None
     subnet = interface.network
-    if subnet.num_addresses < 4:
+    if subnet.num_addresses < _LEAST_ADDRESSES:
         raise SpecError(option, f"{text} leaves no address for a guest", "take a shorter prefix")
     if interface.ip in _unusable(subnet):
         raise SpecError(
@@ -196,7 +198,7 @@ def _host_address(option: str, text: str) -> Interface:
 
 def _unusable(subnet: Subnet) -> tuple[Address, ...]:
     """Return the addresses that nobody can have."""
-    return (subnet.network_address, subnet.broadcast_address) if subnet.version == 4 else (subnet.network_address,)
+    return (subnet.network_address, subnet.broadcast_address) if subnet.version == _IPV4 else (subnet.network_address,)
 
 
 def _inside(option: str, text: str, interface: Interface) -> Address:
@@ -249,7 +251,7 @@ def _host(host: dict[str, t.Any], interface: Interface, option: str) -> DhcpHost
         raise SpecError(f"{option}.id", f"{duid!r} is no DUID", "write it as hexadecimal numbers with : between")
     if name is not None:
         check_host_name(f"{option}.name", name)
-    wrong, right = ("mac", "id") if interface.version == 6 else ("id", "mac")
+    wrong, right = ("mac", "id") if interface.version == _IPV6 else ("id", "mac")
     if host[wrong] is not None:
         raise SpecError(f"{option}.{wrong}", f"DHCP over IPv{interface.version} does not know it", f"declare {right}")
     if host[right] is None and name is None:

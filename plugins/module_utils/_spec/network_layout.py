@@ -32,6 +32,8 @@ _ALLOWED = {
 }
 _DEVICE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
 _MOST_PORT = 65535
+_LEAST_MTU, _MOST_MTU = 68, 65535
+_MOST_TAG = 4094
 _MOST_RATE = 2**31 - 1
 
 
@@ -49,15 +51,19 @@ class Vlan:
         return " ".join(filter(None, (*words, "" if self.native is None else f"native {self.native}")))
 
 
+UNTAGGED = Vlan()
+UNLIMITED = Rate()
+
+
 @dataclass(frozen=True)
 class Portgroup:
     """What a NIC gets that names it, or, where it is the ``default``, one that names none."""
 
     name: str
     default: bool = False
-    vlan: Vlan = Vlan()
-    inbound: Rate = Rate()
-    outbound: Rate = Rate()
+    vlan: Vlan = UNTAGGED
+    inbound: Rate = UNLIMITED
+    outbound: Rate = UNLIMITED
 
     def __str__(self) -> str:
         """Return it as it is shown."""
@@ -116,6 +122,9 @@ class NetworkLayout:
         return tuple(field.name for field in fields(self) if getattr(self, field.name) is not None)
 
 
+UNDECLARED = NetworkLayout()
+
+
 def read_declared(params: t.Mapping[str, t.Any]) -> NetworkLayout:
     """Check a module's parameters."""
     ips = read_ips(params["ips"])
@@ -145,7 +154,7 @@ def read_declared(params: t.Mapping[str, t.Any]) -> NetworkLayout:
 def check_mode_options(declared: NetworkLayout, mode: str) -> None:
     """Refuse what a network of that mode can't have."""
     for option in declared.declared():
-        if option != "mode" and option not in _ALLOWED[mode] and getattr(declared, option) not in ((), "", 0, Vlan()):
+        if option != "mode" and option not in _ALLOWED[mode] and getattr(declared, option) not in ((), "", 0, UNTAGGED):
             raise SpecError(
                 option, f"a network of mode {mode} has no use for it", f"it takes {', '.join(_ALLOWED[mode])}"
             )
@@ -198,16 +207,16 @@ def _nat_ports(span: dict[str, t.Any] | None) -> NatPorts | None:
 
 
 def _mtu(mtu: int | None) -> int | None:
-    if mtu and not 68 <= mtu <= _MOST_PORT:
-        raise SpecError("mtu", f"{mtu} is out of range", f"it is 68 to {_MOST_PORT}, or 0 for the usual one")
+    if mtu and not _LEAST_MTU <= mtu <= _MOST_MTU:
+        raise SpecError("mtu", f"{mtu} is out of range", f"it is {_LEAST_MTU} to {_MOST_MTU}, or 0 for the usual one")
     return mtu
 
 
 def _vlan(vlan: dict[str, t.Any], option: str) -> Vlan:
     tags, native = tuple(vlan["tags"] or ()), vlan["native"]
     for index, tag in enumerate(tags):
-        if not 0 < tag < 4095:
-            raise SpecError(f"{option}.tags[{index}]", f"{tag} is no VLAN tag", "it is 1 to 4094")
+        if not 0 < tag <= _MOST_TAG:
+            raise SpecError(f"{option}.tags[{index}]", f"{tag} is no VLAN tag", f"it is 1 to {_MOST_TAG}")
     if len(set(tags)) < len(tags):
         raise SpecError(f"{option}.tags", "a tag is there twice", "give each once")
     if native is not None and native not in tags:
@@ -237,7 +246,7 @@ def _portgroup(group: dict[str, t.Any], option: str) -> Portgroup:
     return Portgroup(
         name=group["name"],
         default=bool(group["default"]),
-        vlan=_vlan(group["vlan"], f"{option}.vlan") if group["vlan"] else Vlan(),
+        vlan=_vlan(group["vlan"], f"{option}.vlan") if group["vlan"] else UNTAGGED,
         inbound=_rate(group["inbound"], f"{option}.inbound"),
         outbound=_rate(group["outbound"], f"{option}.outbound"),
     )
@@ -245,7 +254,7 @@ def _portgroup(group: dict[str, t.Any], option: str) -> Portgroup:
 
 def _rate(rate: dict[str, t.Any] | None, option: str) -> Rate:
     if rate is None:
-        return Rate()
+        return UNLIMITED
     for name, value in rate.items():
         if value is not None and not 0 < value <= _MOST_RATE:
             raise SpecError(f"{option}.{name}", f"{value} is out of range", f"it is 1 to {_MOST_RATE}")
