@@ -80,7 +80,7 @@ def merge(declared: NetworkLayout, found: NetworkLayout | None, kept: t.Collecti
     mode = declared.mode or base.mode
     empty = {name: getattr(NOTHING, name) for name in _NOT_KEPT.get(mode or "", ())} if mode != base.mode else {}
     own = {name: getattr(declared, name) for name in declared.declared()}
-    wanted = replace(base, **empty, **own)
+    wanted = replace(base, **{**empty, **own})
     if declared.ips is not None:
         wanted = replace(wanted, ips=_merge_ips(declared.ips, base.ips or (), kept))
     if declared.dns is not None and base.dns is not None:

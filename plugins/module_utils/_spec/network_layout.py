@@ -22,7 +22,7 @@ MANAGED_MODES = ("nat", "route", "open", "isolated")
 MODES = (*MANAGED_MODES, "bridge", "macvtap")
 MACVTAP_MODES = ("bridge", "private", "vepa", "passthrough")
 _BRIDGED = ("domain", "domain_local_only", "mtu", "ips", "routes", "dns")
-_ALLOWED = {
+OPTIONS_OF_MODE = {
     "nat": ("bridge", "devices", "nat_ports", "nat_ipv6", "port_isolation", "portgroups", *_BRIDGED),
     "route": ("bridge", "devices", "port_isolation", "portgroups", *_BRIDGED),
     "open": ("bridge", "port_isolation", "portgroups", *_BRIDGED),
@@ -154,9 +154,9 @@ def read_declared(params: t.Mapping[str, t.Any]) -> NetworkLayout:
 def check_mode_options(declared: NetworkLayout, mode: str) -> None:
     """Refuse what a network of that mode can't have."""
     for option in declared.declared():
-        if option != "mode" and option not in _ALLOWED[mode] and getattr(declared, option) not in ((), "", 0, UNTAGGED):
+        if option != "mode" and option not in OPTIONS_OF_MODE[mode] and getattr(declared, option) not in ((), "", 0, UNTAGGED):
             raise SpecError(
-                option, f"a network of mode {mode} has no use for it", f"it takes {', '.join(_ALLOWED[mode])}"
+                option, f"a network of mode {mode} has no use for it", f"it takes {', '.join(OPTIONS_OF_MODE[mode])}"
             )
 
 
