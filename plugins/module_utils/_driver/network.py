@@ -11,7 +11,7 @@ import contextlib
 import typing as t
 from dataclasses import dataclass
 
-from .._errors import NotFoundError
+from .._errors import DriverError, NotFoundError
 from .capabilities import supported
 from .connection import Connection, libvirt
 
@@ -83,7 +83,13 @@ class Network:
 
     def defined_xml(self) -> str:
         """Return the definition."""
-        return str(self._call("read", self._raw.XMLDesc, libvirt.VIR_NETWORK_XML_INACTIVE))
+        try:
+            return str(self._call("read", self._raw.XMLDesc, libvirt.VIR_NETWORK_XML_INACTIVE))
+        except DriverError as exc:
+            # ESX and the test driver tell the two apart no more than by refusing the flag.
+            if exc.details.get("libvirt_code") != libvirt.VIR_ERR_INVALID_ARG:
+                raise
+            return self.xml()
 
     def ports(self) -> dict[str, t.Any] | None:
         """Return the ports that something is plugged into, by UUID; None where this hypervisor does not count."""

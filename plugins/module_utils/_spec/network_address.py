@@ -22,7 +22,7 @@ Interface = t.Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 Subnet = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_DUID = re.compile(r"[0-9a-f]{1,2}(:[0-9a-f]{1,2})+")
+_DUID = re.compile(r"0{1,2}:0?[1-4](:[0-9a-f]{1,2}){6,128}")
 _HOST_NAME = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*"
 )
@@ -245,15 +245,15 @@ def _host(host: dict[str, t.Any], interface: Interface, option: str) -> DhcpHost
     if address == interface.ip:
         raise SpecError(f"{option}.ip", f"{address} is the host's own address", "give another address of the subnet")
     mac, duid, name = host["mac"], host["id"], host["name"]
-    if mac is not None and not _MAC.fullmatch(mac.lower()):
-        raise SpecError(f"{option}.mac", f"{mac!r} is no MAC address", "write it as 52:54:00:12:34:56")
-    if duid is not None and not _DUID.fullmatch(duid.lower()):
-        raise SpecError(f"{option}.id", f"{duid!r} is no DUID", "write it as hexadecimal numbers with : between")
-    if name is not None:
-        check_host_name(f"{option}.name", name)
     wrong, right = ("mac", "id") if interface.version == _IPV6 else ("id", "mac")
     if host[wrong] is not None:
         raise SpecError(f"{option}.{wrong}", f"DHCP over IPv{interface.version} does not know it", f"declare {right}")
+    if mac is not None and not _MAC.fullmatch(mac.lower()):
+        raise SpecError(f"{option}.mac", f"{mac!r} is no MAC address", "write it as 52:54:00:12:34:56")
+    if duid is not None and not _DUID.fullmatch(duid.lower()):
+        raise SpecError(f"{option}.id", f"{duid!r} is no DUID", "write it as 00:03:00:01:52:54:00:12:34:56")
+    if name is not None:
+        check_host_name(f"{option}.name", name)
     if host[right] is None and name is None:
         raise SpecError(option, "it does not say whom the address is for", f"declare {right}, name or both")
     return DhcpHost(str(address), mac and mac.lower(), duid and duid.lower(), name)

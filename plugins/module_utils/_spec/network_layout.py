@@ -154,7 +154,11 @@ def read_declared(params: t.Mapping[str, t.Any]) -> NetworkLayout:
 def check_mode_options(declared: NetworkLayout, mode: str) -> None:
     """Refuse what a network of that mode can't have."""
     for option in declared.declared():
-        if option != "mode" and option not in OPTIONS_OF_MODE[mode] and getattr(declared, option) not in ((), "", 0, UNTAGGED):
+        if (
+            option != "mode"
+            and option not in OPTIONS_OF_MODE[mode]
+            and getattr(declared, option) not in ((), "", 0, UNTAGGED)
+        ):
             raise SpecError(
                 option, f"a network of mode {mode} has no use for it", f"it takes {', '.join(OPTIONS_OF_MODE[mode])}"
             )

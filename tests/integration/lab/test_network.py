@@ -79,7 +79,9 @@ def test_a_definition_is_made_changed_and_removed(host: Hypervisor, name: str) -
     host.feed(changed, "net-define")
 
     more = {"ip": "10.83.0.8", "mac": "52:54:00:83:00:02"}
-    done = made(host, name, state="present", ips=[{"address": SUBNET, "dhcp_hosts": [KEPT, more]}, {"address": SUBNET6}])
+    done = made(
+        host, name, state="present", ips=[{"address": SUBNET, "dhcp_hosts": [KEPT, more]}, {"address": SUBNET6}]
+    )
     assert done["actions"] == [f"update_network {name}"]
     assert {change["path"]: change["after"] for change in done["changes"]} == {
         "network.ips": [SUBNET, SUBNET6],
@@ -150,7 +152,10 @@ def test_a_definition_is_made_changed_and_removed(host: Hypervisor, name: str) -
             "bridge": "ovs0",
             "openvswitch": True,
             "vlan": {"tags": [10, 20], "native": 10},
-            "portgroups": [{"name": "red", "vlan": {"tags": [10]}}, {"name": "all", "vlan": {"tags": [30], "trunk": True}}],
+            "portgroups": [
+                {"name": "red", "vlan": {"tags": [10]}},
+                {"name": "all", "vlan": {"tags": [30], "trunk": True}},
+            ],
         },
         {"mode": "macvtap", "devices": ["eth0", "eth1"]},
         {"mode": "macvtap", "macvtap_mode": "passthrough", "devices": ["eth0"], "vlan": {"tags": [10]}},
@@ -160,7 +165,9 @@ def test_each_mode_is_defined(host: Hypervisor, name: str, declared: dict[str, t
     """Libvirt keeps everything that can be declared, and a second run finds it so."""
     assert made(host, name, state="present", **declared)["actions"] == [f"define_network {name}"]
     mode = tree(host, name).find("forward")
-    wanted = {"isolated": None, "macvtap": declared.get("macvtap_mode", "bridge")}.get(declared["mode"], declared["mode"])
+    wanted = {"isolated": None, "macvtap": declared.get("macvtap_mode", "bridge")}.get(
+        declared["mode"], declared["mode"]
+    )
     assert (None if mode is None else mode.get("mode")) == wanted
 
 

@@ -113,7 +113,8 @@ _DNS = st.builds(
     Dns,
     st.booleans(),
     st.lists(
-        st.builds(DnsForwarder, st.just("203.0.113.1"), st.none() | _NAMES) | st.builds(DnsForwarder, st.none(), _NAMES),
+        st.builds(DnsForwarder, st.just("203.0.113.1"), st.none() | _NAMES)
+        | st.builds(DnsForwarder, st.none(), _NAMES),
         max_size=2,
     ).map(tuple),
     _subsets(
@@ -126,7 +127,9 @@ _DNS = st.builds(
     ),
     _subsets(st.builds(DnsTxt, _NAMES, _TEXTS), lambda txt: txt.name),
     _subsets(
-        st.builds(DnsSrv, _NAMES, st.sampled_from(("tcp", "udp")), st.none() | _NAMES, _NAMES, _NUMBERS, _NUMBERS, _NUMBERS),
+        st.builds(
+            DnsSrv, _NAMES, st.sampled_from(("tcp", "udp")), st.none() | _NAMES, _NAMES, _NUMBERS, _NUMBERS, _NUMBERS
+        ),
         lambda srv: (srv.key, srv.target),
     ),
 )
@@ -150,8 +153,8 @@ def _subnets(draw: st.DrawFn, number: int) -> NetworkIp:
     ends = sorted(draw(st.lists(st.integers(100, 199), min_size=0, max_size=4, unique=True)))
     ranges = tuple(DhcpRange(str(net[first]), str(net[last])) for first, last in zip(ends[::2], ends[1::2]))
     numbers = draw(st.lists(st.integers(2, 20), max_size=3, unique=True))
-    kind = "id" if net.version == 6 else "mac"
-    hosts = tuple(DhcpHost(str(net[one]), **{kind: f"52:54:00:00:00:{one:02x}"}) for one in numbers)
+    kind, prefix = ("id", "00:03:00:01:") if net.version == 6 else ("mac", "")
+    hosts = tuple(DhcpHost(str(net[one]), **{kind: f"{prefix}52:54:00:00:00:{one:02x}"}) for one in numbers)
     return NetworkIp(f"{net[1]}/{net.prefixlen}", ranges, hosts)
 
 

@@ -16,7 +16,11 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.network_dri
     compare,
     merge,
 )
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.network_address import DhcpHost, DhcpRange, NetworkIp
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.network_address import (
+    DhcpHost,
+    DhcpRange,
+    NetworkIp,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.network_dns import Dns, DnsHost
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.network_layout import NetworkLayout
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.networks import EXAMPLES, layouts
@@ -63,13 +67,13 @@ def test_only_what_is_declared_changes() -> None:
 
 def test_a_reservation_of_somebody_else_is_left_alone() -> None:
     """Unless its address or its name is given to another."""
-    (kept, _named) = FIRST.dhcp_hosts or ()
+    kept, _named = FIRST.dhcp_hosts or ()
     declared = NetworkLayout(ips=(NetworkIp(FIRST.address, dhcp_hosts=()), SECOND))
-    (ip, _second) = merge(declared, NAT, {kept.mac or ""}).ips or ()
+    ip, _second = merge(declared, NAT, {kept.mac or ""}).ips or ()
     assert ip.dhcp_hosts == (kept,)
     other = DhcpHost(kept.ip, mac="52:54:00:00:00:99")
     declared = NetworkLayout(ips=(NetworkIp(FIRST.address, dhcp_hosts=(other,)), SECOND))
-    (ip, _second) = merge(declared, NAT, {kept.mac or ""}).ips or ()
+    ip, _second = merge(declared, NAT, {kept.mac or ""}).ips or ()
     assert ip.dhcp_hosts == (other,)
 
 
@@ -93,6 +97,9 @@ def test_records_that_libvirt_cannot_tell_apart_are_one_setting() -> None:
 
 def test_changes_are_named_by_their_place() -> None:
     """In the user's terms."""
-    assert Place(HOSTS, "192.0.2.1/24", "52:54:00:00:00:01").path == "network.ips[192.0.2.1/24].dhcp_hosts[52:54:00:00:00:01]"
+    assert (
+        Place(HOSTS, "192.0.2.1/24", "52:54:00:00:00:01").path
+        == "network.ips[192.0.2.1/24].dhcp_hosts[52:54:00:00:00:01]"
+    )
     assert Place(DNS_HOSTS, "", "192.0.2.20").path == "network.dns.hosts[192.0.2.20]"
     assert str(DhcpRange("a", "b")) == "a to b"

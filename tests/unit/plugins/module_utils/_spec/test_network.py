@@ -36,11 +36,14 @@ def test_nothing_is_declared_unless_it_is() -> None:
 def test_addresses_are_written_in_one_way() -> None:
     """However they were given."""
     host = {"ip": "192.0.2.10", "mac": MAC.upper(), "name": "a"}
-    (ip, six) = (
+    ip, six = (
         read(
             ips=[
                 {**SUBNET, "dhcp_ranges": [{"start": "192.0.2.100", "end": "192.0.2.199"}], "dhcp_hosts": [host]},
-                {"address": "2001:DB8:0::1/64", "dhcp_hosts": [{"ip": "2001:db8::0:A", "id": "00:0A:1", "name": "a"}]},
+                {
+                    "address": "2001:DB8:0::1/64",
+                    "dhcp_hosts": [{"ip": "2001:db8::0:A", "id": f"00:03:00:01:{MAC.upper()}", "name": "a"}],
+                },
             ]
         ).ips
         or ()
@@ -48,7 +51,7 @@ def test_addresses_are_written_in_one_way() -> None:
     assert ip.dhcp_ranges == (DhcpRange("192.0.2.100", "192.0.2.199"),)
     assert ip.dhcp_hosts == (DhcpHost("192.0.2.10", MAC, None, "a"),)
     assert (six.address, six.dhcp_ranges) == ("2001:db8::1/64", None)
-    assert six.dhcp_hosts == (DhcpHost("2001:db8::a", None, "00:0a:1", "a"),)
+    assert six.dhcp_hosts == (DhcpHost("2001:db8::a", None, f"00:03:00:01:{MAC}", "a"),)
     routes = [{"address": "198.51.100.0/24", "gateway": "192.0.2.9"}]
     assert read(routes=routes).routes == (Route("198.51.100.0/24", "192.0.2.9"),)
 
@@ -121,7 +124,12 @@ LDAP = {"service": "ldap", "protocol": "tcp"}
         (kept(HOST, {**HOST, "mac": "52:54:00:00:00:02"}), "ips[0].dhcp_hosts[1].ip", "declared twice"),
         (kept(HOST, {**HOST, "ip": "192.0.2.11"}), "ips[0].dhcp_hosts[1].mac", "declared twice"),
         (
-            {"ips": [*kept(HOST)["ips"], {"address": "198.51.100.1/24", "dhcp_hosts": [{"ip": "198.51.100.2", "name": "a"}]}]},
+            {
+                "ips": [
+                    *kept(HOST)["ips"],
+                    {"address": "198.51.100.1/24", "dhcp_hosts": [{"ip": "198.51.100.2", "name": "a"}]},
+                ]
+            },
             "ips",
             "libvirt serves one",
         ),
