@@ -111,7 +111,8 @@ options:
     type: bool
   mtu:
     description:
-      - The largest packet of the bridge and of guests' NICs, in bytes. V(0) leaves it to libvirt.
+      - The largest packet of the bridge and of guests' NICs, in bytes. V(0) leaves it to libvirt. NICs of guests that run keep theirs until
+        the next boot.
     type: int
   port_isolation:
     description:
@@ -372,7 +373,7 @@ options:
     description:
       - Whether a network in which running guests have NICs is restarted for what else can't change. Their NICs are then plugged in anew,
         while they run. They see their cable pulled and plugged in, and keep their addresses.
-      - When the network can't start as it is declared, it is started as it was.
+      - When the network can't start as it is declared, or a NIC can't be plugged into it, it is started as it was.
       - NICs on Open vSwitch and on macvtap can't be plugged in anew while their guests run, so there it is refused.
     type: bool
     default: false

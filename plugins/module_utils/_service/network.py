@@ -123,23 +123,24 @@ def _apply(connection: Connection, spec: NetworkSpec, view: _View, intent: Inten
             ItemChange(step.verb, step.place.section, step.subnet, xml, live=step.live, persistent=step.persistent)
         )
     if plan.has(steps.RESTART) or plan.has(steps.START):
-        _start(connection, network, view, is_up=plan.has(steps.RESTART))
+        _start(connection, network, view, intent)
+    elif plan.has(steps.REPLUG):
+        replug(connection, network, view.occupancy, intent.replug)
     if plan.has(steps.STOP):
         network.stop()
-    if plan.has(steps.REPLUG):
-        replug(connection, network, view.occupancy, intent.replug)
     if plan.has(steps.AUTOSTART) and spec.autostart is not None:
         network.set_autostart(spec.autostart)
     if plan.has(steps.UNDEFINE):
         network.undefine()
 
 
-def _start(connection: Connection, network: Network, view: _View, is_up: bool) -> None:
-    """Start the network, after it was stopped where it ``is_up``; when it can't start, it is as it was before."""
-    if is_up:
+def _start(connection: Connection, network: Network, view: _View, intent: Intent) -> None:
+    """Start the network, after a stop where it ran, and plug in its guests; when that fails, it is as it was before."""
+    if intent.plan.has(steps.RESTART):
         network.stop()
     try:
         network.start()
+        replug(connection, network, view.occupancy, intent.replug)
     except DriverError as exc:
         _go_back(connection, network, view)
         if _SUBNET_IS_TAKEN in exc.message:
@@ -154,15 +155,18 @@ def _start(connection: Connection, network: Network, view: _View, is_up: bool) -
 def _go_back(connection: Connection, network: Network, view: _View) -> None:
     """Have the network as it was: one that ran as it ran, since its definition may be what could not start."""
     if view.running is not None and view.state is not None:
+        if network.is_active:
+            network.stop()
         text = edit_layout(view.running, read_layout(view.running))
         before = define_network(connection, network.name, text)
         before.start()
         if view.state.running and view.state.running.can_replug:
             replug(connection, before, view.occupancy, view.occupancy.nics)
-    elif view.defined is not None:
-        define_network(connection, network.name, view.defined)
-    else:
-        network.undefine()
+    elif not network.is_active:
+        if view.defined is not None:
+            define_network(connection, network.name, view.defined)
+        else:
+            network.undefine()
 
 
 def _warnings(spec: NetworkSpec, intent: Intent) -> t.Iterator[str]:
