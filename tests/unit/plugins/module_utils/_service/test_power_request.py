@@ -12,7 +12,7 @@ import typing as t
 import libvirt
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
-from ansible_collections.kilonova.compute.plugins.module_utils._driver.domain import Domain
+from ansible_collections.kilonova.compute.plugins.module_utils._driver.domain import NamedHandle
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import WaitTimeoutError
 from ansible_collections.kilonova.compute.plugins.module_utils._service import power
 
@@ -47,7 +47,7 @@ def test_an_agent_that_takes_the_request_and_does_nothing(monkeypatch: pytest.Mo
     with Connection("test:///default") as connection:
         raw = connection.raw.lookupByName("test")
         deaf = Deaf(raw)
-        domain = Domain("test", deaf)
+        domain = NamedHandle("test", deaf)
         with pytest.raises(WaitTimeoutError, match="force: true"):
             power.stop(connection, domain, 0.2, force=False)
         assert raw.isActive()
