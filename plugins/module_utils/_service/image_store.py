@@ -25,6 +25,7 @@ from .._spec.image_record import (
     ImageRecord,
     data_volume_name,
     is_data_volume,
+    is_work_volume,
     record_volume_name,
 )
 from ._image.fetched import Fetched, refuse_without_room, upload
@@ -47,7 +48,9 @@ class ImageStore(ImageCatalog):
         """Return the data volumes that none of ``records`` names and nobody lies on; none if that can't be told."""
         named = {record.volume for record in records}
         candidates = {
-            name: volume for name, volume in self.pool.volumes().items() if is_data_volume(name) and name not in named
+            name: volume
+            for name, volume in self.pool.volumes().items()
+            if (is_data_volume(name) or is_work_volume(name)) and name not in named
         }
         if not candidates:
             return []

@@ -69,7 +69,7 @@ def claims_lock(host_uuid: str) -> contextlib.AbstractContextManager[None]:
 
 def _open(directory: str | None, name: str) -> tuple[Path, int]:
     while True:
-        path = _directory(directory) / name
+        path = private_directory(directory) / name
         try:
             return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except FileNotFoundError:
@@ -105,7 +105,7 @@ def _is_still(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _directory(directory: str | None) -> Path:
+def private_directory(directory: str | None) -> Path:
     """Return the user's own directory of locks.
 
     It must be the same for every run of a user, with and without a login session, so the environment does not count.

@@ -32,6 +32,8 @@ class Fetched:
     source_digest: str | None = None
     elsewhere: bool = False
     """It is read anew, from where others may change it, when it is published."""
+    taken_at: float | None = None
+    """As of when it is, by the clock where the module runs, where that is not now."""
 
     @property
     def fetched_digest(self) -> str:
