@@ -20,9 +20,17 @@ from .._errors import DriverError, NotFoundError, UnsupportedError, WaitTimeoutE
 from .._xml.disk_copy import read_copy_paths
 from .connection import Connection, libvirt
 from .domain import Domain
+from .snapshot import disk_capacity
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
 _ABORT_SECONDS = 60.0
+
+
+class CopyPlace(t.NamedTuple):
+    """A disk of a domain, and the file that it is copied to."""
+
+    target: str
+    path: str
 
 
 def begin_copy(connection: Connection, domain: Domain, xml: str) -> None:
@@ -52,9 +60,10 @@ def copied_to(connection: Connection, domain: Domain) -> frozenset[str]:
 
 
 def wait_for_copy(
-    connection: Connection, domain: Domain, path: str, timeout: float, note: t.Callable[[int, int | None], None]
+    connection: Connection, domain: Domain, place: CopyPlace, timeout: float, note: t.Callable[[int, int | None], None]
 ) -> None:
-    """Wait until all is in the file at ``path``; ``note`` is told how many bytes were looked at, and of how many."""
+    """Wait until all is in the file; ``note`` is told how many bytes were looked at, and of how many."""
+    target, path = place
     doing = f"copy a disk of {domain.name} to {path}"
     end, pause = time.monotonic() + timeout, _FIRST_PAUSE_SECONDS
     while path in copied_to(connection, domain):
@@ -65,6 +74,9 @@ def wait_for_copy(
             note(progress.get("disk_processed", 0), progress["disk_total"])
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+    # QEMU writes what it holds back when libvirt takes the file away from it, which it does after the job counts as ended,
+    # and before it answers what has to wait for its turn.
+    disk_capacity(connection, domain, target)
     flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | getattr(libvirt, "VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED", 0)
     result = connection.call(doing, domain.handle.jobStats, flags)
     is_ours = result.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP

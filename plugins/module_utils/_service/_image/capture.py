@@ -21,7 +21,7 @@ from functools import partial
 from ..._driver import host as host_driver
 from ..._driver.agent import is_frozen, ping
 from ..._driver.connection import Connection
-from ..._driver.disk_copy import abort_copy, begin_copy, copied_to, wait_for_copy
+from ..._driver.disk_copy import CopyPlace, abort_copy, begin_copy, copied_to, wait_for_copy
 from ..._driver.domain import is_active
 from ..._driver.snapshot import disk_capacity
 from ..._driver.storage import Volume
@@ -141,7 +141,8 @@ class Capture:
         volume = self.store.pool.add(definition)
         taken_at = self._begin(found, volume.path)
         note = partial(self.progress.note, COPY)
-        wait_for_copy(self._connection, found.guest, volume.path, self.spec.timeout, note)
+        place = CopyPlace(found.disk.target, volume.path)
+        wait_for_copy(self._connection, found.guest, place, self.spec.timeout, note)
         return volume, taken_at
 
     def _copy_stopped(self, found: InstanceDisk, definition: VolumeDescription) -> Volume:
