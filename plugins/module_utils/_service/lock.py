@@ -27,6 +27,10 @@ _PAUSE_SECONDS = 0.1
 _HOST_SECONDS = 600.0
 _PRIVATE = 0o700
 
+ROOTS_DIRECTORY = "/run/kilonova-compute"
+USERS_DIRECTORY = "/tmp/kilonova-compute-"
+"""With the user's number behind it."""
+
 
 @contextlib.contextmanager
 def host_lock(key: str, timeout: float, what: str | None = None, directory: str | None = None) -> t.Iterator[None]:
@@ -111,7 +115,7 @@ def private_directory(directory: str | None) -> Path:
     It must be the same for every run of a user, with and without a login session, so the environment does not count.
     """
     user = os.geteuid()
-    path = Path(directory or ("/run/kilonova-compute" if user == 0 else f"/tmp/kilonova-compute-{user}"))
+    path = Path(directory or (ROOTS_DIRECTORY if user == 0 else f"{USERS_DIRECTORY}{user}"))
     found = None
     while found is None:
         try:

@@ -23,8 +23,10 @@ from pathlib import Path
 from .._errors import ComputeError
 from .lock import private_directory
 
-WORD = "KILONOVA_COMPUTE_PROGRESS"
-DOWNLOAD, VERIFY, COPY, CONVERT, PUBLISH = "downloading", "verifying", "copying", "converting", "publishing"
+VARIABLE = "KILONOVA_COMPUTE_PROGRESS"
+SUFFIX = ".progress"
+PHASES = ("downloading", "verifying", "copying", "converting", "publishing")
+DOWNLOAD, VERIFY, COPY, CONVERT, PUBLISH = PHASES
 
 _GOOD_WORD = re.compile(r"[0-9a-f]{32}")
 _EVERY_SECONDS = 1.0
@@ -45,7 +47,7 @@ class Progress:
     @staticmethod
     def from_environment(name: str) -> Progress:
         """Write where who runs the module looks."""
-        return Progress(name, os.environ.get(WORD))
+        return Progress(name, os.environ.get(VARIABLE))
 
     def note(self, phase: str, done: int, total: int | None = None) -> None:
         """Tell what is done, how many bytes are, and of how many, where that is known."""
@@ -80,7 +82,7 @@ class Progress:
             self._word = None
 
     def _path(self, word: str) -> Path:
-        return private_directory(self._directory) / f"{word}.progress"
+        return private_directory(self._directory) / f"{word}{SUFFIX}"
 
 
 SILENT = Progress()
