@@ -91,6 +91,7 @@ class Play:
             **os.environ,
             "ANSIBLE_LOCALHOST_WARNING": "False",
             "ANSIBLE_REMOTE_TEMP": str(directory / "tmp"),
+            "ANSIBLE_ASYNC_DIR": str(directory / "async"),
         }
         self._process = subprocess.Popen(
             [program, "-i", str(inventory), str(playbook), *arguments],
