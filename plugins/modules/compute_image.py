@@ -21,6 +21,11 @@ description:
   - The data is stored once for each content, in a volume named by its digest, whatever the number of names, instances and
     runs. It is never written again. When a name is published with other content, the old data stays as long as anything lies on it.
   - A run that was killed leaves nothing that counts as published. The next run that changes an image of the pool removes what is left.
+notes:
+  - While the module works on something long, a line every ten seconds says how far it is. That is so over connections of the plugins
+    P(ansible.builtin.ssh#connection) and P(ansible.builtin.local#connection), where a second command runs beside the module, and not for
+    tasks with C(async), C(no_log), or in check mode. The variable C(kilonova_progress_seconds) sets another number of seconds, and C(0)
+    turns the lines off.
 author:
   - The kilonova.compute contributors (@kilonova)
 extends_documentation_fragment:
