@@ -50,9 +50,9 @@ class Handle:
         self.seen, self.result, self.asked = seen, result or DONE, list[str]()
         self.code = code or libvirt.VIR_ERR_NO_DOMAIN_BACKUP
 
-    def backupGetXMLDesc(
+    def backupGetXMLDesc(  # noqa: N802  # pylint: disable=invalid-name  # libvirt's name
         self, unused_flags: int
-    ) -> str:  # pylint: disable=invalid-name  # libvirt's name
+    ) -> str:
         """Return the backup's XML."""
         if not self.seen:
             raise NoBackup(self.code)
@@ -63,9 +63,9 @@ class Handle:
         """Return how far it is, or how it ended."""
         return self.result if flags else {"disk_total": 10, "disk_processed": 5}
 
-    def blockInfo(
+    def blockInfo(  # noqa: N802  # pylint: disable=invalid-name  # libvirt's name
         self, target: str, unused_flags: int
-    ) -> list[int]:  # pylint: disable=invalid-name  # libvirt's name
+    ) -> list[int]:
         """Note that somebody waited for a turn."""
         self.asked.append(f"blockInfo {target}")
         return [10, 10, 10]
