@@ -31,6 +31,8 @@ DOWNLOAD, VERIFY, COPY, CONVERT, PUBLISH = PHASES
 _GOOD_WORD = re.compile(r"[0-9a-f]{32}")
 _EVERY_SECONDS = 1.0
 _PRIVATE = 0o600
+_STALE_SECONDS = 86400.0
+"""A file that was not written for so long is of a run that was killed."""
 
 
 class Progress:
@@ -56,6 +58,8 @@ class Progress:
         now = time.monotonic()
         if phase == self._phase and now - self._written < _EVERY_SECONDS:
             return
+        if not self._phase:
+            self._tidy()
         self._phase, self._written = phase, now
         self._write({"name": self._name, "phase": phase, "done": done, "total": total})
 
@@ -66,6 +70,12 @@ class Progress:
                 path = self._path(self._word)
                 path.unlink()
                 path.parent.rmdir()
+
+    def _tidy(self) -> None:
+        with contextlib.suppress(OSError, ComputeError):
+            for path in private_directory(self._directory).glob(f"*{SUFFIX}"):
+                if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                    path.unlink()
 
     def _write(self, content: dict[str, t.Any]) -> None:
         if self._word is None:

@@ -16,7 +16,7 @@ import pytest
 from .conftest import Hypervisor, Result, wait_until
 from .killing import Runs
 from .subjects import BOOTING, SWITCHED_OFF, Subject, removed_after, said
-from .test_image import image, made, record_volume
+from .test_image import made, record_volume
 
 DATA: dict[str, t.Any] = {"format": "qcow2", "size_gb": 1}
 
@@ -24,15 +24,24 @@ DATA: dict[str, t.Any] = {"format": "qcow2", "size_gb": 1}
 class Golden(Subject):
     """A guest that images are made of; its second disk has a filesystem that can be frozen."""
 
+    def __init__(self, host: Hypervisor, runs: Runs) -> None:
+        """Begin with a declaration that boots."""
+        super().__init__(host, "golden", **{**BOOTING, "volumes": [{"name": "golden-data", **DATA}]})
+        self._runs = runs
+
+    def publish(self, image: str, check: bool = False, **options: t.Any) -> Result:
+        """Run compute_image in a process that takes no time to start."""
+        result = self._runs.run("compute_image", check=check, uri=self.host.uri, name=image, **options).result
+        assert result is not None
+        return result
+
     def take(self, published: str, check: bool = False, options: t.Any = None, **source: t.Any) -> Result:
         """Make an image of a disk."""
-        return image(
-            self.host, published, check=check, source_instance={"name": self.name, **source}, **(options or {})
-        )
+        return self.publish(published, check, source_instance={"name": self.name, **source}, **(options or {}))
 
     def drop(self, name: str) -> None:
         """Remove an image."""
-        made(image(self.host, name, state="absent"))
+        made(self.publish(name, state="absent"))
 
     def is_untouched(self, number: str, disks: dict[str, str]) -> None:
         """See that the same guest runs on the same disks, with nothing frozen and no job."""
@@ -45,9 +54,7 @@ class Golden(Subject):
 @pytest.fixture(scope="module")
 def golden(shared_host: Hypervisor) -> t.Iterator[Golden]:
     """Return a guest that runs."""
-    volumes = [{"name": "golden-data", **DATA}]
-    subject = Golden(shared_host, "golden", **{**BOOTING, "volumes": volumes})
-    with removed_after(subject):
+    with Runs("compute_image") as runs, removed_after(subject := Golden(shared_host, runs)):
         said(subject.attempt())
         subject.inside("mke2fs /dev/vdb >/dev/null 2>&1 && mkdir -p /mnt && mount -t ext4 /dev/vdb /mnt")
         yield subject
@@ -179,6 +186,31 @@ def test_killed_anywhere_is_finished(golden: Golden) -> None:
         # A copy that was not removed at the end is, when something is done in the pool again.
         assert runs.run("compute_image", **{**arguments, "state": "absent", "source_instance": None}).done.changed
     assert host.volumes() == volumes
+
+
+def test_job_that_a_killed_run_left(golden: Golden, tmp_path: Path) -> None:
+    """It is ended, and the guest thawed, by the run for the same image; a run for another image leaves both alone."""
+    host, number, disks = golden.host, golden.number, golden.disks()
+    volumes = host.volumes()
+    host.virsh("vol-create-as", "default", "kilonova-work-left.qcow2", "1G", "--format", "qcow2")
+    document = tmp_path / "backup.xml"
+    document.write_text(
+        "<domainbackup><disks><disk name='vda' backup='no'/><disk name='vdb' type='file'><driver type='qcow2'/>"
+        f"<target file='{host.pool_path()}/kilonova-work-left.qcow2'/></disk></disks></domainbackup>"
+    )
+    golden.inside("dd if=/dev/urandom of=/mnt/noise bs=1M count=24 2>/dev/null; sync")
+    host.virsh("qemu-agent-command", "golden", '{"execute": "guest-fsfreeze-freeze"}')
+    host.virsh("backup-begin", "golden", str(document), "--reuse-external")
+    host.virsh("blockjob", "golden", "vdb", "--bandwidth", "1")
+    other = golden.take("other", disk="vdb")
+    assert other.failed
+    assert "A backup of instance golden to " in other.message
+    assert host.agent("golden", "guest-fsfreeze-status") == "frozen"
+    published = made(golden.take("left", disk="vdb", quiesce=True)).data["image"]
+    golden.is_untouched(number, disks)
+    assert host.volumes() == {*volumes, record_volume("left"), published["volume"]}
+    golden.drop("left")
+    golden.inside("rm /mnt/noise; sync")
 
 
 def test_stopped_guest(golden: Golden, tmp_path: Path) -> None:

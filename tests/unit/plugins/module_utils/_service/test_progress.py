@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
+import time
 import typing as t
 from pathlib import Path
 
@@ -45,6 +47,16 @@ def test_is_written_for_its_owner_alone(directory: Path) -> None:
     progress.end()
     assert not directory.exists()
     progress.end()
+
+
+def test_what_killed_runs_left_goes(directory: Path) -> None:
+    """After a day, and nothing else."""
+    directory.mkdir(mode=0o700)
+    for name, age in (("old.progress", 90000), ("new.progress", 60), ("old.lock", 90000)):
+        (directory / name).write_text("")
+        os.utime(directory / name, (time.time() - age, time.time() - age))
+    subject.Progress("one", WORD, str(directory)).note(subject.DOWNLOAD, 1)
+    assert {path.name for path in directory.iterdir()} == {f"{WORD}.progress", "new.progress", "old.lock"}
 
 
 @pytest.mark.parametrize("word", [None, "", "../../etc/passwd", "0" * 31, "G" * 32])
