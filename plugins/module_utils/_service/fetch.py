@@ -57,6 +57,8 @@ def fetch(
             counted = _counted(file, progress, VERIFY, status.st_size)
             fetched = replace(_read(spec, counted, scratch), mtime_ns=status.st_mtime_ns)
         target = CountedWriter(stack.enter_context(scratch_file(directory)), progress, CONVERT)
+        if isinstance(fetched.file, CountedReader):
+            fetched = replace(fetched, file=fetched.file.plain)
         published = convert(fetched, spec, t.cast(t.BinaryIO, target))
         yield replace(published, file=_counted(published.file, progress, PUBLISH, published.size_bytes))
 

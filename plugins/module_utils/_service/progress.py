@@ -109,7 +109,12 @@ class CountedReader:
         self._what = phase, total
         self._done = 0
 
-    def read(self, size: int, /) -> bytes:
+    @property
+    def plain(self) -> t.BinaryIO:
+        """Return the file itself, for what else is done with it."""
+        return self._file
+
+    def read(self, size: int = -1, /) -> bytes:
         """Give at most ``size`` bytes."""
         chunk = self._file.read(size)
         self._done += len(chunk)

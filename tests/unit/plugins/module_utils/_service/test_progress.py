@@ -102,6 +102,7 @@ def test_counted_files() -> None:
     assert reader.seek(0, io.SEEK_END) == 6
     assert noted.seen == [("verifying", 4, 6), ("verifying", 3, 6)]
     assert reader.tell() == 6
+    assert isinstance(reader.plain, io.BytesIO)
     file = io.BytesIO()
     writer = subject.CountedWriter(file, noted, subject.CONVERT)
     assert writer.write(b"ab") == 2
