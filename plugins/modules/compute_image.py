@@ -21,6 +21,11 @@ description:
   - The data is stored once for each content, in a volume named by its digest, whatever the number of names, instances and
     runs. It is never written again. When a name is published with other content, the old data stays as long as anything lies on it.
   - A run that was killed leaves nothing that counts as published. The next run that changes an image of the pool removes what is left.
+notes:
+  - While the module works on something long, a line every ten seconds says how far it is. That is so over connections of the plugins
+    P(ansible.builtin.ssh#connection) and P(ansible.builtin.local#connection), where a second command runs beside the module, and not for
+    tasks with C(async), C(no_log), or in check mode. The variable C(kilonova_progress_seconds) sets another number of seconds, and C(0)
+    turns the lines off.
 author:
   - The kilonova.compute contributors (@kilonova)
 extends_documentation_fragment:
@@ -53,7 +58,7 @@ options:
   src:
     description:
       - A file on the machine where the module runs, from the root directory on.
-      - Exactly one of O(src), O(url) and O(source_host) is needed with O(state=present).
+      - Exactly one of O(src), O(url), O(source_host) and O(source_instance) is needed with O(state=present).
     type: path
   url:
     description:
@@ -98,6 +103,45 @@ options:
           - Without O(checksum) it is looked at in every run, and a published image is taken to be the same as long as its time of
             change is.
         type: str
+  source_instance:
+    description:
+      - An instance on the same hypervisor, whose disk the image is made of. It may be running, and goes on.
+      - The image has all of the disk as it is at one point in time, which RV(image.fetched_at) tells, and needs no other image.
+      - What the disk becomes later is not followed. While an image of that name is published that was made of the same disk, it is
+        left as it is, and the instance is not looked at. Publish under another name to have the disk as it is now.
+      - The disk of a running instance is copied by libvirt's backup job, in a O(pool) of files. The disk of a stopped one must lie in a
+        running storage pool.
+      - Encrypted and shared disks are refused. Internal snapshots of the disk are not in the image.
+      - What is known of the image that the instance was made from, but for its version, is known of this one as well, while that is
+        published in O(pool). Otherwise it is the firmware that the instance boots with. The architecture is the instance's, and the
+        disk's size is how much room an instance of the image needs.
+      - What tells one machine from another stays in the image, such as host keys of SSH and the machine's ID. Remove it in the
+        guest before, or have cloud-init or the like make it anew.
+    type: dict
+    suboptions:
+      name:
+        description:
+          - The name of the instance.
+        type: str
+        required: true
+      fleet:
+        description:
+          - The fleet that it belongs to, if any.
+        type: str
+      disk:
+        description:
+          - The disk by its device name, such as V(vdb). If not set, it is the one that the instance boots from.
+        type: str
+      quiesce:
+        description:
+          - Whether the agent in a running guest freezes its file systems while the point in time is fixed, which takes a moment.
+          - V(auto) has it done where the agent answers, and warns otherwise that the image holds what a power cut would have left.
+          - V(true) fails in place of that warning.
+          - If the module is killed in that very moment, the file systems stay frozen until it runs again for the same image, or they are
+            thawed with M(kilonova.compute.compute_guest).
+        type: str
+        choices: ["auto", "true", "false"]
+        default: auto
   username:
     description:
       - A user that the server at O(url) may ask for. No other server is told, also not after a redirect.
@@ -258,6 +302,14 @@ EXAMPLES = r"""
     source_host:
       uri: qemu+ssh://hypervisor1/system
 
+- name: Make an image of a machine that was prepared, while it runs
+  kilonova.compute.compute_image:
+    name: golden-2026-02
+    source_instance:
+      name: golden
+    metadata:
+      version: "2026-02"
+
 - name: Publish a file of the machine where the module runs
   kilonova.compute.compute_image:
     name: appliance
@@ -325,11 +377,11 @@ image:
       type: str
       sample: default
     source:
-      description: Where the data was fetched from, without user, password and query.
+      description: Where the data was fetched from, without user, password and query; of an instance, which disk it was.
       type: str
       sample: https://images.example.com/debian-12-genericcloud-amd64.qcow2
     fetched_at:
-      description: When that was, in UTC.
+      description: When that was, in UTC; of an instance's disk, as of when it is.
       type: str
       sample: "2026-01-31T12:00:00Z"
     checksum:
@@ -404,9 +456,12 @@ import typing as t
 
 from ..module_utils._driver.connection import Connection
 from ..module_utils._module import ComputeModule
+from ..module_utils._service._image.tools import Tools
 from ..module_utils._service.image import ensure_image
+from ..module_utils._service.progress import Progress
 from ..module_utils._spec.image import DEFAULT_MAX_SIZE_GB, ImageSpec, url_secrets
 from ..module_utils._spec.image_format import FORMATS, PUBLISHED_FORMATS
+from ..module_utils._spec.image_instance import QUIESCE
 from ..module_utils._spec.image_metadata import FIRMWARES
 
 
@@ -414,8 +469,12 @@ def work(
     connection: Connection, spec: ImageSpec, check: bool, directory: str, run: t.Callable[..., tuple[int, str, str]]
 ) -> dict[str, t.Any]:
     """Bring the image about; downloads lie in ``directory``, ``run`` runs programs."""
-    outcome = ensure_image(connection, spec, check, directory, run)
-    result = {**outcome.plan.as_result(), "diff": outcome.plan.as_diff()}
+    progress = Progress.from_environment(spec.name)
+    try:
+        outcome = ensure_image(connection, spec, check, Tools(directory, run, progress))
+    finally:
+        progress.end()
+    result = {**outcome.plan.as_result(), "diff": outcome.plan.as_diff(), "warnings": list(outcome.warnings)}
     if spec.present:
         result["image"] = outcome.image
     return result
@@ -436,6 +495,15 @@ def main() -> None:
                     "pool": {"type": "str", "default": "default"},
                     "image": {"type": "str"},
                     "volume": {"type": "str"},
+                },
+            },
+            "source_instance": {
+                "type": "dict",
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "fleet": {"type": "str"},
+                    "disk": {"type": "str"},
+                    "quiesce": {"type": "str", "choices": list(QUIESCE), "default": QUIESCE[0]},
                 },
             },
             "checksum": {"type": "str"},
@@ -464,7 +532,7 @@ def main() -> None:
             "ca_path": {"type": "path"},
             "proxy": {"type": "str"},
         },
-        mutually_exclusive=[("src", "url", "source_host")],
+        mutually_exclusive=[("src", "url", "source_host", "source_instance")],
     )
     for option in ("url", "checksum", "signature", "proxy"):
         module.ansible.no_log_values.update(url_secrets(module.params[option] or ""))

@@ -13,7 +13,7 @@ import typing as t
 from .._driver.connection import Connection
 from .._driver.storage import Volume, find_pool
 from .._errors import NotFoundError, UnsupportedError
-from .._spec.image_record import image_name, is_data_volume
+from .._spec.image_record import image_name, is_image_content
 from .facts_guests import GIB
 
 
@@ -25,7 +25,7 @@ def image_cache(volumes: t.Mapping[str, Volume]) -> dict[str, int]:
     size = 0
     for name, volume in volumes.items():
         with contextlib.suppress(NotFoundError):
-            size += volume.allocation if is_data_volume(name) else 0
+            size += volume.allocation if is_image_content(name) else 0
     return {"images": sum(image_name(name) is not None for name in volumes), "size_gb": -(-size // GIB)}
 
 

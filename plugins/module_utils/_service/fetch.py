@@ -25,41 +25,54 @@ from ._image.convert import convert, too_large
 from ._image.fetched import Fetched, scratch_file
 from ._image.intake import Digests, Intake
 from ._image.offer import Offer
-from ._image.signature import RunCommand, verify
+from ._image.signature import verify
+from ._image.tools import NOTHING, Tools
 from ._image.transfer import Transfer
 from ._image.unpack import MAGIC_BYTES, find_unpacker
+from .progress import CONVERT, DOWNLOAD, PUBLISH, VERIFY, CountedReader, CountedWriter, Progress
 
 _CHUNK_BYTES = 1024 * 1024
 
 
 @contextlib.contextmanager
-def fetch(
-    spec: ImageSpec, directory: str | None, offer: Offer | None = None, run: RunCommand | None = None
-) -> t.Iterator[Fetched]:
-    """Give the image that ``spec`` names, or what is on ``offer``; its signature is verified by a program that ``run`` runs.
+def fetch(spec: ImageSpec, offer: Offer | None = None, tools: Tools = NOTHING) -> t.Iterator[Fetched]:
+    """Give the image that ``spec`` names, or what is on ``offer``.
 
-    What is fetched or written anew lies in files without a name in ``directory``.
+    What is fetched or written anew lies in files without a name in the tools' directory.
     """
+    directory, progress = tools.directory, tools.progress
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(scratch_file(directory))
         if spec.url and spec.is_signed_itself:
             # What is signed is what comes, packed or not.
             stored = stack.enter_context(scratch_file(directory))
-            Transfer(spec.url, spec.transport, Intake(spec, stored, unpack=False), "the image").run()
-            fetched = replace(_read(spec, stored, scratch), signed_by=verify(spec, stored, run, directory))
+            Transfer(spec.url, spec.transport, Intake(spec, stored, unpack=False), "the image", progress).run()
+            fetched = replace(_read(spec, stored, scratch), signed_by=verify(spec, stored, tools.run, directory))
         elif spec.url:
             intake = Intake(spec, scratch)
-            Transfer(spec.url, spec.transport, intake, "the image").run()
+            Transfer(spec.url, spec.transport, intake, "the image", progress).run()
             fetched = _judge(spec, scratch, intake)
         elif offer:
-            volume = VolumeFile(offer.connection, offer.volume, offer.size_bytes)
-            fetched = _take(spec, offer, t.cast(t.BinaryIO, Timed(stack.enter_context(volume), spec)), scratch)
+            volume = stack.enter_context(VolumeFile(offer.connection, offer.volume, offer.size_bytes))
+            doing = DOWNLOAD if spec.host else VERIFY
+            fetched = _take(spec, offer, _counted(Timed(volume, spec), progress, doing, offer.size_bytes), scratch)
+            fetched = replace(fetched, taken_at=offer.taken_at)
         else:
             file = stack.enter_context(_open(str(spec.path)))
-            fetched = replace(_read(spec, file, scratch), mtime_ns=os.fstat(file.fileno()).st_mtime_ns)
+            status = os.fstat(file.fileno())
+            counted = _counted(file, progress, VERIFY, status.st_size)
+            fetched = replace(_read(spec, counted, scratch), mtime_ns=status.st_mtime_ns)
             if spec.is_signed_itself:
-                fetched = replace(fetched, signed_by=verify(spec, file, run, directory))
-        yield convert(fetched, spec, stack.enter_context(scratch_file(directory)))
+                fetched = replace(fetched, signed_by=verify(spec, file, tools.run, directory))
+        target = CountedWriter(stack.enter_context(scratch_file(directory)), progress, CONVERT)
+        if isinstance(fetched.file, CountedReader):
+            fetched = replace(fetched, file=fetched.file.plain)
+        published = convert(fetched, spec, t.cast(t.BinaryIO, target))
+        yield replace(published, file=_counted(published.file, progress, PUBLISH, published.size_bytes))
+
+
+def _counted(file: t.Any, progress: Progress, phase: str, total: int) -> t.BinaryIO:
+    return t.cast(t.BinaryIO, CountedReader(file, progress, phase, total))
 
 
 def _read(spec: ImageSpec, file: t.BinaryIO, scratch: t.BinaryIO) -> Fetched:

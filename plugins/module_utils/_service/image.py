@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import time
 import typing as t
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,11 +22,14 @@ from .._plan.plan import Action, Change, Plan
 from .._spec.image import ImageSpec
 from .._spec.image_format import published_format
 from .._spec.image_metadata import ImageMetadata
-from .._spec.image_record import ImageRecord, record_volume_name
+from .._spec.image_record import ImageRecord, record_volume_name, work_volume_name
+from ._image.capture import Capture
 from ._image.checksums import resolve_checksum
 from ._image.fetched import Fetched
+from ._image.instance_disk import inherited_metadata
 from ._image.offer import Offer, offers
-from ._image.signature import RunCommand, verify
+from ._image.signature import verify
+from ._image.tools import NOTHING, Tools
 from .fetch import fetch, source_mtime_ns
 from .image_row import image_row
 from .image_store import ImageStore
@@ -50,6 +54,8 @@ class ImageState:
     source_mtime_ns: int | None = None
     offer: ImageRecord | None = None
     """The published image that another hypervisor has."""
+    inherited: ImageMetadata = field(default_factory=ImageMetadata)
+    """What is known of an instance's disk beforehand."""
     twin: ImageRecord | None = None
     unused: tuple[str, ...] = ()
     """Data volumes that nothing needs once the image is as declared."""
@@ -62,14 +68,14 @@ class ImageOutcome:
 
     plan: Plan
     image: dict[str, t.Any] | None = field(default=None)
+    warnings: tuple[str, ...] = ()
 
 
-def ensure_image(
-    connection: Connection, spec: ImageSpec, check_mode: bool, directory: str | None, run: RunCommand | None = None
-) -> ImageOutcome:
-    """Bring the image about that ``spec`` declares; downloads lie in ``directory``, ``run`` runs what verifies signatures."""
+def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, tools: Tools = NOTHING) -> ImageOutcome:
+    """Bring the image about that ``spec`` declares."""
     store = ImageStore(connection, find_pool(connection, spec.pool))
-    spec = resolve_checksum(spec, lambda content: verify(spec, content, run, directory))
+    spec = resolve_checksum(spec, lambda content: verify(spec, content, tools.run, tools.directory))
+    capture = Capture(store, spec, tools)
     with offers(spec) as ask:
         state = read_state(store, spec, ask)
         plan = plan_image(spec, state)
@@ -77,11 +83,21 @@ def ensure_image(
             with image_lock(store.pool.uuid, spec.name, spec.timeout):
                 state = read_state(store, spec, ask)
                 plan = plan_image(spec, state)
-                _apply(
-                    store, spec, state, plan, partial(fetch, spec, directory, ask() if plan.has(FETCH) else None, run)
-                )
+                if spec.instance:
+                    get = partial(_captured, capture)
+                else:
+                    get = partial(fetch, spec, ask() if plan.has(FETCH) else None, tools)
+                _apply(store, spec, state, plan, get)
                 state = _read_own(store, spec)
-    return ImageOutcome(plan, _as_result(store, state) if spec.present else None)
+    return ImageOutcome(plan, _as_result(store, state) if spec.present else None, tuple(capture.warnings))
+
+
+@contextlib.contextmanager
+def _captured(capture: Capture) -> t.Iterator[Fetched]:
+    """Give a copy of an instance's disk; runs that tidy up leave the volume alone in which it lies meanwhile."""
+    lock = _data_lock(capture.store, work_volume_name(capture.spec.name), capture.spec.timeout)
+    with lock, capture.run() as fetched:
+        yield fetched
 
 
 def read_state(store: ImageStore, spec: ImageSpec, ask: t.Callable[[], Offer | None]) -> ImageState:
@@ -93,7 +109,11 @@ def read_state(store: ImageStore, spec: ImageSpec, ask: t.Callable[[], Offer | N
         offer = ask()
         if offer:
             state = replace(state, offer=offer.record, source_mtime_ns=offer.changed_ns)
-        return state if _has_data(spec, state) else _read_for_publishing(store, spec, state)
+        if _has_data(spec, state):
+            return state
+        if spec.instance:
+            state = replace(state, inherited=inherited_metadata(store, spec.instance))
+        return _read_for_publishing(store, spec, state)
     if store.pool.find(record_volume_name(spec.name)) is None:
         return state
     return _read_for_removal(store, spec, replace(state, has_record=True))
@@ -194,7 +214,7 @@ def _checksum(spec: ImageSpec, state: ImageState) -> str | None:
 def _base_metadata(state: ImageState) -> ImageMetadata:
     """Return what is known of the data beforehand."""
     known = state.offer or state.twin
-    return known.metadata if known else ImageMetadata()
+    return known.metadata if known else state.inherited
 
 
 def _metadata_changes(spec: ImageSpec, was: ImageMetadata, base: ImageMetadata) -> t.Iterator[Change]:
@@ -259,7 +279,8 @@ def _apply(
 
 
 def _record_of(spec: ImageSpec, state: ImageState, fetched: Fetched) -> ImageRecord:
-    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    taken_at = time.time() if fetched.taken_at is None else fetched.taken_at
+    when = datetime.datetime.fromtimestamp(taken_at, datetime.timezone.utc).replace(microsecond=0)
     return ImageRecord(
         name=spec.name,
         digest=fetched.digest,
@@ -269,7 +290,7 @@ def _record_of(spec: ImageSpec, state: ImageState, fetched: Fetched) -> ImageRec
         source=spec.source,
         source_id=spec.source_id,
         checksum=_checksum(spec, state),
-        fetched_at=now.isoformat().replace("+00:00", "Z"),
+        fetched_at=when.isoformat().replace("+00:00", "Z"),
         source_mtime_ns=fetched.mtime_ns,
         source_format=fetched.source_format,
         source_digest=fetched.source_digest,

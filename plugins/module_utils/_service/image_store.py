@@ -25,7 +25,7 @@ from .._spec.image_record import (
     RECORD_BYTES,
     ImageRecord,
     data_volume_name,
-    is_data_volume,
+    is_image_content,
     record_volume_name,
 )
 from ._image.fetched import Fetched, upload
@@ -52,7 +52,7 @@ class ImageStore(ImageCatalog):
         """Return the data volumes that none of ``records`` names and nobody lies on; none if that can't be told."""
         named = {record.volume for record in records}
         candidates = {
-            name: volume for name, volume in self.pool.volumes().items() if is_data_volume(name) and name not in named
+            name: volume for name, volume in self.pool.volumes().items() if is_image_content(name) and name not in named
         }
         if not candidates:
             return []

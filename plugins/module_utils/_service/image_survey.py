@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from .._driver.storage import Volume
 from .._errors import NotFoundError
 from .._spec.image_cache import NOTE_BYTES, digest_of, noted_volume, read_note
-from .._spec.image_record import ImageRecord, image_name, is_data_volume
+from .._spec.image_record import ImageRecord, image_name, is_image_content
 from .image_catalog import ImageCatalog
 from .image_usage import Usage, read_chains
 
@@ -68,7 +68,7 @@ def take_survey(catalog: ImageCatalog, thorough: bool) -> Survey:
             _noted(notes[name]) if name in notes else None,
         )
         for name, volume in sorted(here.items())
-        if is_data_volume(name)
+        if is_image_content(name)
     ]
     strays = sorted(note.name for data, note in notes.items() if data not in here)
     return Survey(tuple(images), tuple(strays), usage)

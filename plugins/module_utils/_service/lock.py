@@ -27,6 +27,10 @@ _PAUSE_SECONDS = 0.1
 _HOST_SECONDS = 600.0
 _PRIVATE = 0o700
 
+ROOTS_DIRECTORY = "/run/kilonova-compute"
+USERS_DIRECTORY = "/tmp/kilonova-compute-"
+"""With the user's number behind it."""
+
 
 @contextlib.contextmanager
 def host_lock(key: str, timeout: float, what: str | None = None, directory: str | None = None) -> t.Iterator[None]:
@@ -79,7 +83,7 @@ def image_data_lock(pool_uuid: str, volume: str, pool: str, timeout: float) -> c
 
 def _open(directory: str | None, name: str) -> tuple[Path, int]:
     while True:
-        path = _directory(directory) / name
+        path = private_directory(directory) / name
         try:
             return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except FileNotFoundError:
@@ -115,13 +119,13 @@ def _is_still(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _directory(directory: str | None) -> Path:
+def private_directory(directory: str | None) -> Path:
     """Return the user's own directory of locks.
 
     It must be the same for every run of a user, with and without a login session, so the environment does not count.
     """
     user = os.geteuid()
-    path = Path(directory or ("/run/kilonova-compute" if user == 0 else f"/tmp/kilonova-compute-{user}"))
+    path = Path(directory or (ROOTS_DIRECTORY if user == 0 else f"{USERS_DIRECTORY}{user}"))
     found = None
     while found is None:
         try:

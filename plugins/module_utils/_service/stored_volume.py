@@ -115,7 +115,7 @@ def _prepare(work: _Work, state: VolumeState, stack: contextlib.ExitStack) -> _W
         return replace(work, origin=find_origin(work.connection, spec.origin))
     if spec.src and not work.file:
         source = ImageSpec(name=spec.name, path=spec.src, format=spec.format)
-        return replace(work, file=stack.enter_context(fetch(source, None)))
+        return replace(work, file=stack.enter_context(fetch(source)))
     return work
 
 

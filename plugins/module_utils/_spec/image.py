@@ -19,6 +19,7 @@ from .._errors import SpecError
 from .image_checksum import Checksum, ChecksumFile
 from .image_format import FORMATS, PUBLISHED_FORMATS, published_format
 from .image_host import HostSource
+from .image_instance import InstanceSource
 from .image_metadata import ImageMetadata
 from .image_signature import ImageSignature
 from .image_transport import Transport
@@ -33,7 +34,7 @@ DEFAULT_MAX_SIZE_GB = 256
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """One declared image: exactly one of ``path``, ``url`` and ``host`` when it is to be present."""
+    """One declared image: exactly one of ``path``, ``url``, ``host`` and ``instance`` when it is to be present."""
 
     name: str
     pool: str = "default"
@@ -44,6 +45,8 @@ class ImageSpec:
     """With its secrets; only for the request itself."""
     host: HostSource | None = None
     """Where it is on another hypervisor."""
+    instance: InstanceSource | None = None
+    """Whose disk it is a copy of."""
     checksum: Checksum | None = None
     checksum_file: ChecksumFile | None = None
     """Where the checksum is to be found."""
@@ -66,7 +69,8 @@ class ImageSpec:
         if params["state"] == "absent":
             return ImageSpec(name=name, pool=params["pool"], present=False, transport=transport)
         host = HostSource.from_params(params.get("source_host"), name)
-        path, url = _source(params.get("src"), params.get("url"), host)
+        instance = InstanceSource.from_params(params)
+        path, url = _source(params.get("src"), params.get("url"), host, instance)
         checksum, checksum_file = _checksum(params.get("checksum"), path, url, host)
         image_format = _choice("format", None if params.get("format") == "auto" else params.get("format"), FORMATS)
         convert_to = _choice("convert_to", params.get("convert_to"), PUBLISHED_FORMATS)
@@ -78,6 +82,7 @@ class ImageSpec:
             path=path,
             url=url,
             host=host,
+            instance=instance,
             checksum=checksum,
             checksum_file=checksum_file,
             signature=ImageSignature.from_params(params, bool(checksum_file), bool(path or url)),
@@ -91,7 +96,7 @@ class ImageSpec:
     @property
     def source(self) -> str:
         """Return where the image comes from as it may be shown: a URL without user, password and query."""
-        return visible_url(self.url) if self.url else str(self.host or self.path)
+        return visible_url(self.url) if self.url else str(self.host or self.instance or self.path)
 
     @property
     def is_signed_itself(self) -> bool:
@@ -120,6 +125,8 @@ class ImageSpec:
         """Return what tells one source from another without showing it: the user and password do not count."""
         if self.host:
             return f"host:{self.host}"
+        if self.instance:
+            return self.instance.source_id
         if not self.url:
             return f"path:{self.path}"
         return "url:" + hashlib.sha256(_without_user(urlsplit(self.url)).geturl().encode("utf-8")).hexdigest()
@@ -146,15 +153,17 @@ def _without_user(parts: SplitResult) -> SplitResult:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2])
 
 
-def _source(src: str | None, url: str | None, host: HostSource | None) -> tuple[str | None, str | None]:
+def _source(
+    src: str | None, url: str | None, host: HostSource | None, instance: InstanceSource | None
+) -> tuple[str | None, str | None]:
     """Return (path, None), (None, url) or (None, None); a file URL is a path."""
-    if sum(map(bool, (src, url, host))) != 1:
+    if sum(map(bool, (src, url, host, instance))) != 1:
         raise SpecError(
             "src",
-            "exactly one of src, url and source_host is needed for state=present",
-            "give a file, a URL or another hypervisor",
+            "exactly one of src, url, source_host and source_instance is needed for state=present",
+            "give a file, a URL, another hypervisor or an instance",
         )
-    if host:
+    if host or instance:
         return None, None
     if src:
         return local_path("src", os.path.expanduser(src)), None

@@ -27,6 +27,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _RECORD_PREFIX = "kilonova-image-"
 _RECORD_SUFFIX = ".json"
 _DATA_PREFIX = "kilonova-sha256-"
+_WORK_PREFIX = "kilonova-work-"
 
 
 @dataclass(frozen=True)
@@ -125,3 +126,18 @@ def data_volume_name(digest: str, image_format: str) -> str:
 def is_data_volume(volume: str) -> bool:
     """Tell whether the volume holds, or was to hold, an image's data."""
     return volume.startswith(_DATA_PREFIX)
+
+
+def work_volume_name(image: str) -> str:
+    """Return the name of the volume in which ``image`` comes into being before its digest is known."""
+    return f"{_WORK_PREFIX}{image}.qcow2"
+
+
+def is_work_volume(volume: str) -> bool:
+    """Tell whether an image comes into being in the volume, or was to before a run was killed."""
+    return volume.startswith(_WORK_PREFIX)
+
+
+def is_image_content(volume: str) -> bool:
+    """Tell whether the volume has the data of an image, whole or coming into being."""
+    return is_data_volume(volume) or is_work_volume(volume)

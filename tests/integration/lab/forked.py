@@ -24,7 +24,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._driver.connectio
 READS = re.compile(
     r"(list|get|num|is|has|lookup|managedSaveGet|storagePoolLookup|storageVolLookup|networkLookup|domainList)\w*"
     r"|XMLDesc|info|state|name|UUIDString|key|path|autostart|ID|schedulerType|blockInfo|refresh"
-    r"|domainEvent\w*|setKeepAlive|download\w*"
+    r"|domainEvent\w*|setKeepAlive|_?download\w*|backupGet\w*|jobStats|blockJobInfo"
 )
 """Names of libvirt's calls after which nothing is other than before, but for what libvirt knows itself."""
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 
@@ -46,19 +47,30 @@ def freeze(connection: Connection, handle: t.Any, wanted: t.Sequence[str]) -> in
         # Somebody else was faster, and counts on it; or the agent does no such thing.
         raise
     except BaseException as exc:
-        _thaw_again(connection, handle, exc)
+        thaw_again(connection, handle, exc)
         raise
     shortfall = GuestError(
         f"Only {count} of the filesystems {', '.join(wanted)} of {handle.name()} can be frozen, so none is."
         if wanted
         else f"{handle.name()} has no filesystem that can be frozen."
     )
-    _thaw_again(connection, handle, shortfall)
+    thaw_again(connection, handle, shortfall)
     raise shortfall
 
 
-def _thaw_again(connection: Connection, handle: t.Any, reason: BaseException) -> None:
+@contextlib.contextmanager
+def frozen(connection: Connection, handle: t.Any) -> t.Iterator[None]:
+    """Have all filesystems frozen that can be, and thawed again however the block ends."""
+    freeze(connection, handle, ())
+    try:
+        yield
+    finally:
+        thaw_again(connection, handle)
+
+
+def thaw_again(connection: Connection, handle: t.Any, reason: BaseException | None = None) -> None:
     """Thaw until the agent says so: one that fell silent in the middle of a freeze may yet finish it."""
+    before = f"freezing them failed ({reason}), and " if reason else ""
     end = time.monotonic() + _THAW_SECONDS
     while True:
         try:
@@ -70,7 +82,7 @@ def _thaw_again(connection: Connection, handle: t.Any, reason: BaseException) ->
             problem = str(exc)
         if time.monotonic() >= end:
             raise DriverError(
-                f"The filesystems of {handle.name()} may be FROZEN: freezing them failed ({reason}), and so did thawing"
-                f" them ({problem}). Thaw them with action thaw_filesystems, or restart the guest."
+                f"The filesystems of {handle.name()} may be FROZEN: {before}thawing them failed ({problem})."
+                " Thaw them with action thaw_filesystems, or restart the guest."
             ) from reason
         time.sleep(_PAUSE)

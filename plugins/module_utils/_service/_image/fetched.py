@@ -35,6 +35,8 @@ class Fetched:
     """How much of it takes room there."""
     signed_by: str | None = None
     """The key that signed what came."""
+    taken_at: float | None = None
+    """As of when it is, by the clock where the module runs, where that is not now."""
 
     @property
     def fetched_digest(self) -> str:

@@ -37,6 +37,8 @@ class Offer:
     record: ImageRecord | None = None
     changed_ns: int | None = None
     """When a plain volume was changed last, by its hypervisor's clock."""
+    taken_at: float | None = None
+    """As of when a copy of a disk is."""
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from ansible.module_utils.urls import SSLValidationError, open_url
 from ..._errors import ImageError
 from ..._spec.image import visible_url
 from ..._spec.image_transport import Transport
+from ..progress import DOWNLOAD, SILENT, Progress
 
 _CHUNK_BYTES = 256 * 1024
 _FIRST_PAUSE_SECONDS, _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS = 0.25, 3, 30.0
@@ -56,8 +57,9 @@ class _FinalError(Exception):
 class Transfer:
     """One file on its way from ``url`` to ``sink``."""
 
-    def __init__(self, url: str, transport: Transport, sink: Sink, what: str) -> None:
+    def __init__(self, url: str, transport: Transport, sink: Sink, what: str, progress: Progress = SILENT) -> None:
         """Fetch ``what``, in the words of an error."""
+        self._progress = progress
         self._url = url
         self._transport = transport
         self._sink = sink
@@ -137,6 +139,7 @@ class Transfer:
                 self._sink.update(chunk)
             except OSError as exc:
                 raise _FinalError(f"it can't be stored: {exc.strerror}") from exc
+            self._progress.note(DOWNLOAD, self._sink.received, total)
             if time.monotonic() > end:
                 raise _FinalError(
                     f"it took longer than {self._transport.timeout} seconds; raise option timeout or use a faster server"

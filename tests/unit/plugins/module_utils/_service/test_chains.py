@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
@@ -27,13 +27,15 @@ POOL = "/default-pool"
 DIGEST = "sha256:" + "ab" * 32
 
 
+NODE = """<node><pool type='dir'><name>default-pool</name><target><path>/default-pool</path></target></pool></node>"""
+
+
 @pytest.fixture
-def connection() -> t.Iterator[Connection]:
-    """Return a connection to a node that has a pool and one domain without a disk."""
-    with Connection("test:///default") as opened:
-        opened.raw.lookupByName("test").destroy()
-        with contextlib.suppress(Exception):
-            opened.raw.lookupByName("test").undefine()
+def connection(tmp_path: Path) -> t.Iterator[Connection]:
+    """Return a connection to a node of the test's own that has a pool and nothing else."""
+    node = tmp_path / "node.xml"
+    node.write_text(NODE, encoding="utf-8")
+    with Connection(f"test://{node}") as opened:
         yield opened
 
 
