@@ -244,11 +244,6 @@ class Volume:
         self._call("grow", self._raw.resize, capacity_bytes, 0)
         self._description = None
 
-    def open_once(self) -> None:
-        """Have the hypervisor open an encrypted volume with its secret; it raises :class:`DriverError` where that does not fit."""
-        # Of all calls this one needs the key and changes nothing.
-        self._call("open", self._raw.resize, self.reread().capacity, 0)
-
     def wipe(self) -> None:
         """Overwrite the volume's content, so that nobody reads it later."""
         while_busy(lambda: self._call("wipe", self._raw.wipe, 0), "VIR_ERR_OPERATION_INVALID")

@@ -28,6 +28,7 @@ from ._instance.live import detach
 from .image_usage import Usage, read_usage
 from .lock import instance_lock
 from .volume_origin import Use, refuse_leading_elsewhere
+from .volume_secret import lies_on
 
 _SCSI = "virtio-scsi"
 _ATTACHED = Use("attached_to", "attached")
@@ -133,20 +134,15 @@ def apply_attachment(
                     f"Option attached_to: instance {name} was removed meanwhile.", {"option": "attached_to"}
                 )
             if action.verb == ATTACH:
-                _attach(connection, spec, found, member, _lies_on(volume, secret))
+                _attach(connection, spec, found, member, lies_on(volume, secret))
             else:
                 _detach(connection, found, member)
 
 
-def _lies_on(volume: Volume, secret: str | None) -> Disk:
-    path, kind = volume.path, "block" if volume.is_device else "file"
-    return Disk("", source=path, format=volume.format or "raw", type=kind, secret=secret)
-
-
-def _attach(connection: Connection, spec: StoredVolumeSpec, found: GuestReading, member: Member, lies_on: Disk) -> None:
+def _attach(connection: Connection, spec: StoredVolumeSpec, found: GuestReading, member: Member, known: Disk) -> None:
     scope = driver.Scope(member.is_active and member.plugged is None, member.defined is None)
     if any(scope):
-        driver.attach_device(connection, found, render_disk(new_disk(spec, member, lies_on)), scope)
+        driver.attach_device(connection, found, render_disk(new_disk(spec, member, known)), scope)
 
 
 def _detach(connection: Connection, found: GuestReading, member: Member) -> None:

@@ -8,15 +8,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 from .._driver.connection import Connection
+from .._driver.host import capabilities
+from .._driver.probe import try_to_start
 from .._driver.secret import define_volume_secret, find_volume_secret
 from .._driver.storage import Pool, Volume
 from .._errors import DriverError, SpecError
 from .._plan.volume_secret import SecretState
 from .._spec.encryption import OPTION, EncryptionSpec
+from .._spec.machine import Disk
+from .._spec.target import first_target
 from .._spec.volume import StoredVolumeSpec
+from .._xml.probe import ProbeGuest, render_opener
 from .._xml.secret import SecretDescription
 
 _WRONG_KEY = "Invalid password"
@@ -54,7 +61,7 @@ def set_passphrase(connection: Connection, path: str, encryption: EncryptionSpec
     secret.set_value(encryption.value)
     if volume is not None:
         try:
-            volume.open_once()
+            _open(connection, volume, uuid)
         except DriverError as exc:
             secret.undefine()
             if _WRONG_KEY in exc.message:
@@ -64,6 +71,21 @@ def set_passphrase(connection: Connection, path: str, encryption: EncryptionSpec
             raise
     define_volume_secret(connection, SecretDescription(uuid, path, unfinished.description, private=True))
     return uuid
+
+
+def _open(connection: Connection, volume: Volume, uuid: str) -> None:
+    """Have the hypervisor open the volume with the secret; there is no call for that alone, so a guest gets it and is not booted."""
+    known = capabilities(connection)
+    offered = known.virt_types(known.arch)
+    guest = ProbeGuest("qemu" if "qemu" in offered or not offered else offered[0], known.arch)
+    disk = replace(lies_on(volume, uuid), target=first_target("virtio"), bus="virtio", readonly=True)
+    try_to_start(connection, partial(render_opener, guest, disk))
+
+
+def lies_on(volume: Volume, secret: str | None) -> Disk:
+    """Return what is known of a disk that lies on the volume; ``secret`` is the UUID of that which opens it."""
+    kind = "block" if volume.is_device else "file"
+    return Disk("", source=volume.path, format=volume.format or "raw", type=kind, secret=secret)
 
 
 def forget_passphrase(connection: Connection, path: str) -> None:
