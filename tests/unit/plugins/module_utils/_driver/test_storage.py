@@ -172,11 +172,11 @@ class Unsteady:
         """Return its name."""
         return str(self._pool.name())
 
-    def UUIDString(self) -> str:  # noqa: N802  # libvirt's own name
+    def UUIDString(self) -> str:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's own
         """Return its UUID."""
         return str(self._pool.UUIDString())
 
-    def createXML(self, text: str, flags: int) -> t.Any:  # noqa: N802  # libvirt's own name
+    def createXML(self, text: str, flags: int) -> t.Any:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's own
         """Make the volume, sooner or later."""
         if self.left:
             self.left -= 1
