@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ._options import pool_option
+from ._spec.attachment import PLUGGABLE_BUSES
 from ._spec.pool import POOL_TYPES
 from ._spec.volume import VOLUME_FORMATS
 
@@ -45,6 +46,13 @@ def stored_volume_options() -> dict[str, dict[str, t.Any]]:
         "image": origin,
         "src": {"type": "path"},
         "dest": {"type": "path"},
+        "encryption": {
+            "type": "dict",
+            "options": {"passphrase": {"type": "str", "required": True, "no_log": True}},
+        },
+        "attached_to": {"type": "str"},
+        "bus": {"type": "str", "choices": list(PLUGGABLE_BUSES)},
+        "serial": {"type": "str"},
         "wipe": {"type": "bool", "default": False},
     }
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""Make, grow, fill, copy or remove a volume of a storage pool."""
+"""Make, grow, fill, copy, encrypt, attach or remove a volume of a storage pool."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ module: compute_volume
 short_description: Manage volumes in a hypervisor's storage pools
 version_added: 0.1.0
 description:
-  - Makes a volume by itself, empty or with the content of another volume, an image or a file, grows it, and removes it.
-  - To give a volume to an instance, while it runs or not, declare it among the volumes of
-    M(kilonova.compute.compute_instance), and leave it out there to take it away again. While its guest runs, it is grown there as well.
+  - Makes a volume by itself, empty or with the content of another volume, an image or a file, encrypts it, grows it, attaches it to an
+    instance or detaches it, and removes it.
+  - A volume can also be declared among the volumes of M(kilonova.compute.compute_instance). Either module leaves what the other one
+    attached where it is. One that was made for its instance by that module is grown by it as well.
   - A volume gets its content when it is made. Later runs do not compare the content, and never write it again.
   - While a volume is being filled, a small volume beside it, whose name begins with C(kilonova-unfinished-), says so. If the run is
     killed, no instance can be given the half volume, and the next run makes it anew.
@@ -58,6 +59,8 @@ options:
         C(KB) to C(EB) are powers of 1000. Without a unit it is bytes. Small letters are the same, and there may be a space, as in
         C(1.5 TiB). It is rounded up to whole disk sectors of 512 bytes.
       - A larger size grows the volume, and a smaller one is refused. Pools of devices round it up.
+      - While the instance that has it runs, its guest sees the new size at once. It is refused while a domain runs that
+        kilonova.compute did not create, or that lies on it through another volume.
       - It is needed for a volume that has no content. One that has is at least as large as that.
     type: str
   format:
@@ -67,6 +70,24 @@ options:
       - Content from O(source) and O(image) is converted.
     type: str
     choices: [raw, qcow2]
+  encryption:
+    description:
+      - Has a new volume encrypted with LUKS. What is stored is encrypted, and the guest of an instance that has the volume sees a plain disk.
+      - Libvirt keeps the passphrase on the hypervisor as a private secret for the path of the volume, and tells it to nobody.
+        It goes with the volume. Where that secret is gone, the declared passphrase is set again, once it was tried on the volume.
+      - A volume that is there can't become encrypted in place, nor change its passphrase; make another one with O(source). A copy is
+        encrypted only where this is declared of it, whether its source is or not.
+      - A volume that is encrypted is downloaded as it is stored. Nothing can be uploaded to it. External snapshots do not take it.
+      - Without this option, a volume that is encrypted stays so.
+    type: dict
+    suboptions:
+      passphrase:
+        description:
+          - The passphrase. Keep it, since without it nobody can read the volume once the hypervisor's secret is lost.
+          - One that is not that of the volume is refused. It is told from others by 16 bits of a salted digest, which stand in
+            the description of the secret for everybody who may read it.
+        type: str
+        required: true
   source:
     description:
       - A volume whose content a new volume gets, with that of all it lies on. No running domain may use it meanwhile.
@@ -110,6 +131,28 @@ options:
       - A file that is there already is left as it is.
       - It is refused while a running domain uses the volume, and for a volume that lies on another one.
     type: path
+  attached_to:
+    description:
+      - The instance that the volume is a disk of, in its definition and, while it runs, in its guest. It must be made by
+        M(kilonova.compute.compute_instance).
+      - Empty, it is detached. A guest that runs is asked until it has let go of it, and the task fails if it does not.
+      - It is refused while anything else uses the volume, and for one that is declared among the volumes of an instance, which has to
+        leave it out there.
+      - By default, it stays where it is.
+    type: str
+  bus:
+    description:
+      - How it is attached. Once it is, another one is refused.
+      - V(scsi) is for an instance that has a disk on this bus already.
+      - By default, it is V(virtio).
+    type: str
+    choices: [virtio, scsi]
+  serial:
+    description:
+      - The serial number that the guest finds the disk by, as in C(/dev/disk/by-id/virtio-SERIAL). It has at most 20 of the
+        characters C(A-Z a-z 0-9 _ . + -). Once it is attached, another one is refused.
+      - By default, it is the beginning of O(name), as in M(kilonova.compute.compute_instance).
+    type: str
   wipe:
     description:
       - Whether the content is overwritten with zeros before the volume is removed. That takes as long as writing all of it.
@@ -124,6 +167,20 @@ EXAMPLES = r"""
   kilonova.compute.compute_volume:
     name: shop-data
     size: 20G
+
+- name: Have an encrypted volume, and give it to an instance
+  kilonova.compute.compute_volume:
+    name: shop-secrets
+    size: 5G
+    encryption:
+      passphrase: "{{ vault_shop_secrets }}"
+    attached_to: shop-1
+    serial: secrets
+
+- name: Take it away again
+  kilonova.compute.compute_volume:
+    name: shop-secrets
+    attached_to: ""
 
 - name: Copy a volume to another pool, larger
   kilonova.compute.compute_volume:
@@ -180,6 +237,10 @@ volume:
       description: What it holds; V(null) where libvirt does not tell.
       type: str
       sample: qcow2
+    encryption:
+      description: How it is encrypted; V(null) where it is not.
+      type: str
+      sample: luks
     size_bytes:
       description: How much a guest can write to it.
       type: int
@@ -188,6 +249,11 @@ volume:
       description: How much of the pool it takes.
       type: int
       sample: 200704
+    attached_to:
+      description: The instance that it is attached to; V(null) for none.
+      returned: when O(attached_to) is given
+      type: str
+      sample: shop-1
 actions:
   description: What was done, or in check mode would be done, in order.
   returned: always

@@ -48,6 +48,13 @@ def run_probe(connection: Connection, render: t.Callable[[str], str], awaited: b
             connection.call("end the probe guest", domain.destroy)
 
 
+def try_to_start(connection: Connection, render: t.Callable[[str], str]) -> None:
+    """Start the guest that ``render`` gives for a name, paused, and end it; :class:`DriverError` says why it can't be."""
+    domain = _create(connection, render)
+    with contextlib.suppress(DriverError):
+        connection.call("end the probe guest", domain.destroy)
+
+
 def _create(connection: Connection, render: t.Callable[[str], str]) -> t.Any:
     """Start the guest under a free name: few names, so that the hypervisor's logs of them stay few."""
     # Paused, so that no output is lost before its console is open.

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from .._errors import ConflictError, NotFoundError, SpecError
 from .._spec.size import format_size
 from .._spec.volume import StoredVolumeSpec
+from .attachment import AttachmentState, plan_attachment
 from .plan import Action, Change, Plan
+from .volume_secret import SecretState, secret_of_existing, secret_of_new, secret_of_removed
 
 DISCARD = "discard_unfinished_volume"
 CREATE = "create_volume"
@@ -39,6 +41,12 @@ class VolumeState:
     """The declared copy of it is there."""
     users: tuple[str, ...] = ()
     """Who lies on it, as far as that matters."""
+    guests: tuple[str, ...] = ()
+    """Those of them that are running instances which see it grow."""
+    encrypted: bool = False
+    secret: SecretState | None = None
+    attachment: AttachmentState | None = None
+    """Where it is attached, where that is declared."""
 
     @property
     def exists(self) -> bool:
@@ -65,9 +73,11 @@ def plan_volume(spec: StoredVolumeSpec, state: VolumeState, content: Content | N
     if not spec.present:
         return Plan(resource, tuple(_removal(spec, state)))
     is_whole = state.exists and not state.unfinished
-    actions = tuple(_growth(spec, state) if is_whole else _creation(spec, state, content))
+    actions = tuple(_improvement(spec, state) if is_whole else _creation(spec, state, content))
     if spec.dest and not state.has_copy:
         actions += (Action(DOWNLOAD, spec.dest, (Change("volume.dest", None, spec.dest),)),)
+    if state.attachment:
+        actions += tuple(plan_attachment(spec, state.attachment))
     return Plan(resource, actions)
 
 
@@ -79,6 +89,12 @@ def _removal(spec: StoredVolumeSpec, state: VolumeState) -> t.Iterator[Action]:
         yield Action(DELETE, spec.name, (Change("volume.size", format_size(state.capacity or 0), None),))
     elif state.unfinished:
         yield Action(DISCARD, spec.name)
+    yield from secret_of_removed(spec, state.secret)
+
+
+def _improvement(spec: StoredVolumeSpec, state: VolumeState) -> t.Iterator[Action]:
+    yield from secret_of_existing(spec, state.encrypted, state.secret, (*state.users, *state.guests))
+    yield from _growth(spec, state)
 
 
 def _growth(spec: StoredVolumeSpec, state: VolumeState) -> t.Iterator[Action]:
@@ -100,6 +116,12 @@ def _growth(spec: StoredVolumeSpec, state: VolumeState) -> t.Iterator[Action]:
             f"declare at least {format_size(capacity)}, or leave size out",
         )
     _refuse_users(spec, state, "grown here")
+    if state.encrypted and state.secret is None and spec.encryption is None and not state.guests:
+        raise SpecError(
+            "encryption",
+            f"the passphrase of volume {spec.name} is not on this host any more",
+            "declare it to have it set again",
+        )
     yield Action(GROW, spec.name, (Change("volume.size", format_size(capacity), format_size(spec.size)),))
 
 
@@ -116,6 +138,7 @@ def _creation(spec: StoredVolumeSpec, state: VolumeState, content: Content | Non
     if state.unfinished:
         _refuse_users(spec, state, "finished")
         yield Action(DISCARD, spec.name)
+    yield from secret_of_new(spec, state.secret)
     changes = [Change("volume.size", None, format_size(size)), Change("volume.format", None, volume_format)]
     if content:
         yield Action(FILL, spec.name, (*changes, Change("volume.content", None, spec.content)))

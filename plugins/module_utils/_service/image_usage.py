@@ -67,9 +67,13 @@ class Usage:
 
     def domains_on(self, paths: t.Collection[str], running: bool = False) -> list[str]:
         """Return in words the domains, or the running ones, that lie on any of ``paths``, directly or through others."""
+        return [f"domain {name}" for name in self.domain_names(paths, running)]
+
+    def domain_names(self, paths: t.Collection[str], running: bool = False) -> list[str]:
+        """Return the names of the same."""
         chain = self._chain(paths)
         found = (domain for domain in self.domains if domain.is_active or not running)
-        return [f"domain {domain.name}" for domain in found if domain.paths & chain]
+        return [domain.name for domain in found if domain.paths & chain]
 
     def domains_naming(self, pool: str) -> list[str]:
         """Return in words the domains with a disk that is declared as a volume of ``pool``."""

@@ -19,13 +19,16 @@ from dataclasses import dataclass, replace
 
 from .._driver.connection import Connection
 from .._driver.storage import BUSY_SECONDS, Pool, Volume, find_pool
-from .._errors import ConflictError, DriverError, ExistsError
+from .._errors import ComputeError, ConflictError, DriverError, ExistsError, SpecError
 from .._plan import volume as steps
+from .._plan.attachment import ATTACH
 from .._plan.plan import Plan
 from .._plan.volume import Content, VolumeState, format_of_new, plan_volume
+from .._plan.volume_secret import FORGET_PASSPHRASE, SET_PASSPHRASE, SecretState
 from .._spec.image import ImageSpec
 from .._spec.volume import StoredVolumeSpec, unfinished_name
 from .._xml.volume import VolumeDescription
+from . import attachment as attachments
 from ._image.fetched import Fetched, upload
 from .fetch import fetch
 from .image_usage import read_usage
@@ -33,6 +36,7 @@ from .lock import host_lock
 from .pool_room import refuse_without_room
 from .volume_download import download, refuse_download
 from .volume_origin import find_origin
+from .volume_secret import forget_passphrase, path_of, read_secret_state, set_passphrase
 
 _LOCK_SECONDS = 3600.0
 _FILE_POOLS = frozenset({"dir", "fs", "netfs"})
@@ -58,6 +62,8 @@ class _Work:
     in_files: bool
     origin: Volume | None = None
     file: Fetched | None = None
+    secret: str | None = None
+    """UUID of the secret of a new volume that is encrypted."""
 
     @property
     def content(self) -> Content | None:
@@ -75,35 +81,69 @@ def ensure_stored_volume(connection: Connection, spec: StoredVolumeSpec, check_m
     with contextlib.ExitStack() as stack:
         state = _read_state(connection, pool, spec, in_files)
         work = _prepare(_Work(connection, pool, spec, in_files), state, stack)
-        plan = plan_volume(spec, state, work.content)
+        plan = _plan(work, state)
         if plan.changed and not check_mode:
             stack.enter_context(host_lock(f"volume {pool.uuid} {spec.name}", _LOCK_SECONDS, what))
             state = _read_state(connection, pool, spec, in_files)
             work = _prepare(work, state, stack)
-            plan = plan_volume(spec, state, work.content)
+            plan = _plan(work, state)
             _apply(work, state, plan)
     volume = pool.find(spec.name) if spec.present else None
-    return VolumeOutcome(plan, _as_result(volume) if volume else None)
+    return VolumeOutcome(plan, _as_result(volume, spec) if volume else None)
+
+
+def _plan(work: _Work, state: VolumeState) -> Plan:
+    plan = plan_volume(work.spec, state, work.content)
+    volume = work.pool.find(work.spec.name) if plan.has(ATTACH) else None
+    if volume and not state.unfinished:
+        attachments.refuse_disguised(work.connection, work.spec, volume)
+    return plan
 
 
 def _read_state(connection: Connection, pool: Pool, spec: StoredVolumeSpec, in_files: bool) -> VolumeState:
     volume = pool.find(spec.name)
-    unfinished = pool.find(unfinished_name(spec.name)) is not None
-    has_copy = spec.dest is not None and os.path.lexists(spec.dest)
+    state = VolumeState(
+        unfinished=pool.find(unfinished_name(spec.name)) is not None,
+        in_files=in_files,
+        has_copy=spec.dest is not None and os.path.lexists(spec.dest),
+        secret=_read_secret(connection, pool, spec, volume),
+    )
+    if spec.attachment:
+        path = volume.path if volume else None
+        state = replace(state, attachment=attachments.read_attachment(connection, spec, spec.attachment, path))
     if volume is None:
-        return VolumeState(unfinished=unfinished, in_files=in_files, has_copy=has_copy)
-    if spec.dest and not has_copy and not unfinished:
+        return state
+    if spec.dest and not state.has_copy and not state.unfinished:
         refuse_download(connection, volume)
-    matters = unfinished or not spec.present or (spec.size is not None and spec.size > volume.capacity)
-    users = _users(connection, volume, growing=spec.present and not unfinished) if matters else []
-    return VolumeState(volume.capacity, volume.format, unfinished, in_files, has_copy, tuple(users))
+    encrypted = volume.description.encryption is not None
+    state = replace(state, capacity=volume.capacity, format=volume.format, encrypted=encrypted)
+    return _with_users(connection, volume, spec, state)
 
 
-def _users(connection: Connection, volume: Volume, growing: bool) -> list[str]:
+def _read_secret(
+    connection: Connection, pool: Pool, spec: StoredVolumeSpec, volume: Volume | None
+) -> SecretState | None:
+    """Return the secret of a volume that is or shall be encrypted, and what a killed run may have left of one."""
+    path = path_of(pool, spec, volume)
+    if spec.encryption and path is None:
+        remedy = "declare a pool of files or of LVM"
+        raise SpecError("encryption", f"the volumes of pool {spec.pool} have no paths, by which passphrases go", remedy)
+    is_asked = spec.encryption or not spec.present or volume is None or volume.description.encryption
+    return read_secret_state(connection, path) if path and is_asked else None
+
+
+def _with_users(connection: Connection, volume: Volume, spec: StoredVolumeSpec, state: VolumeState) -> VolumeState:
+    """Return the state with who lies on the volume, as far as that matters."""
+    grows = spec.size is not None and spec.size > volume.capacity
+    lost = spec.encryption is not None and (state.secret is None or not state.secret.is_finished)
+    if not (state.unfinished or not spec.present or grows or lost):
+        return state
     usage = read_usage(connection)
-    if growing:
-        return usage.volumes_on(volume.path) + usage.domains_on({volume.path}, running=True)
-    return usage.possible_users(volume.path)
+    if state.unfinished or not spec.present:
+        return replace(state, users=tuple(usage.possible_users(volume.path)))
+    guests = attachments.growing_guests(connection, spec, volume.path, usage)
+    domains = [] if guests else usage.domains_on({volume.path}, running=True)
+    return replace(state, users=(*usage.volumes_on(volume.path), *domains), guests=tuple(guests))
 
 
 def _prepare(work: _Work, state: VolumeState, stack: contextlib.ExitStack) -> _Work:
@@ -120,25 +160,72 @@ def _prepare(work: _Work, state: VolumeState, stack: contextlib.ExitStack) -> _W
 
 
 def _apply(work: _Work, state: VolumeState, plan: Plan) -> None:
-    volume = work.pool.find(work.spec.name)
-    if volume and plan.has(steps.WIPE):
-        volume.wipe()
-    if volume and plan.has(steps.DELETE):
-        volume.delete()
-    if volume and plan.has(steps.DISCARD):
-        _discard(work, volume)
-    if volume and plan.has(steps.GROW) and work.spec.size:
-        volume.resize(work.spec.size)
+    spec = work.spec
+    volume = _clear(work, plan)
+    if plan.has(FORGET_PASSPHRASE):
+        forget_passphrase(work.connection, _path(work, volume))
+    if plan.has(SET_PASSPHRASE) and spec.encryption:
+        work = replace(work, secret=set_passphrase(work.connection, _path(work, volume), spec.encryption, volume))
+    if volume and plan.has(steps.GROW) and spec.size:
+        _grow(work, state, volume, spec.size)
     if state.unfinished and not plan.has(steps.FILL):
         _unmark(work)
+    if plan.has(steps.CREATE) or plan.has(steps.FILL):
+        _make(work, state, plan)
+    made = work.pool.find(spec.name) if spec.present else None
+    if made and spec.dest and plan.has(steps.DOWNLOAD):
+        download(made, spec.dest)
+    if made and spec.attachment:
+        attachments.apply_attachment(work.connection, spec, plan, made, _secret_of(work, made))
+
+
+def _clear(work: _Work, plan: Plan) -> Volume | None:
+    """Remove what shall go, and return the volume that is left."""
+    volume = work.pool.find(work.spec.name)
+    if volume is None:
+        return None
+    if plan.has(steps.WIPE):
+        volume.wipe()
+    if plan.has(steps.DELETE):
+        volume.delete()
+    if plan.has(steps.DISCARD):
+        _discard(work, volume)
+    return None if plan.has(steps.DELETE) or plan.has(steps.DISCARD) else volume
+
+
+def _path(work: _Work, volume: Volume | None) -> str:
+    path = path_of(work.pool, work.spec, volume)
+    if path is None:
+        raise DriverError(f"Volume {work.spec.name} of pool {work.spec.pool} has no path.")
+    return path
+
+
+def _secret_of(work: _Work, volume: Volume) -> str | None:
+    if work.secret or volume.description.encryption is None:
+        return work.secret
+    secret = read_secret_state(work.connection, volume.path)
+    return secret.uuid if secret else None
+
+
+def _grow(work: _Work, state: VolumeState, volume: Volume, size: int) -> None:
+    for guest in state.guests:
+        if attachments.grow_in_guest(work.connection, work.spec, guest, volume.path):
+            return
+    volume.resize(size)
+
+
+def _make(work: _Work, state: VolumeState, plan: Plan) -> None:
+    """Make the volume; the passphrase of one that could not be made is forgotten again."""
     content = work.content
-    if plan.has(steps.CREATE):
-        work.pool.add(_definition(work, state, None, work.spec.size or 0))
-    elif plan.has(steps.FILL) and content:
-        _fill(work, _definition(work, state, content, max(work.spec.size or 0, content.size)))
-    made = work.pool.find(work.spec.name) if plan.has(steps.DOWNLOAD) else None
-    if made and work.spec.dest:
-        download(made, work.spec.dest)
+    try:
+        if plan.has(steps.CREATE):
+            work.pool.add(_definition(work, state, None, work.spec.size or 0))
+        elif content:
+            _fill(work, _definition(work, state, content, max(work.spec.size or 0, content.size)))
+    except ComputeError:
+        if work.secret and work.pool.find(work.spec.name) is None:
+            forget_passphrase(work.connection, _path(work, None))
+        raise
 
 
 def _discard(work: _Work, volume: Volume) -> None:
@@ -159,7 +246,11 @@ def _discard(work: _Work, volume: Volume) -> None:
 def _definition(work: _Work, state: VolumeState, content: Content | None, size: int) -> VolumeDescription:
     """Describe the new volume; what is no file gets all its room, which LVM would else not hold ready."""
     image_format = format_of_new(work.spec, state, content) if work.in_files else None
-    return VolumeDescription(work.spec.name, size, image_format, 0 if work.in_files else size)
+    allocation = 0 if work.in_files else size
+    encryption = "luks" if work.secret else None
+    return VolumeDescription(
+        work.spec.name, size, image_format, allocation, encryption=encryption, secret_uuid=work.secret
+    )
 
 
 def _fill(work: _Work, definition: VolumeDescription) -> None:
@@ -205,13 +296,15 @@ def _upload(work: _Work, definition: VolumeDescription, file: Fetched) -> None:
         raise
 
 
-def _as_result(volume: Volume) -> dict[str, t.Any]:
+def _as_result(volume: Volume, spec: StoredVolumeSpec) -> dict[str, t.Any]:
     found = volume.reread().description
-    return {
+    result = {
         "name": volume.name,
         "pool": volume.pool,
         "path": volume.path,
         "format": found.format,
+        "encryption": found.encryption,
         "size_bytes": found.capacity_bytes,
         "allocation_bytes": found.allocation_bytes,
     }
+    return {**result, "attached_to": spec.attachment.instance} if spec.attachment else result

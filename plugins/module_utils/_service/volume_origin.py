@@ -7,16 +7,29 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .._driver.connection import Connection
+from .._driver.secret import find_volume_secret
 from .._driver.storage import Volume, find_pool, find_volume
 from .._errors import ImageError, NotFoundError
-from .._spec._image.qcow2 import BACKING_FILE
+from .._spec._image.qcow2 import BACKING_FILE, ENCRYPTED
 from .._spec._image.signatures import detect
 from .._spec.image_format import inspect
 from .._spec.image_record import is_data_volume
 from .._spec.volume import Origin, unfinished_name
 from .image_catalog import find_image
 from .image_usage import refuse_written
+
+
+class Use(t.NamedTuple):
+    """What a volume is wanted for: by which option, and what is done to it in words."""
+
+    option: str
+    verb: str
+
+
+_COPIED = Use("source", "copied")
 
 
 def find_origin(connection: Connection, origin: Origin) -> Volume:
@@ -28,29 +41,37 @@ def find_origin(connection: Connection, origin: Origin) -> Volume:
         problem = "is not finished; run again what makes it" if volume else "is not there"
         raise NotFoundError(f"Option source: {origin} {problem}.", {"option": "source"})
     if not origin.is_image:
-        refuse_written(connection, volume, str(origin), "source", "copied")
-        _refuse_leading_elsewhere(connection, origin, volume)
+        refuse_written(connection, volume, str(origin), _COPIED.option, _COPIED.verb)
+        refuse_leading_elsewhere(connection, volume, str(origin), _COPIED)
     return volume
 
 
-def _refuse_leading_elsewhere(connection: Connection, origin: Origin, volume: Volume) -> None:
+def refuse_leading_elsewhere(
+    connection: Connection, volume: Volume, what: str, use: Use, opened_inside: bool = False
+) -> None:
     """Refuse what would make the hypervisor read another file: a guest can make its raw disk look like such an image.
 
-    What libvirt takes for raw is copied byte by byte. A qcow2 may lie on a published image, which anybody may read.
+    What libvirt takes for raw is read byte by byte. A qcow2 may lie on a published image, which anybody may read.
+    ``opened_inside`` lets pass what a guest has encrypted itself.
     """
     length = volume.description.physical_bytes or volume.capacity
     read = volume.reader(length)
+    encrypted = volume.description.encryption is not None or "luks" in detect(read, length)
+    if encrypted and not opened_inside and find_volume_secret(connection, volume.path) is None:
+        raise ImageError(
+            f"Option {use.option}: {what} is encrypted, and its passphrase is not on this host; declare it with"
+            " compute_volume, encryption first."
+        )
     if volume.format in (None, "raw"):
-        if "luks" in detect(read, length):
-            # It is longer than what a guest sees of it, which is what would be copied.
-            raise ImageError(f"Option source: {origin} is encrypted, and can't be copied.")
         return
     if volume.format != "qcow2":
-        raise ImageError(f"Option source: {origin} looks like {volume.format}, and only raw and qcow2 can be copied.")
-    problems = list(inspect(read, length).problems)
+        raise ImageError(
+            f"Option {use.option}: {what} looks like {volume.format}, and only raw and qcow2 can be {use.verb}."
+        )
+    problems = [problem for problem in inspect(read, length).problems if not (encrypted and problem == ENCRYPTED)]
     if BACKING_FILE in problems:
         below = find_volume(connection, volume.backing[0]) if volume.backing else None
         if below and is_data_volume(below.name):
             problems.remove(BACKING_FILE)
     if problems:
-        raise ImageError(f"Option source: {origin} is not copied: it {' and it '.join(problems)}.")
+        raise ImageError(f"Option {use.option}: {what} is not {use.verb}: it {' and it '.join(problems)}.")

@@ -75,15 +75,24 @@ def _volume(volume: dict[str, t.Any], option: str, instance: str) -> VolumeSpec:
 
 def _name_and_serial(name: str | None, serial: str | None, option: str, instance: str) -> tuple[str, str]:
     """Return both, of which either is enough."""
-    if serial is not None and not _SERIAL.fullmatch(serial):
-        raise SpecError(
-            f"{option}.serial",
-            f"{serial!r} is not a serial number",
-            "use 1 to 20 of the characters A-Z a-z 0-9 _ . + -",
-        )
+    if serial is not None:
+        check_serial(f"{option}.serial", serial)
     if name is None and serial is None:
         raise SpecError(
             option, "it has neither name nor serial", f"give a serial such as data, and the volume is {instance}-data"
         )
     name = check_name(f"{option}.name", f"{instance}-{serial}" if name is None else name)
-    return name, serial or re.sub(r"[^A-Za-z0-9_.+-]", "_", name)[:SERIAL_LENGTH]
+    return name, serial or default_serial(name)
+
+
+def check_serial(option: str, serial: str) -> None:
+    """Refuse what is no serial number."""
+    if not _SERIAL.fullmatch(serial):
+        raise SpecError(
+            option, f"{serial!r} is not a serial number", "use 1 to 20 of the characters A-Z a-z 0-9 _ . + -"
+        )
+
+
+def default_serial(name: str) -> str:
+    """Return the serial number of the volume ``name`` where none is declared."""
+    return re.sub(r"[^A-Za-z0-9_.+-]", "_", name)[:SERIAL_LENGTH]

@@ -124,6 +124,8 @@ class Disk:
     """Rotations per minute that the guest is told; 1 for a solid state disk. Not on bus virtio."""
     iotune: IoTune | None = None
     """All 0 when read where there is none."""
+    secret: str | None = None
+    """UUID of the secret that opens a source which is encrypted with LUKS."""
 
 
 @dataclass(frozen=True)

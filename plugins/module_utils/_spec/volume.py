@@ -12,6 +12,8 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
+from .attachment import AttachmentSpec
+from .encryption import EncryptionSpec
 from .local_path import local_path
 from .names import check_name
 from .size import format_size, parse_size
@@ -51,6 +53,8 @@ class StoredVolumeSpec:
     wipe: bool = False
     dest: str | None = None
     """Where a copy of its content shall be on the machine where the module runs."""
+    encryption: EncryptionSpec | None = None
+    attachment: AttachmentSpec | None = None
 
     @property
     def content(self) -> str | None:
@@ -65,10 +69,21 @@ class StoredVolumeSpec:
             raise SpecError("name", f"{name!r} begins with {_OWN_PREFIX}", "volumes so named are the collection's own")
         if not pool:
             raise SpecError("pool", "it is empty", "name a storage pool of the hypervisor")
+        encryption = EncryptionSpec.from_params(params["encryption"])
+        attachment = AttachmentSpec.from_params(params)
         if params["state"] == "absent":
+            if attachment:
+                remedy = "detach it in a task before that one, or leave attached_to out"
+                raise SpecError("attached_to", "a volume that is removed is attached to nothing", remedy)
             return StoredVolumeSpec(name, pool, present=False, wipe=params["wipe"])
         if params["wipe"]:
             raise SpecError("wipe", "a volume that stays is not wiped", "declare state: absent with it")
+        if encryption and params["src"] is not None:
+            raise SpecError(
+                "encryption",
+                "a file is uploaded as it is, which is not encrypted",
+                "upload it to another volume, and declare that as the source of this one",
+            )
         return StoredVolumeSpec(
             name=name,
             pool=pool,
@@ -77,6 +92,8 @@ class StoredVolumeSpec:
             origin=_origin(params, name, pool),
             src=None if params["src"] is None else local_path("src", os.path.expanduser(params["src"])),
             dest=None if params["dest"] is None else local_path("dest", os.path.expanduser(params["dest"])),
+            encryption=encryption,
+            attachment=attachment,
         )
 
 

@@ -71,7 +71,14 @@ def _read(disk: Element) -> Disk:
         queues=as_int(attribute(disk, "driver", "queues")),
         rotation_rate=as_int(attribute(disk, "target", "rotation_rate")),
         iotune=IoTune(**{name: as_int(text_of(disk, f"iotune/{name}")) or 0 for name in _LIMITS}),
+        secret=_read_secret(disk),
     )
+
+
+def _read_secret(disk: Element) -> str | None:
+    """Return what opens the source; libvirt keeps that where it was given, below the disk or below its source."""
+    paths = (f"{place}encryption[@format='luks']/secret" for place in ("source/", ""))
+    return next((uuid for path in paths if (uuid := attribute(disk, path, "uuid"))), None)
 
 
 def _put(element: Element, disk: Disk) -> None:
@@ -92,6 +99,8 @@ def _put(element: Element, disk: Disk) -> None:
     if disk.iothread == 0:
         element.find("driver").attrib.pop("iothread", None)
     _put_source(element, disk)
+    if disk.secret is not None and disk.secret != _read_secret(element):
+        _put_secret(element, disk.secret)
     set_attributes(element, type=disk.type, device=disk.device)
     put(element, "target", dev=disk.target, bus=disk.bus, rotation_rate=disk.rotation_rate)
     set_flag(element, "readonly", disk.readonly)
@@ -104,7 +113,7 @@ def _put(element: Element, disk: Disk) -> None:
 
 def _put_source(element: Element, disk: Disk) -> None:
     if disk.source == "":
-        drop(element, "source", "backingStore")
+        drop(element, "source", "backingStore", "encryption")
         return
     before = element.get("type", "file")
     path = attribute(element, "source", _SOURCE[before])
@@ -114,8 +123,16 @@ def _put_source(element: Element, disk: Disk) -> None:
     source = ensure(element, "source")
     source.attrib.pop(_SOURCE[before], None)
     set_attributes(source, **{_SOURCE[disk.type]: wanted})
-    # The chain below the old source is not that of the new one.
-    drop(element, "backingStore")
+    # The chain below the old source is not that of the new one, and neither is its key.
+    drop(element, "backingStore", "encryption")
+    drop(source, "encryption")
+
+
+def _put_secret(element: Element, secret: str) -> None:
+    drop(element, "encryption")
+    source = ensure(element, "source")
+    drop(source, "encryption")
+    add(add(source, "encryption", format="luks"), "secret", type="passphrase", uuid=secret)
 
 
 def _put_iotune(element: Element, iotune: IoTune) -> None:

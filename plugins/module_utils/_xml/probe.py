@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .document import add, new, to_text
+from .._spec.machine import Disk
+from .document import Element, add, new, to_text
+from .domain_disk import put_disks
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,36 @@ class ProbeGuest:
 
 def render_probe(guest: ProbeGuest, name: str) -> str:
     """Return the definition of the guest."""
-    domain = new("domain", type=guest.virt_type)
-    add(domain, "name", name)
-    add(domain, "memory", guest.memory_mb, unit="MiB")
-    add(domain, "vcpu", 1)
-    system = add(domain, "os")
-    add(system, "type", "hvm", arch=guest.arch, machine=guest.machine)
+    domain = _domain(guest, name)
+    system = domain.find("os")
     if guest.loader:
         # Stateless, so that no file with the firmware's variables is left behind.
         add(system, "loader", guest.loader, readonly=True, type="pflash", stateless=True)
     else:
         add(system, "bios", useserial=True)
     add(add(domain, "features"), "acpi")
+    add(_devices(domain), "serial", type="pty")
+    return to_text(domain, pretty=True)
+
+
+def render_opener(guest: ProbeGuest, disk: Disk, name: str) -> str:
+    """Return the definition of a guest that is never booted, since it is enough that ``disk`` can be opened."""
+    domain = _domain(guest, name)
+    put_disks(_devices(domain), (disk,))
+    return to_text(domain, pretty=True)
+
+
+def _domain(guest: ProbeGuest, name: str) -> Element:
+    domain = new("domain", type=guest.virt_type)
+    add(domain, "name", name)
+    add(domain, "memory", guest.memory_mb, unit="MiB")
+    add(domain, "vcpu", 1)
+    add(add(domain, "os"), "type", "hvm", arch=guest.arch, machine=guest.machine)
+    return domain
+
+
+def _devices(domain: Element) -> Element:
     devices = add(domain, "devices")
     add(devices, "controller", type="usb", model="none")
-    add(devices, "serial", type="pty")
     add(devices, "memballoon", model="none")
-    return to_text(domain, pretty=True)
+    return devices

@@ -30,6 +30,12 @@ class VolumeDescription:
     backing_format: str | None = None
     mode: int | None = None
     """Permissions of a volume that is a file."""
+    encryption: str | None = None
+    """How the content is encrypted, such as luks."""
+    secret_uuid: str | None = None
+    """Of the secret that opens it, as far as libvirt has one."""
+    type: str | None = None
+    """file or block, or what libvirt alone knows to open; only read."""
 
     @property
     def stored_bytes(self) -> int:
@@ -73,6 +79,10 @@ def write_volume(volume: VolumeDescription) -> str:
         add(target, "format", type=volume.format)
     if volume.mode is not None:
         add(add(target, "permissions"), "mode", f"{volume.mode:04o}")
+    if volume.encryption:
+        encryption = add(target, "encryption", format=volume.encryption)
+        if volume.secret_uuid:
+            add(encryption, "secret", type="passphrase", uuid=volume.secret_uuid)
     if volume.backing_path:
         backing = add(root, "backingStore")
         add(backing, "path", volume.backing_path)
@@ -97,6 +107,9 @@ def read_volume(text: str) -> VolumeDescription:
         backing_path=root.findtext("backingStore/path"),
         backing_format=attribute(root, "backingStore/format", "type"),
         mode=int(mode, 8) if mode else None,
+        encryption=attribute(root, "target/encryption", "format"),
+        secret_uuid=attribute(root, "target/encryption/secret", "uuid"),
+        type=root.get("type"),
     )
 
 

@@ -22,7 +22,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
 
 READS = re.compile(
-    r"(list|get|num|is|has|lookup|managedSaveGet|storagePoolLookup|storageVolLookup|networkLookup|domainList)\w*"
+    r"(list|get|num|is|has|lookup|managedSaveGet|storagePoolLookup|storageVolLookup|networkLookup|secretLookup|domainList)\w*"
     r"|XMLDesc|info|state|name|UUIDString|key|path|autostart|ID|schedulerType|blockInfo|refresh"
     r"|domainEvent\w*|setKeepAlive|_?download\w*|backupGet\w*|jobStats|blockJobInfo"
 )

@@ -16,7 +16,8 @@ from ..._spec.machine import Channel, Cpu, Features, Graphics, Machine, Nic, OsB
 from ..._spec.names import console_log_name
 from ..._spec.nic import NicSpec
 from ..._spec.record import InstanceRecord, OwnedDisk
-from .design_disks import Storage, design_disks, root_target
+from ..._spec.target import first_target
+from .design_disks import Storage, design_disks
 from .design_hardware import design_hardware, tuned
 from .design_memory import with_memory
 from .design_size import Size, design_size
@@ -99,7 +100,7 @@ def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine 
     kept = existing.record if existing else None
     if kept is None:
         disks = (
-            (OwnedDisk(root_target(spec.disk_bus or "virtio"), storage.pool, storage.root_volume),)
+            (OwnedDisk(first_target(spec.disk_bus or "virtio"), storage.pool, storage.root_volume),)
             if storage.root_volume
             else ()
         )

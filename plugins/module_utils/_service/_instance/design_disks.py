@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import string
 from dataclasses import dataclass, replace
 
 from ..._errors import SpecError
@@ -16,9 +15,9 @@ from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Disk, Machine
 from ..._spec.record import InstanceRecord, OwnedDisk, SeedRecord
+from ..._spec.target import first_target, free_target
 from .platforms import X86, Platform
 
-_TARGET_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd"}
 _READ_ONLY_DISKS = ("virtio", "scsi")
 
 
@@ -32,6 +31,8 @@ class VolumePlace:
     """It is a block device (LVM) rather than a file."""
     format: str | None
     """What it holds; None of one that is yet to be made."""
+    secret: str | None = None
+    """UUID of the secret that opens one that is encrypted."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,9 @@ class Storage:
         return f"{self.path}/{volume}"
 
 
-def root_target(bus: str) -> str:
-    """Return the target device of the root disk on ``bus``."""
-    return f"{_TARGET_PREFIX[bus]}a"
-
-
 def root_volume_name(spec: InstanceSpec) -> str:
     """Return the name of the volume made for the root disk of a new instance."""
-    return f"{spec.name}-{root_target(spec.disk_bus or 'virtio')}.{spec.disk_format or 'qcow2'}"
+    return f"{spec.name}-{first_target(spec.disk_bus or 'virtio')}.{spec.disk_format or 'qcow2'}"
 
 
 def design_disks(
@@ -159,6 +155,7 @@ class _Designer:
             readonly=volume.readonly,
             shareable=volume.shareable,
             type="block" if place.block else "file",
+            secret=place.secret,
         )
         if there is not None:
             return replace(declared, type=there.type)
@@ -189,9 +186,7 @@ class _Designer:
         return Disk(self._next_target(bus), bus=bus, device="cdrom", source=source, format="raw", readonly=True)
 
     def _next_target(self, bus: str) -> str:
-        tails = (f"{first}{last}" for first in ("", *string.ascii_lowercase) for last in string.ascii_lowercase)
-        names = (f"{_TARGET_PREFIX[bus]}{tail}" for tail in tails)
-        target = next(name for name in names if name not in self._taken)
+        target = free_target(bus, self._taken)
         self._taken.add(target)
         return target
 

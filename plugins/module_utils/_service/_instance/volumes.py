@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._driver.secret import find_volume_secret
 from ..._driver.storage import Volume
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._spec.disk import VolumeSpec
@@ -51,7 +52,23 @@ def _place_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, option: str) -
     _refuse_in_use(host, spec, volume, place, option)
     _refuse_other_format(volume, found.format, option)
     _refuse_other_size(host, spec, volume, found, option)
-    return VolumePlace(place.name, path, place.is_block, found.format)
+    return VolumePlace(place.name, path, place.is_block, found.format, _secret_of(host, spec, volume, found, option))
+
+
+def _secret_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, found: Volume, option: str) -> str | None:
+    """Return the secret that opens an encrypted volume; without one, it is only for guests that open it themselves."""
+    if found.description.encryption is None:
+        return None
+    secret = find_volume_secret(host.connection, found.path)
+    guest = host.guests.get(spec.name)
+    is_there = guest is not None and any(disk.source == found.path for disk in guest.machine.disks)
+    if secret is None and not is_there and volume.format != "raw":
+        raise ConflictError(
+            f"Option {option}.name: volume {volume.name} is encrypted, and its passphrase is not on this host; declare it with"
+            " kilonova.compute.compute_volume, encryption. If the guest has encrypted it and opens it itself, declare"
+            " format: raw."
+        )
+    return secret.uuid if secret else None
 
 
 def _disk_on(guest: Guest, place: Place, volume: VolumeSpec) -> Disk | None:

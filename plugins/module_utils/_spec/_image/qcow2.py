@@ -15,6 +15,7 @@ from .inspection import HEADER_BYTES, BrokenError, Inspection, Reader, check_pla
 from .tables import big_endian
 
 BACKING_FILE = "has a backing file, so it is not complete by itself"
+ENCRYPTED = "is encrypted"
 _HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
 _VERSIONS = (2, 3)
 _V3 = struct.Struct(">QQQII")
@@ -61,7 +62,7 @@ def inspect_qcow2(read: Reader, size_bytes: int) -> Inspection:
     if header.backing_offset or header.backing_size:
         problems.append(BACKING_FILE)
     if header.encryption:
-        problems.append("is encrypted")
+        problems.append(ENCRYPTED)
     features = _features(content, header, problems)
     try:
         _check_layout(header, size_bytes, bool(features & EXTENDED_L2))

@@ -157,3 +157,49 @@ def test_no_patience_for_ever_or_for_others(code: str, calls: int) -> None:
     with pytest.raises(DriverError, match="busy"):
         while_busy(work, "VIR_ERR_INTERNAL_ERROR", patience=0.01)
     assert len(seen) == calls
+
+
+class Unsteady:
+    """Libvirt's pool as it is with a QEMU that fails at ``failures`` LUKS keys before it makes one."""
+
+    def __init__(self, pool: t.Any, failures: int, message: str = "img: Unable to get accurate CPU usage") -> None:
+        """Take the pool that makes the volume in the end."""
+        self._pool = pool
+        self._message = message
+        self.left = failures
+
+    def name(self) -> str:
+        """Return its name."""
+        return str(self._pool.name())
+
+    def UUIDString(self) -> str:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's own
+        """Return its UUID."""
+        return str(self._pool.UUIDString())
+
+    def createXML(self, text: str, flags: int) -> t.Any:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's own
+        """Make the volume, sooner or later."""
+        if self.left:
+            self.left -= 1
+            raise libvirt.libvirtError(self._message)
+        return self._pool.createXML(text, flags)
+
+
+@pytest.mark.parametrize(("failures", "left"), [(0, 0), (3, 0), (19, 0), (40, 20)])
+def test_an_unlucky_key_is_made_again(connection: Connection, failures: int, left: int) -> None:
+    """But not for ever."""
+    raw = Unsteady(connection.raw.storagePoolLookupByName("default-pool"), failures)
+    pool = Pool(connection, raw)
+    if left:
+        with pytest.raises(DriverError, match="accurate CPU usage"):
+            pool.create("a", GIB, "raw")
+    else:
+        assert pool.create("a", GIB, "raw").name == "a"
+    assert raw.left == left
+
+
+def test_another_failure_is_none_of_luck(connection: Connection) -> None:
+    """It is told at once."""
+    raw = Unsteady(connection.raw.storagePoolLookupByName("default-pool"), 5, "No space left on device")
+    with pytest.raises(DriverError, match="No space left"):
+        Pool(connection, raw).create("a", GIB, "raw")
+    assert raw.left == 4

@@ -10,6 +10,8 @@ import typing as t
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.attachment import AttachmentSpec
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.encryption import EncryptionSpec
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.volume import Origin, StoredVolumeSpec
 
 UNSET: dict[str, t.Any] = {
@@ -23,6 +25,10 @@ UNSET: dict[str, t.Any] = {
     "src": None,
     "dest": None,
     "wipe": False,
+    "encryption": None,
+    "attached_to": None,
+    "bus": None,
+    "serial": None,
 }
 
 
@@ -38,6 +44,9 @@ def test_a_declaration_is_read() -> None:
     assert spec(pool="fast", source={"name": "old", "pool": None}).origin == Origin("old", "fast")
     assert spec(image={"name": "data", "pool": None}).origin == Origin("data", "default", is_image=True)
     assert spec(src="/srv/./a.qcow2").src == "/srv/a.qcow2"
+    assert spec(encryption={"passphrase": "a b"}).encryption == EncryptionSpec("a b")
+    assert spec(attached_to="").attachment == AttachmentSpec()
+    assert spec(attached_to="web-1", serial="x").attachment == AttachmentSpec("web-1", serial="x")
     assert spec(state="absent", wipe=True, size="nonsense") == StoredVolumeSpec("data", present=False, wipe=True)
 
 
@@ -55,6 +64,14 @@ def test_a_declaration_is_read() -> None:
         ({"src": "/a", "image": {"name": "x", "pool": None}}, "src", "image is given as well"),
         ({"source": {"name": "data", "pool": "default"}}, "source", "the volume itself"),
         ({"source": {"name": "", "pool": None}}, "source.name", "not a valid name"),
+        ({"encryption": {"passphrase": ""}}, "encryption.passphrase", "it is empty"),
+        ({"encryption": {"passphrase": "a\n"}}, "encryption.passphrase", "a line break"),
+        ({"encryption": {"passphrase": "a"}, "src": "/a"}, "encryption", "the source of this one"),
+        ({"attached_to": "a/b"}, "attached_to", "not a valid name"),
+        ({"attached_to": "", "state": "absent"}, "attached_to", "attached to nothing"),
+        ({"bus": "scsi"}, "bus", "declare attached_to as well"),
+        ({"attached_to": "", "serial": "a"}, "serial", "declare attached_to as well"),
+        ({"attached_to": "web-1", "serial": "a b"}, "serial", "not a serial number"),
     ],
 )
 def test_bad_input_is_refused(params: dict[str, t.Any], option: str, words: str) -> None:

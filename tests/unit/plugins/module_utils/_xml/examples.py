@@ -226,6 +226,20 @@ EXAMPLES = {
             Disk("fda", "fdc", device="floppy", source="/floppy.img", format="raw"),
         ),
     ),
+    "disks-encrypted": _small(
+        disks=(
+            Disk("vda", "virtio", source="/vda.raw", format="raw", secret="86856312-8f70-5740-a102-117e4bae2e22"),
+            Disk(
+                "vdb",
+                "virtio",
+                source="/dev/vg/b",
+                format="raw",
+                type="block",
+                serial="b",
+                secret="86856312-8f70-5740-a102-117e4bae2e23",
+            ),
+        ),
+    ),
     "disks-tuned": _small(
         iothreads=1,
         disks=(

@@ -9,7 +9,9 @@ from __future__ import annotations
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import IoTune
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import parse, to_text
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain_disk import put_disks, read_disks
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._xml.strategies import read_disk
 
 DISK = (
@@ -110,3 +112,23 @@ def test_no_limit_left_takes_the_element_away() -> None:
     assert "group_name" in freed
     assert "<iotune" not in _edited(Disk("vda", iotune=IoTune(total_bytes_sec=0)), _edited(LIMIT))
     assert "<iotune" in _edited(Disk("vda", iotune=IoTune()), _edited(LIMIT))
+
+
+_KEY = "<encryption format='luks'><secret type='passphrase' uuid='{uuid}'/></encryption>"
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_key_of_an_encrypted_disk(inside: bool) -> None:
+    """It is read wherever it stands, written below the source, kept where it is right, and goes with its source."""
+    key, place = _KEY.format(uuid="old"), ("<source file='/a'>{}</source>", "<source file='/a'/>{}")[not inside]
+    devices = parse(f"<devices><disk type='file'>{place.format(key)}<target dev='vda'/></disk></devices>")
+    assert read_disks(devices)[0].secret == "old"
+    before = to_text(devices)
+    put_disks(devices, (Disk("vda", source="/a", secret="old"),))
+    assert [one.secret for one in read_disks(devices)] == ["old"]
+    assert before.count("<encryption") == to_text(devices).count("<encryption") == 1
+    put_disks(devices, (Disk("vda", secret="new"),))
+    assert devices.find("disk/source/encryption/secret").get("uuid") == "new"
+    assert to_text(devices).count("<encryption") == 1
+    put_disks(devices, (Disk("vda", source="/b"),))
+    assert "<encryption" not in to_text(devices)

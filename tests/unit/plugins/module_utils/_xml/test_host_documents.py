@@ -9,11 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk
 from ansible_collections.kilonova.compute.plugins.module_utils._xml import domain
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.demand import HostDemand, read_host_demand
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.network import NetworkDescription, read_network
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.nodedev import PciDevice, read_pci_device
-from ansible_collections.kilonova.compute.plugins.module_utils._xml.probe import ProbeGuest, render_probe
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.probe import (
+    ProbeGuest,
+    render_opener,
+    render_probe,
+)
 from lxml import etree
 
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
@@ -120,3 +125,14 @@ def test_the_probe_guest(guest: ProbeGuest) -> None:
     else:
         assert loader is not None
         assert (loader.text, loader.get("stateless")) == (guest.loader, "yes")
+
+
+def test_the_guest_that_opens_a_disk() -> None:
+    """It has the disk, and nothing that says more of its machine."""
+    disk = Disk(
+        "vda", "virtio", source="/a", format="raw", readonly=True, secret="86856312-8f70-5740-a102-117e4bae2e22"
+    )
+    text = render_opener(ProbeGuest("qemu", "aarch64"), disk, "kilonova-probe-1")
+    etree.RelaxNG(etree.parse(SCHEMA)).assertValid(etree.fromstring(text))
+    found = domain.read(text).disks[0]
+    assert (found.source, found.secret, found.readonly) == ("/a", disk.secret, True)

@@ -64,6 +64,7 @@ def test_reads_what_libvirt_says() -> None:
         backing_path="/pool/base.raw",
         backing_format="raw",
         mode=0o600,
+        type="file",
     )
 
 
@@ -111,6 +112,17 @@ def test_what_is_written_is_valid(
     path, below_format = (f"/pool/{below}", "raw") if below else (None, None)
     volume = VolumeDescription(name, size, "qcow2", backing_path=path, backing_format=below_format, mode=mode)
     schema.assertValid(etree.fromstring(write_volume(volume)))
+
+
+def test_an_encrypted_volume(schema: etree.RelaxNG) -> None:
+    """It names the secret that opens it, as far as there is one."""
+    uuid = "86856312-8f70-5740-a102-117e4bae2e22"
+    volume = VolumeDescription("a", 512, "raw", encryption="luks", secret_uuid=uuid)
+    text = write_volume(volume)
+    schema.assertValid(etree.fromstring(text))
+    assert read_volume(text) == volume
+    lost = VolumeDescription("a", 512, "raw", encryption="luks")
+    assert read_volume(write_volume(lost)) == lost
 
 
 def test_control_characters_are_refused() -> None:

@@ -1,0 +1,68 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""How a user declares that a volume is encrypted, and how a passphrase is recognised without being told."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from .._errors import SpecError
+
+OPTION = "encryption.passphrase"
+_ROUNDS = 200_000
+_BYTES = 2
+_CHECK = re.compile(r"Made by kilonova\.compute, check ([0-9a-f]{4})")
+
+
+@dataclass(frozen=True)
+class EncryptionSpec:
+    """A volume is encrypted with LUKS, and opened with ``passphrase``, which nothing shows."""
+
+    passphrase: str = field(repr=False)
+
+    @staticmethod
+    def from_params(params: t.Mapping[str, t.Any] | None) -> EncryptionSpec | None:
+        """Check option ``encryption``."""
+        if params is None:
+            return None
+        passphrase = params["passphrase"]
+        if not passphrase:
+            raise SpecError(OPTION, "it is empty", "give some text that nobody guesses")
+        if not passphrase.isprintable():
+            raise SpecError(OPTION, "it has a line break or another control character", "give text of one line")
+        return EncryptionSpec(passphrase)
+
+    @property
+    def value(self) -> bytes:
+        """Return what libvirt is given."""
+        return self.passphrase.encode("utf-8")
+
+    def description(self, salt: str) -> str:
+        """Return what stands with a secret whose value this passphrase is."""
+        return f"Made by kilonova.compute, check {_digest(self.passphrase, salt)}"
+
+    def fits(self, description: str, salt: str) -> bool:
+        """Tell whether the secret with that description was made with this passphrase; of 65536 others one fits too."""
+        found = _CHECK.fullmatch(description)
+        return found is None or hmac.compare_digest(found[1], _digest(self.passphrase, salt))
+
+
+def is_own_description(description: str | None) -> bool:
+    """Tell whether a secret was made by the collection."""
+    return _CHECK.fullmatch(description or "") is not None
+
+
+def _digest(passphrase: str, salt: str) -> str:
+    """Return two bytes that a mistaken passphrase has not.
+
+    Everybody who may read libvirt's XML sees them. They are slow to compute, and so short that they never confirm a guess.
+    """
+    return hashlib.pbkdf2_hmac("sha256", passphrase.encode("utf-8"), salt.encode("ascii"), _ROUNDS, _BYTES).hex()
