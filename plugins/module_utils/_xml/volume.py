@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from .document import Element, add, attribute, new, parse, to_text
 
+_QCOW2_COMPAT = "1.1"
+
 
 @dataclass(frozen=True)
 class VolumeDescription:
@@ -29,6 +31,8 @@ class VolumeDescription:
     backing_format: str | None = None
     mode: int | None = None
     """Permissions of a volume that is a file."""
+    compat: str | None = None
+    """Of a qcow2 volume, the oldest QEMU that reads it; only read."""
 
     @property
     def stored_bytes(self) -> int:
@@ -68,6 +72,9 @@ def write_volume(volume: VolumeDescription) -> str:
     target = add(root, "target")
     if volume.format:
         add(target, "format", type=volume.format)
+    if volume.format == "qcow2":
+        # Without being told, libvirt makes qcow2 of a kind that can't remember what was written since a backup.
+        add(target, "compat", _QCOW2_COMPAT)
     if volume.mode is not None:
         add(add(target, "permissions"), "mode", f"{volume.mode:04o}")
     if volume.backing_path:
@@ -94,6 +101,7 @@ def read_volume(text: str) -> VolumeDescription:
         backing_path=root.findtext("backingStore/path"),
         backing_format=attribute(root, "backingStore/format", "type"),
         mode=int(mode, 8) if mode else None,
+        compat=root.findtext("target/compat"),
     )
 
 

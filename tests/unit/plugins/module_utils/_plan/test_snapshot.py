@@ -27,13 +27,13 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.record impo
     OwnedDisk,
     Rescue,
 )
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.retention import Retention
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.snapshot import (
     CREATE,
     DELETE,
     FINISH_REVERT,
     REVERT,
     Frozen,
-    Retention,
     Snapshot,
     SnapshotSpec,
 )

@@ -1,0 +1,45 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Checkpoints of domains."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import DriverError
+from .._spec.checkpoint import Checkpoint
+from .._xml.checkpoint import read_checkpoint
+from .capabilities import supported
+from .connection import Connection, libvirt
+from .domain import Domain, is_active
+
+
+def list_checkpoints(connection: Connection, domain: Domain) -> list[Checkpoint]:
+    """Return all that libvirt knows of; of a guest that is there, with what of them can still be relied on."""
+    listed = supported(
+        connection, f"list the checkpoints of {domain.name}", domain.handle.listAllCheckpoints, 0
+    )
+    sized = bool(listed) and is_active(connection, domain)
+    flags = libvirt.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | (libvirt.VIR_DOMAIN_CHECKPOINT_XML_SIZE if sized else 0)
+    return [read_checkpoint(_describe(connection, domain, raw, flags), sized) for raw in listed or ()]
+
+
+def _describe(connection: Connection, domain: Domain, raw: t.Any, flags: int) -> str:
+    return str(connection.call(f"read checkpoint {raw.getName()} of {domain.name}", raw.getXMLDesc, flags))
+
+
+def delete_checkpoint(connection: Connection, domain: Domain, name: str) -> None:
+    """Have it forgotten what was written since, for which there must be a guest, be it held."""
+    doing = f"delete checkpoint {name} of {domain.name}"
+    raw = connection.call(f"look up checkpoint {name} of {domain.name}", domain.handle.checkpointLookupByName, name, 0)
+    try:
+        connection.call(doing, raw.delete, 0)
+    except DriverError as exc:
+        # What it kept in a disk went with that disk; without a guest, it would stay in there.
+        if exc.details.get("libvirt_code") != libvirt.VIR_ERR_INTERNAL_ERROR:
+            raise
+        connection.call(doing, raw.delete, libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
