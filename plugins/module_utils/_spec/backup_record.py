@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from .instant import read_instant
 
@@ -90,6 +90,10 @@ class BackupRecord:
     def volume(self, target: str) -> str:
         """Return the name of the volume that holds a disk."""
         return data_volume(self.instance, self.backup, target)
+
+    def unfinished(self) -> BackupRecord:
+        """Return the record of one that nobody may rely on any more."""
+        return replace(self, complete=False)
 
     def to_bytes(self) -> bytes:
         """Return the content of the record's volume."""
