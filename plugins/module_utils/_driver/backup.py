@@ -30,9 +30,7 @@ def begin_backup(connection: Connection, domain: Domain, backup: str, checkpoint
         connection.call(f"back up {domain.name}", domain.handle.backupBegin, backup, checkpoint, flags)
     except DriverError as exc:
         if exc.details.get("libvirt_code") == libvirt.VIR_ERR_CHECKPOINT_INCONSISTENT:
-            raise ConflictError(
-                f"{exc} It was lost since this was planned; run again."
-            ) from exc
+            raise ConflictError(f"{exc} It was lost since this was planned; run again.") from exc
         raise
 
 
@@ -82,9 +80,7 @@ def _stats(connection: Connection, domain: Domain, flags: int) -> dict[str, t.An
 
 
 def _judge(domain: Domain, stats: t.Mapping[str, t.Any]) -> None:
-    if stats.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP and stats.get(
-        libvirt.VIR_DOMAIN_JOB_SUCCESS
-    ):
+    if stats.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP and stats.get(libvirt.VIR_DOMAIN_JOB_SUCCESS):
         return
     reason = stats.get(libvirt.VIR_DOMAIN_JOB_ERRMSG)
     if reason is None and stats.get("type") == libvirt.VIR_DOMAIN_JOB_FAILED:

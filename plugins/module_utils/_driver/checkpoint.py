@@ -20,9 +20,7 @@ from .domain import Domain, is_active
 
 def list_checkpoints(connection: Connection, domain: Domain) -> list[Checkpoint]:
     """Return all that libvirt knows of; of a guest that is there, with what of them can still be relied on."""
-    listed = supported(
-        connection, f"list the checkpoints of {domain.name}", domain.handle.listAllCheckpoints, 0
-    )
+    listed = supported(connection, f"list the checkpoints of {domain.name}", domain.handle.listAllCheckpoints, 0)
     sized = bool(listed) and is_active(connection, domain)
     flags = libvirt.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | (libvirt.VIR_DOMAIN_CHECKPOINT_XML_SIZE if sized else 0)
     return [read_checkpoint(_describe(connection, domain, raw, flags), sized) for raw in listed or ()]

@@ -43,19 +43,23 @@ class _Draft:
         self.steps: list[BackupStep] = []
 
     def step(self, verb: str, part: str, *changes: Change, what: t.Any = None) -> None:
+        """Add a step about the instance, or a ``part`` of it."""
         target = f"{self.spec.name}/{part}" if part else self.spec.name
         self.steps.append(BackupStep(verb, target, tuple(changes), what))
 
     def delete(self, verb: str, backup: str) -> None:
+        """Add what removes a backup, or what is left of one."""
         record = self.scene.stored[backup].complete
         before = _kind(record) if record is not None else None
         self.step(verb, backup, Change(f"backups[{backup}]", before or "unfinished", None), what=backup)
 
     def delete_checkpoints(self, names: t.Iterable[str]) -> None:
+        """Have it forgotten what was written since."""
         for name in names:
             self.step(verbs.DELETE_CHECKPOINT, name, what=name)
 
     def finish(self) -> BackupIntent:
+        """Return the whole."""
         return BackupIntent(Plan(f"backups of instance {self.spec.name}", tuple(self.steps)))
 
 
@@ -171,7 +175,9 @@ def _backed(
 def _refuse_full(spec: BackupSpec, disks: t.Sequence[BackedDisk], reason: str) -> None:
     whole = [disk.target for disk in disks if disk.tracked and not disk.incremental]
     if not any(disk.tracked for disk in disks):
-        reason = f"no disk of instance {spec.name} is of a kind that remembers what is written to it (qcow2, compat 1.1)"
+        reason = (
+            f"no disk of instance {spec.name} is of a kind that remembers what is written to it (qcow2, compat 1.1)"
+        )
     elif whole:
         reason = reason or f"nothing remembers what was written to disk {whole[0]} since the newest backup"
     if reason:

@@ -36,9 +36,7 @@ def refuse_foreign_job(spec: BackupSpec, scene: BackupScene) -> None:
         return
     other = next((one.backup for one in scene.stored.values() if scene.is_at_work(one.record)), None)
     what = f"Backup {other} of instance {spec.name}" if other else f"Another backup of instance {spec.name}"
-    raise ConflictError(
-        f"{what} is being made (virsh domjobinfo {spec.name}); wait until that has ended."
-    )
+    raise ConflictError(f"{what} is being made (virsh domjobinfo {spec.name}); wait until that has ended.")
 
 
 def refuse_unreadable(spec: BackupSpec, found: Stored | None) -> None:

@@ -167,9 +167,7 @@ def refuse_without_agent(name: str, existing: Existing, agent: str | None) -> No
     if not existing.active:
         return
     if existing.state == "paused":
-        raise SpecError(
-            "quiesce", f"instance {name} is paused, so that nobody in it can answer", "resume it first"
-        )
+        raise SpecError("quiesce", f"instance {name} is paused, so that nobody in it can answer", "resume it first")
     if agent is None:
         raise AgentAbsentError(
             f"Option quiesce: instance {name} has no channel to a guest agent; declare guest_agent: true for it, or"

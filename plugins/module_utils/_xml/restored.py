@@ -11,15 +11,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._spec.names import console_log_name
+from .._spec.names import NO_CLOUD, console_log_name, named_serial
 from .._spec.record import InstanceRecord
 from .document import Element, XmlError, drop, ensure, parse, set_attributes, to_text
 from .record import find_record, put_record
 
 _DRIVES = ("cdrom", "floppy")
 _PINS = ("vcpupin", "emulatorpin", "iothreadpin", "vcpusched", "iothreadsched", "emulatorsched")
-_OF_ONE = ("uuid", "serial")
-"""What a machine's firmware tells of it that no other has."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +56,7 @@ def render_restored(text: str, own: Identity) -> str:
     for nvram in root.iterfind("os/nvram"):
         nvram.text = None
         drop(nvram, "source")
-    for entry in root.findall("sysinfo/system/entry"):
-        if entry.get("name") in _OF_ONE:
-            entry.getparent().remove(entry)
+    _rename_firmware(root, own.name)
     devices = ensure(root, "devices")
     _put_disks(devices, own.disks)
     _put_nics(devices, own.macs)
@@ -75,6 +71,20 @@ def _parse(text: str) -> Element:
     if root.tag != "domain":
         raise XmlError(f"The definition in the backup cannot be read: it is <{root.tag}>.")
     return root
+
+
+def _rename_firmware(root: Element, name: str) -> None:
+    """Have the firmware tell the new host name, and the UUID that is to come."""
+    for entry in root.findall("sysinfo/system/entry"):
+        if (entry.text or "").startswith(NO_CLOUD):
+            entry.text = named_serial(name)
+        elif entry.get("name") == "uuid":
+            system = entry.getparent()
+            system.remove(entry)
+            if next(iter(system), None) is None:
+                drop(root, "sysinfo")
+                for boot in root.iterfind("os"):
+                    drop(boot, "smbios")
 
 
 def _put_disks(devices: Element, wanted: t.Mapping[str, tuple[str, str]]) -> None:

@@ -8,9 +8,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..._driver import domain as driver
 from ..._driver import host as host_driver

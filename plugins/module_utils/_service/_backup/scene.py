@@ -72,7 +72,9 @@ def _with_instance(
 ) -> BackupScene:
     paths = current_backup(connection, guest)
     prefix = f"{store.directory}/"
-    job = None if paths is None else frozenset(path[len(prefix) :] if path.startswith(prefix) else path for path in paths)
+    job = (
+        None if paths is None else frozenset(path[len(prefix) :] if path.startswith(prefix) else path for path in paths)
+    )
     return replace(
         scene,
         existing=existing,

@@ -137,9 +137,7 @@ def _finish(job: Job, record: BackupRecord) -> None:
 
 def _publish(job: Job, record: BackupRecord) -> None:
     job.store.pool.refresh()
-    disks = (
-        replace(disk, stored_bytes=job.store.stored_bytes(record.volume(disk.target))) for disk in record.disks
-    )
+    disks = (replace(disk, stored_bytes=job.store.stored_bytes(record.volume(disk.target))) for disk in record.disks)
     job.store.write_record(replace(record, disks=tuple(disks), complete=True))
 
 
