@@ -18,12 +18,22 @@ from .connection import Connection, libvirt
 from .domain import Domain, is_active
 
 
+def checkpoint_names(connection: Connection, domain: Domain) -> tuple[str, ...]:
+    """Return the names of all that libvirt knows of."""
+    return tuple(raw.getName() for raw in _list(connection, domain))
+
+
 def list_checkpoints(connection: Connection, domain: Domain) -> list[Checkpoint]:
     """Return all that libvirt knows of; of a guest that is there, with what of them can still be relied on."""
-    listed = supported(connection, f"list the checkpoints of {domain.name}", domain.handle.listAllCheckpoints, 0)
+    listed = _list(connection, domain)
     sized = bool(listed) and is_active(connection, domain)
     flags = libvirt.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | (libvirt.VIR_DOMAIN_CHECKPOINT_XML_SIZE if sized else 0)
-    return [read_checkpoint(_describe(connection, domain, raw, flags), sized) for raw in listed or ()]
+    return [read_checkpoint(_describe(connection, domain, raw, flags), sized) for raw in listed]
+
+
+def _list(connection: Connection, domain: Domain) -> list[t.Any]:
+    doing = f"list the checkpoints of {domain.name}"
+    return supported(connection, doing, domain.handle.listAllCheckpoints, 0) or []
 
 
 def _describe(connection: Connection, domain: Domain, raw: t.Any, flags: int) -> str:

@@ -49,6 +49,9 @@ def _create(draft: Draft) -> None:
     spec, scene = draft.spec, draft.scene
     kind = spec.type or words.EXTERNAL
     refusals.refuse_mixture(spec, kind, scene.snapshots)
+    if not scene.existing.active:
+        # Libvirt refuses it without a guest while there are any.
+        draft.forget()
     made = Change(f"snapshots[{spec.snapshot}]", None, kind)
     begun = Begun(words.CREATE, running=scene.existing.active, target=spec.snapshot)
     if kind == words.INTERNAL:
@@ -129,6 +132,8 @@ def _reverted(spec: SnapshotSpec, scene: Scene) -> SnapshotIntent:
     if begun is not None and (begun.action, begun.target) == (words.FINISH_REVERT, snapshot.name):
         _go_on(draft, snapshot, begun.running, scene.existing.active)
         return draft.finish(draft.record())
+    # What they remember would not be what is on the disks then, so that libvirt ends the guest rather than going back.
+    draft.forget()
     was_running = scene.existing.active or bool(begun and begun.action in words.BEGUN and begun.running)
     if not snapshot.external:
         return _revert_internal(draft, snapshot, was_running)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_PREFIX = "kilonova-"
+PREFIX = "kilonova-"
+"""What the names of all checkpoints begin with that the collection makes."""
 _UUID_DIGITS = 8
 
 
@@ -25,7 +26,7 @@ class Checkpoint:
 
 def checkpoint_prefix(pool_uuid: str) -> str:
     """Return what the names of checkpoints begin with whose backups are in that pool: each pool has a series of its own."""
-    return f"{_PREFIX}{pool_uuid[:_UUID_DIGITS]}-"
+    return f"{PREFIX}{pool_uuid[:_UUID_DIGITS]}-"
 
 
 def checkpoint_name(pool_uuid: str, seconds: int, backup: str) -> str:
