@@ -316,3 +316,27 @@ def test_killed_anywhere(guest: Guest, name: str) -> None:
             assert guest.backup("b1", **restore).data["actions"] == []
         assert other.absent().changed
         assert not any(volume.startswith(name) for volume in guest.host.volumes())
+
+
+def test_what_qemu_goes_on_with(shared_host: Hypervisor, name: str, runs: Runs) -> None:
+    """A run is killed while QEMU still writes: no other begins meanwhile, the same one waits and completes it, or it is ended."""
+    large = f"{name}-large"
+    made = runs.run("compute_volume", uri=shared_host.uri, name=large, pool="default", size="250GiB", format="qcow2")
+    assert not made.done.failed
+    guest = Guest(shared_host, name, runs, image=None, volumes=[{"name": large}])
+    with removed_after(guest):
+        said(guest.attempt())
+        options: dict[str, t.Any] = {"uri": shared_host.uri, "name": name, "backup": "b1", "every_call": True}
+        whole = runs.run("compute_backup", **options)
+        count = whole.calls.index("backupBegin") + 2
+        assert not guest.backup("b1", state="absent").failed
+        for left in ("finish_backup", "abort_backup"):
+            assert runs.run("compute_backup", **options, kill_before=count).result is None
+            assert "b1" in guest.backup("b2", check=True).message
+            state = "present" if left == "finish_backup" else "absent"
+            done = guest.backup("b1", state=state)
+            assert not done.failed, done.message
+            assert done.data["actions"][0].startswith(left)
+            assert [row["damage"] for row in listed(guest)] == ([None] if state == "present" else [])
+            assert not guest.backup("b1", state="absent").failed
+            assert (guest.files(), guest.checkpoints()) == (set(), [])
