@@ -12,7 +12,7 @@ import typing as t
 
 from .._errors import DriverError
 from .._spec.checkpoint import Checkpoint
-from .._xml.checkpoint import read_checkpoint
+from .._xml.checkpoint import read_checkpoint, without_disk
 from .capabilities import supported
 from .connection import Connection, libvirt
 from .domain import Domain, is_active
@@ -44,10 +44,31 @@ def delete_checkpoint(connection: Connection, domain: Domain, name: str) -> None
     """Have it forgotten what was written since, for which there must be a guest, be it held."""
     doing = f"delete checkpoint {name} of {domain.name}"
     raw = connection.call(f"look up checkpoint {name} of {domain.name}", domain.handle.checkpointLookupByName, name, 0)
+    no_domain = libvirt.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN
+    gone = read_checkpoint(_describe(connection, domain, raw, no_domain), sized=False).targets
+    gone -= read_checkpoint(
+        _describe(connection, domain, raw, no_domain | libvirt.VIR_DOMAIN_CHECKPOINT_XML_SIZE), sized=True
+    ).targets
+    text = _describe(connection, domain, raw, libvirt.VIR_DOMAIN_CHECKPOINT_XML_SECURE)
+    # Where a disk was replaced, what it kept went with it, and libvirt would touch the others neither. Which disks these
+    # are it does not say, since those that only forgot look the same.
+    for target in sorted(gone):
+        if _is_deleted(connection, doing, raw):
+            return
+        text = without_disk(text, target)
+        define = libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE
+        connection.call(
+            f"describe checkpoint {name} of {domain.name} anew", domain.handle.checkpointCreateXML, text, define
+        )
+    if not _is_deleted(connection, doing, raw):
+        connection.call(doing, raw.delete, libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
+
+
+def _is_deleted(connection: Connection, doing: str, raw: t.Any) -> bool:
     try:
         connection.call(doing, raw.delete, 0)
     except DriverError as exc:
-        # What it kept in a disk went with that disk; without a guest, it would stay in there.
         if exc.details.get("libvirt_code") != libvirt.VIR_ERR_INTERNAL_ERROR:
             raise
-        connection.call(doing, raw.delete, libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
+        return False
+    return True

@@ -19,7 +19,7 @@ from .._spec.snapshot import MEMORY, Frozen, Snapshot, SnapshotSpec
 from .._spec.snapshot_disk import NewLayer, SnapshotTraits
 from .existing import Existing
 from .plan import Action, Change, Plan
-from .snapshot_chain import Chains, Merge
+from .snapshot_chain import Chains
 
 CREATE_DISK = "create_disk"
 CREATE_SNAPSHOT = "create_snapshot"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .._spec.checkpoint import Checkpoint
-from .document import XmlError, add, new, parse, text_of, to_text
+from .document import XmlError, add, new, parse, set_attributes, text_of, to_text
 
 _BITMAP, _NONE = "bitmap", "no"
 
@@ -26,6 +26,16 @@ def write_checkpoint(name: str, tracked: t.Iterable[str], others: t.Iterable[str
     for target in others:
         add(disks, "disk", name=target, checkpoint=_NONE)
     return to_text(root, pretty=True)
+
+
+def without_disk(text: str, target: str) -> str:
+    """Return libvirt's description of a checkpoint with that disk left out of it."""
+    root = parse(text, "The checkpoint's XML")
+    for disk in root.iterfind(f"disks/disk[@checkpoint='{_BITMAP}']"):
+        if disk.get("name") == target:
+            disk.attrib.clear()
+            set_attributes(disk, name=target, checkpoint=_NONE)
+    return to_text(root)
 
 
 def read_checkpoint(text: str, sized: bool) -> Checkpoint:

@@ -37,7 +37,11 @@ def test_a_full_pool(host: Hypervisor, tmp_path: Path) -> None:
     content = tmp_path / "content"
     content.write_bytes(b"x" * 16 * 1024**2)
     name = "t-full"
-    for volume, source in ((f"{name}-a", {"size": "4MiB", "format": "qcow2"}), (f"{name}-b", {"src": str(content)})):
+    sources: dict[str, dict[str, t.Any]] = {
+        f"{name}-a": {"size": "4MiB", "format": "qcow2"},
+        f"{name}-b": {"src": str(content)},
+    }
+    for volume, source in sources.items():
         result = run_module("compute_volume", uri=host.uri, name=volume, pool="default", **source)
         assert not result.failed, result.message
     subject = Subject(host, name, volumes=[{"name": f"{name}-a"}, {"name": f"{name}-b", "format": "raw"}])
@@ -50,14 +54,14 @@ def test_a_full_pool(host: Hypervisor, tmp_path: Path) -> None:
         number = subject.number
         assert backup("b1", disks=["vda", "vdb"]).changed
         before = host.volumes("small"), host.virsh("checkpoint-list", name, "--name")
-        for options in ({}, {"type": "incremental"}):
-            full = backup("b2", **options)
+        for kind in ("auto", "incremental"):
+            full = backup("b2", type=kind)
             assert full.data["error_code"] == "NO_CAPACITY", full.message
             assert "ran full" in full.message
             assert (subject.state, subject.number) == ("running", number)
             assert (host.volumes("small"), host.virsh("checkpoint-list", name, "--name")) == before
         assert backup("b2", disks=["vda", "vdb"], type="incremental").changed
-        as_new = {"state": "restored", "restore_as": f"{name}-new", "limits": LIMITS}
+        as_new: dict[str, t.Any] = {"state": "restored", "restore_as": f"{name}-new", "limits": LIMITS}
         full = backup("b2", **as_new)
         assert full.failed
         assert host.domains() == {name}
