@@ -353,3 +353,36 @@ def test_what_qemu_goes_on_with(shared_host: Hypervisor, name: str, runs: Runs) 
             assert [row["damage"] for row in listed(guest)] == ([None] if state == "present" else [])
             assert not guest.backup("b1", state="absent").failed
             assert (guest.files(), guest.checkpoints()) == (set(), [])
+
+
+def test_what_is_of_one_machine(shared_host: Hypervisor, name: str, runs: Runs) -> None:
+    """Firmware begins anew, and drives, devices and what pins to CPUs stay with the old one; when that is gone, its name is free."""
+    declared: dict[str, t.Any] = {
+        "boot": {"firmware": "efi"},
+        "image": None,
+        "user_data": "#cloud-config\n{}\n",
+        "xml_patch": [{"path": "/domain", "action": "add", "xml": "<genid/>"}],
+    }
+    guest = Guest(shared_host, name, runs, **declared)
+    with removed_after(guest):
+        guest.make()
+        guest.take("b1")
+        genid = guest.tree("--inactive").findtext("genid")
+        assert guest.absent(**SWITCHED_OFF).changed
+        refused = guest.backup("b1")
+        assert refused.data["error_code"] == "NOT_FOUND"
+        done = guest.backup("b1", state="restored", restore_as=name, limits=LIMITS)
+        assert not done.failed, done.message
+        assert guest.host.state(name) == "shut off"
+        guest.host.virsh("start", name)
+        tree = guest.tree()
+        assert tree.findtext("genid") != genid
+        assert [disk.get("dev") for disk in tree.iterfind("devices/disk/target")] == ["vda", "vdb"]
+        again = guest.backup("b2")
+        assert not again.failed, again.message
+        assert listed(guest)[-1]["type"] == "full"
+        assert "is of another instance" in guest.backup("b1").message
+        assert guest.absent(**SWITCHED_OFF).changed
+        for backup in ("b1", "b2"):
+            assert guest.backup(backup, state="absent").changed
+        assert guest.files() == set()

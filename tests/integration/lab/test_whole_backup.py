@@ -30,13 +30,9 @@ def host(tmp_path: Path) -> t.Iterator[Hypervisor]:
         lab_tool("down", "--dir", directory)
 
 
-def test_a_full_pool(host: Hypervisor, tmp_path: Path) -> None:
-    """One sentence says so, the guest goes on, nothing is left, and what is remembered since the last backup is kept."""
-    made = run_module("compute_pool", uri=host.uri, name="small", type="dir", path=SMALL)
-    assert not made.failed, made.message
-    content = tmp_path / "content"
+def make_volumes(host: Hypervisor, name: str, content: Path) -> None:
+    """Make a small volume, and one whose content is larger than the pool for backups."""
     content.write_bytes(b"x" * 16 * 1024**2)
-    name = "t-full"
     sources: dict[str, dict[str, t.Any]] = {
         f"{name}-a": {"size": "4MiB", "format": "qcow2"},
         f"{name}-b": {"src": str(content)},
@@ -44,6 +40,14 @@ def test_a_full_pool(host: Hypervisor, tmp_path: Path) -> None:
     for volume, source in sources.items():
         result = run_module("compute_volume", uri=host.uri, name=volume, pool="default", **source)
         assert not result.failed, result.message
+
+
+def test_a_full_pool(host: Hypervisor, tmp_path: Path) -> None:
+    """One sentence says so, the guest goes on, nothing is left, and what is remembered since the last backup is kept."""
+    made = run_module("compute_pool", uri=host.uri, name="small", type="dir", path=SMALL)
+    assert not made.failed, made.message
+    name = "t-full"
+    make_volumes(host, name, tmp_path / "content")
     subject = Subject(host, name, volumes=[{"name": f"{name}-a"}, {"name": f"{name}-b", "format": "raw"}])
 
     def backup(backup: str, **options: t.Any) -> Result:
