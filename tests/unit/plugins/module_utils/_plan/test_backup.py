@@ -10,7 +10,12 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.kilonova.compute.plugins.module_utils._errors import ComputeError, ConflictError, NotFoundError, SpecError
+from ansible_collections.kilonova.compute.plugins.module_utils._errors import (
+    ComputeError,
+    ConflictError,
+    NotFoundError,
+    SpecError,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.backup import plan_backup, whole
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.backup_scene import (
     BackupIntent,
@@ -25,7 +30,12 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.backup_reco
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.checkpoint import Checkpoint, checkpoint_name
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.instant import written
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Machine
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import Begun, InstanceRecord, OwnedDisk, Rescue
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
+    Begun,
+    InstanceRecord,
+    OwnedDisk,
+    Rescue,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.retention import Retention
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.snapshot_disk import DiskTraits, SnapshotTraits
 from hypothesis import given
@@ -193,7 +203,14 @@ def test_what_stands_against_it(where: BackupScene, more: dict[str, t.Any], word
 
 @pytest.mark.parametrize(
     "traits",
-    [{"path": None}, {"device": "lun"}, {"format": "vdi"}, {"shareable": True}, {"encrypted": True}, {"transient": True}],
+    [
+        {"path": None},
+        {"device": "lun"},
+        {"format": "vdi"},
+        {"shareable": True},
+        {"encrypted": True},
+        {"transient": True},
+    ],
 )
 def test_disks_that_cant_be_in_one(traits: dict[str, t.Any]) -> None:
     """Are refused unless others are named."""

@@ -11,14 +11,25 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ComputeError
-from ansible_collections.kilonova.compute.plugins.module_utils._plan.backup_scene import BackupIntent, BackupScene, BackupStep, Stored
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.backup_scene import (
+    BackupIntent,
+    BackupScene,
+    BackupStep,
+    Stored,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing import Existing
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.restore import Restored, RestoreScene, plan_restore
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.backup import BackupSpec
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.backup_record import BackedDisk, BackupRecord
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Machine
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.nic import stable_mac
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import Begun, InstanceRecord, OwnedDisk, Rescue, SeedRecord
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
+    Begun,
+    InstanceRecord,
+    OwnedDisk,
+    Rescue,
+    SeedRecord,
+)
 
 BACKUP = BackupRecord(
     instance="web",

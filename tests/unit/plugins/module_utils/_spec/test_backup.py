@@ -11,7 +11,10 @@ import typing as t
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.backup import BackupSpec
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.checkpoint import checkpoint_name, checkpoint_prefix
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.checkpoint import (
+    checkpoint_name,
+    checkpoint_prefix,
+)
 
 LIMITS = {
     "cpu_allocation_ratio": 4.0,

@@ -46,7 +46,11 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 def test_comes_back_as_it_was() -> None:
     """Every field, none of which has its default here, in a volume of the fixed size."""
     blank = BackupRecord("", "", "", "", ())
-    assert not [one.name for one in fields(RECORD) if one.name != "schema" and getattr(RECORD, one.name) == getattr(blank, one.name)]
+    assert not [
+        one.name
+        for one in fields(RECORD)
+        if one.name != "schema" and getattr(RECORD, one.name) == getattr(blank, one.name)
+    ]
     content = RECORD.to_bytes()
     assert len(content) == RECORD_BYTES
     assert BackupRecord.from_bytes(content) == RECORD
@@ -94,7 +98,11 @@ def test_half_a_record_is_none(length: int) -> None:
 @given(NAMES, NAMES, st.from_regex(r"[a-z0-9]{1,6}", fullmatch=True))
 def test_volumes_tell_whose_they_are(instance: str, backup: str, target: str) -> None:
     """Whatever dots and dashes the names have."""
-    for name in (record_volume(instance, backup), definition_volume(instance, backup), data_volume(instance, backup, target)):
+    for name in (
+        record_volume(instance, backup),
+        definition_volume(instance, backup),
+        data_volume(instance, backup, target),
+    ):
         assert owner_of(name) == (instance, backup)
 
 

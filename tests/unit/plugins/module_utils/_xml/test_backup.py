@@ -10,8 +10,16 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.checkpoint import Checkpoint
-from ansible_collections.kilonova.compute.plugins.module_utils._xml.backup import BackupTarget, read_backup_paths, write_backup
-from ansible_collections.kilonova.compute.plugins.module_utils._xml.checkpoint import read_checkpoint, without_disk, write_checkpoint
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.backup import (
+    BackupTarget,
+    read_backup_paths,
+    write_backup,
+)
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.checkpoint import (
+    read_checkpoint,
+    without_disk,
+    write_checkpoint,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError
 from lxml import etree
 
@@ -39,7 +47,9 @@ def test_libvirts_schemas_take_what_is_written() -> None:
 
 def test_a_job_that_writes_to_no_files_has_no_paths() -> None:
     """As one of somebody else that others pull from."""
-    assert read_backup_paths("<domainbackup mode='pull'><disks><disk name='vda'/></disks></domainbackup>") == frozenset()
+    assert (
+        read_backup_paths("<domainbackup mode='pull'><disks><disk name='vda'/></disks></domainbackup>") == frozenset()
+    )
 
 
 def test_reads_what_can_be_relied_on() -> None:

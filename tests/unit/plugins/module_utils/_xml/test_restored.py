@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import Begun, InstanceRecord, OwnedDisk
-from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError
+from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError, attribute
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.restored import Identity, read_then, render_restored
 from lxml import etree
 
 DATA = Path(__file__).parent / "data"
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
-RECORD = InstanceRecord(flavor="tiny", disks=(OwnedDisk("vda", "p", "new-vda.qcow2"),), begun=Begun("restore", target="b"))
+RECORD = InstanceRecord(
+    flavor="tiny", disks=(OwnedDisk("vda", "p", "new-vda.qcow2"),), begun=Begun("restore", target="b")
+)
 MACHINE = """<domain type='kvm'><name>web</name><uuid>4b20d080-1b54-4048-85b3-a6a62d165c01</uuid>
   <genid>4b20d080-1b54-4048-85b3-a6a62d165c02</genid><memory>1024</memory><vcpu cpuset='0-3'>2</vcpu>
   <cputune><shares>5</shares><vcpupin vcpu='0' cpuset='1'/><emulatorpin cpuset='2'/></cputune>
@@ -56,13 +58,24 @@ def test_nothing_of_the_host_is_there_twice(kept: str) -> None:
     """Names, numbers and addresses are the new one's, and so are its disks; the rest of the machine stays."""
     root = restored(MACHINE.replace("SERIAL", kept))
     text = etree.tostring(root, encoding="unicode")
-    for old in ("web", "4b20d080", "/dev/x", "shared", "seed.iso", "00:00:01", "mine0", "hostdev", "cpuset", "numatune"):
+    for old in (
+        "web",
+        "4b20d080",
+        "/dev/x",
+        "shared",
+        "seed.iso",
+        "00:00:01",
+        "mine0",
+        "hostdev",
+        "cpuset",
+        "numatune",
+    ):
         assert old not in text, old
     assert (root.findtext("name"), root.findtext("genid"), root.findtext("os/nvram")) == ("new", "", "")
-    assert root.find("os/nvram").get("template") == "/fw/vars"
+    assert attribute(root, "os/nvram", "template") == "/fw/vars"
     assert root.findtext("cputune/shares") == "5"
     assert root.findtext("devices/disk/serial") == "data"
-    assert root.find("devices/disk/driver").get("cache") == "none"
+    assert attribute(root, "devices/disk/driver", "cache") == "none"
     assert [target.get("dev") for target in root.iterfind("devices/disk/target")] == ["vda", "sda"]
     assert [mac.get("address") for mac in root.iterfind("devices/interface/mac")] == ["52:54:00:00:00:0a"]
     assert text.count("/p/new.console.log") == 2
