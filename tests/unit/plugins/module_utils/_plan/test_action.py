@@ -21,7 +21,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.rebuild imp
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.rescue import rescue_image
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.action import ActionSpec
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine, OsBoot
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import Begun, InstanceRecord, OwnedDisk
 
 MIB = 1024**2
 ROOT, DATA = OwnedDisk("vda", "p", "web-vda.qcow2"), OwnedDisk("vdb", "p", "web-data.qcow2")
