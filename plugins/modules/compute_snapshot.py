@@ -62,6 +62,8 @@ options:
       - Going back to an internal snapshot also brings the definition of then, and M(kilonova.compute.compute_instance) brings the one of
         now about again.
       - Variables of UEFI firmware and the state of a TPM only go back with memory.
+      - The next backup by M(kilonova.compute.compute_backup) is full after going back, and after taking a snapshot of an instance that is
+        off, which both take away what incremental backups need.
       - A snapshot on whose state of a disk two others lie, as after going back and taking another, can't be deleted before one of them.
     type: str
     choices: [present, absent, reverted]

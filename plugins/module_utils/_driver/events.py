@@ -26,6 +26,7 @@ DEVICE_REMOVED = "device_removed"
 DEVICE_REMOVAL_FAILED = "device_removal_failed"
 AGENT = "agent"
 BLOCK_JOB = "block_job"
+JOB_COMPLETED = "job_completed"
 
 _LIFECYCLE_WORDS = (
     "defined",
@@ -47,6 +48,7 @@ _IDS = {
     AGENT: "VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE",
     # The second kind names the disk by its target.
     BLOCK_JOB: "VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2",
+    JOB_COMPLETED: "VIR_DOMAIN_EVENT_ID_JOB_COMPLETED",
 }
 _FAULT_PAUSE_SECONDS = 1.0
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from .._errors import ConflictError, SpecError
 from .._spec import action as actions
 from .._spec.action import ActionSpec
+from .._spec.backup import RESTORE
 from .._spec.record import Begun, InstanceRecord
 from .._spec.snapshot import BEGUN
 from . import intent as steps
@@ -44,6 +45,11 @@ def refuse_in_between(spec: ActionSpec, record: InstanceRecord) -> None:
         raise ConflictError(
             f"Action {begun} of instance {spec.name} was interrupted; run it again, which finishes it, or go back with"
             " action unrescue."
+        )
+    if begun == RESTORE:
+        raise ConflictError(
+            f"Instance {spec.name} is being made from a backup, which was interrupted; run compute_backup again, which finishes"
+            " it."
         )
     if begun in BEGUN:
         raise ConflictError(

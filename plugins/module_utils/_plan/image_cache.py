@@ -16,7 +16,8 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import ConflictError
-from .._spec.image_cache import CacheSpec, write_time
+from .._spec.image_cache import CacheSpec
+from .._spec.instant import written
 from .plan import Action, Change, Plan
 
 NOTE_UNUSED = "note_unused"
@@ -119,7 +120,7 @@ def _note(image: CachedImage, state: CacheState) -> Action | None:
     if image.unused_since is None and image.names and not image.users and not state.blind_spots:
         return Action(NOTE_UNUSED, image.volume, (Change(path, None, NOW),))
     if image.unused_since is not None and image.users:
-        return Action(NOTE_USED, image.volume, (Change(path, write_time(image.unused_since), None),))
+        return Action(NOTE_USED, image.volume, (Change(path, written(image.unused_since), None),))
     return None
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import ConflictError, SpecError
+from .._spec.backup import RESTORE
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
@@ -60,6 +61,11 @@ def refuse_in_between(name: str, record: InstanceRecord, wanted: str | None) -> 
     """Refuse changes of an instance that an action has brought into a state which another one ends."""
     if record.begun is not None and record.begun.action == "rebuild":
         raise ConflictError(f"A rebuild of instance {name} was interrupted; run that action again, which finishes it.")
+    if record.begun is not None and record.begun.action == RESTORE:
+        raise ConflictError(
+            f"Instance {name} is being made from a backup ({record.begun.target}), which was interrupted; do that again, which"
+            " finishes it (compute_backup, state: restored), or remove it (state: absent)."
+        )
     if record.rescue is not None or (record.begun is not None and "rescue" in record.begun.action):
         raise ConflictError(f"Instance {name} is rescued and is not changed; run action unrescue before.")
     if record.begun is not None and record.begun.action in (REVERT, FINISH_REVERT):

@@ -28,7 +28,7 @@ from .snapshot_intent import Draft, NewSnapshot, Scene, SnapshotIntent
 
 def plan_snapshot(spec: SnapshotSpec, scene: Scene) -> SnapshotIntent:
     """Return what the declaration takes, or raise what stands against it."""
-    refusals.refuse_state(spec, scene.record, scene.existing)
+    refusals.refuse_state(spec.name, scene.record, scene.existing)
     return _PLANNERS[spec.state](spec, scene)
 
 
@@ -49,6 +49,9 @@ def _create(draft: Draft) -> None:
     spec, scene = draft.spec, draft.scene
     kind = spec.type or words.EXTERNAL
     refusals.refuse_mixture(spec, kind, scene.snapshots)
+    if not scene.existing.active:
+        # Libvirt refuses it without a guest while there are any.
+        draft.forget()
     made = Change(f"snapshots[{spec.snapshot}]", None, kind)
     begun = Begun(words.CREATE, running=scene.existing.active, target=spec.snapshot)
     if kind == words.INTERNAL:
@@ -59,7 +62,8 @@ def _create(draft: Draft) -> None:
         return
     disks = refusals.choose_disks(spec, scene.existing, scene.traits)
     refusals.refuse_strayed(spec.name, scene.record, disks)
-    refusals.refuse_without_agent(spec, scene.existing, scene.agent)
+    if spec.quiesce:
+        refusals.refuse_without_agent(spec.name, scene.existing, scene.agent)
     frozen = {disk.target: Frozen(disk.target, disk.path or "", disk.format) for disk in disks}
     layers = draft.new_layers(frozen)
     memory = draft.new_memory(layers[0]) if spec.memory else None
@@ -99,16 +103,11 @@ def _retain(draft: Draft) -> tuple[str, ...]:
 
 def _surplus(spec: SnapshotSpec, scene: Scene) -> list[Snapshot]:
     """Return the snapshots that no rule of the retention keeps, oldest first; never the declared one."""
-    rule = spec.retention
-    if rule is None:
+    if spec.retention is None:
         return []
-    ours = [one for one in scene.snapshots if one.is_ours and one.name.startswith(rule.prefix)]
-    older = [one for one in ours if one.name != spec.snapshot]
-    if rule.keep is not None:
-        older = older[: max(0, len(older) + 1 - rule.keep)]
-    if rule.seconds is not None:
-        older = [one for one in older if one.created < scene.now - rule.seconds]
-    return older
+    ours = {one.name: one for one in scene.snapshots if one.is_ours}
+    aged = ((one.name, one.created) for one in ours.values())
+    return [ours[name] for name in spec.retention.surplus(aged, spec.snapshot, scene.now)]
 
 
 def _delete(draft: Draft, snapshot: Snapshot) -> None:
@@ -133,6 +132,8 @@ def _reverted(spec: SnapshotSpec, scene: Scene) -> SnapshotIntent:
     if begun is not None and (begun.action, begun.target) == (words.FINISH_REVERT, snapshot.name):
         _go_on(draft, snapshot, begun.running, scene.existing.active)
         return draft.finish(draft.record())
+    # What they remember would not be what is on the disks then, so that libvirt ends the guest rather than going back.
+    draft.forget()
     was_running = scene.existing.active or bool(begun and begun.action in words.BEGUN and begun.running)
     if not snapshot.external:
         return _revert_internal(draft, snapshot, was_running)

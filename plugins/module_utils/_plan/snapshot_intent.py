@@ -13,15 +13,17 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._errors import ConflictError, NotFoundError
+from .._spec.checkpoint import PREFIX
 from .._spec.record import InstanceRecord, OwnedDisk
 from .._spec.snapshot import MEMORY, Frozen, Snapshot, SnapshotSpec
 from .._spec.snapshot_disk import NewLayer, SnapshotTraits
 from .existing import Existing
 from .plan import Action, Change, Plan
-from .snapshot_chain import Chains, Merge
+from .snapshot_chain import Chains
 
 CREATE_DISK = "create_disk"
 CREATE_SNAPSHOT = "create_snapshot"
+DELETE_CHECKPOINT = "delete_checkpoint"
 DELETE_DISK = "delete_disk"
 DELETE_SNAPSHOT = "delete_snapshot"
 FINISH = "finish"
@@ -64,6 +66,8 @@ class Scene:
     """By the same, the bytes that the guest sees."""
     taken: frozenset[str] = frozenset()
     """Names of volumes."""
+    checkpoints: tuple[str, ...] = ()
+    """Since which QEMU remembers what is written, for backups."""
     users: t.Mapping[str, str] = field(default_factory=dict)
     """By path, in words, what else lies on it that is not of this instance."""
     agent: str | None = None
@@ -123,6 +127,16 @@ class Draft:
     def record(self, **changes: t.Any) -> InstanceRecord:
         """Return the record with the layers that are known so far."""
         return replace(self.scene.record, layers=tuple(self.layers.values()), **changes)
+
+    def forget(self) -> None:
+        """Have QEMU forget what was written since backups, where it would stand in the way; the next backup is full then."""
+        for name in self.scene.checkpoints:
+            if not name.startswith(PREFIX):
+                raise ConflictError(
+                    f"Instance {self.spec.name} has checkpoint {name}, which kilonova.compute did not make, and libvirt can't do"
+                    " this while it is there; delete it with virsh checkpoint-delete."
+                )
+            self.step(DELETE_CHECKPOINT, name, what=name)
 
     def new_layers(self, below: t.Mapping[str, Frozen]) -> tuple[NewLayer, ...]:
         """Return new volumes over those places, by target, and remember them."""
@@ -186,14 +200,20 @@ class Draft:
         return SnapshotIntent(plan, finished if plan.changed else None, **more)
 
     def _hold(self) -> None:
-        """Have a guest that is off there for the merges, held, so that nothing in it runs."""
-        merges = [index for index, step in enumerate(self.steps) if isinstance(step.what, Merge)]
-        if not merges or self.scene.existing.active:
+        """Have a guest that is off there for what only a guest can do, held, so that nothing in it runs."""
+        if self.scene.existing.active:
             return
-        first, last = self.steps[merges[0]], merges[-1]
-        self.steps[merges[0]] = replace(first, record=None)
-        self.steps.insert(last + 1, Step(RELEASE, self.spec.name))
-        self.steps.insert(merges[0], Step(HOLD, self.spec.name, record=first.record))
+        spans: list[list[int]] = [[]]
+        for index, step in enumerate(self.steps):
+            if step.verb in (CREATE_SNAPSHOT, REVERT):
+                spans.append([])
+            elif step.verb in (MERGE_DISK, DELETE_CHECKPOINT):
+                spans[-1].append(index)
+        for span in reversed([span for span in spans if span]):
+            first = self.steps[span[0]]
+            self.steps[span[0]] = replace(first, record=None)
+            self.steps.insert(span[-1] + 1, Step(RELEASE, self.spec.name))
+            self.steps.insert(span[0], Step(HOLD, self.spec.name, record=first.record))
 
     def _needed(self) -> set[str]:
         needed = set(self.chains.reachable())

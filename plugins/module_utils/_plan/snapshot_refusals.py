@@ -20,9 +20,9 @@ from .intent import power_of
 _ALIVE = frozenset({"running", "blocked", "paused"})
 
 
-def refuse_state(spec: SnapshotSpec, record: InstanceRecord, existing: Existing) -> None:
+def refuse_state(name: str, record: InstanceRecord, existing: Existing) -> None:
     """Refuse an instance that something else has brought into a state of its own."""
-    name, begun = spec.name, record.begun
+    begun = record.begun
     if record.rescue is not None or (begun is not None and "rescue" in begun.action):
         raise ConflictError(f"Instance {name} is rescued; run action unrescue before.")
     if record.shelved:
@@ -162,22 +162,20 @@ def refuse_strayed(name: str, record: InstanceRecord, disks: t.Iterable[DiskTrai
             )
 
 
-def refuse_without_agent(spec: SnapshotSpec, existing: Existing, agent: str | None) -> None:
+def refuse_without_agent(name: str, existing: Existing, agent: str | None) -> None:
     """Refuse to freeze file systems where nobody in the guest can do it."""
-    if not spec.quiesce or not existing.active:
+    if not existing.active:
         return
     if existing.state == "paused":
-        raise SpecError(
-            "quiesce", f"instance {spec.name} is paused, so that nobody in it can answer", "resume it first"
-        )
+        raise SpecError("quiesce", f"instance {name} is paused, so that nobody in it can answer", "resume it first")
     if agent is None:
         raise AgentAbsentError(
-            f"Option quiesce: instance {spec.name} has no channel to a guest agent; declare guest_agent: true for it, or"
+            f"Option quiesce: instance {name} has no channel to a guest agent; declare guest_agent: true for it, or"
             " leave quiesce out."
         )
     if agent != "connected":
         raise AgentAwayError(
-            f"Option quiesce: the guest agent of instance {spec.name} is {agent}; wait for it, or leave quiesce out."
+            f"Option quiesce: the guest agent of instance {name} is {agent}; wait for it, or leave quiesce out."
         )
 
 

@@ -18,8 +18,9 @@ from .._driver.storage import find_pool
 from .._errors import DriverError, ExistsError, WaitTimeoutError
 from .._plan.image_cache import NOTE_UNUSED, NOTE_USED, REMOVE, CachedImage, CacheState, plan_cache, total_size
 from .._plan.plan import Plan
-from .._spec.image_cache import NOTE_BYTES, CacheSpec, digest_of, note_content, note_name, write_time
+from .._spec.image_cache import NOTE_BYTES, CacheSpec, digest_of, note_content, note_name
 from .._spec.image_record import ImageRecord
+from .._spec.instant import written
 from .image_store import ImageStore
 from .image_survey import StoredImage, Survey, take_survey
 from .image_usage import Usage, read_usage
@@ -84,7 +85,7 @@ def _row(image: CachedImage) -> dict[str, t.Any]:
         "names": list(image.names),
         "volume": image.volume,
         "allocation_bytes": image.size,
-        "unused_since": None if image.unused_since is None else write_time(image.unused_since),
+        "unused_since": None if image.unused_since is None else written(image.unused_since),
     }
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from .._driver.connection import Connection
 from .._driver.storage import find_pool
 from .._errors import SpecError
-from .._spec.image_cache import write_time
 from .._spec.image_record import ImageRecord
+from .._spec.instant import written
 from .._spec.query import Query
 from .image_catalog import ImageCatalog, is_whole
 from .image_row import image_row
@@ -59,7 +59,7 @@ def list_images(connection: Connection, options: ImageInfoOptions) -> dict[str, 
 def _row(survey: Survey, image: StoredImage, record: ImageRecord, pool: str) -> dict[str, t.Any]:
     path, usage = image.volume.path, survey.usage
     is_used = bool(survey.users(image))
-    since = None if is_used or image.unused_since is None else write_time(image.unused_since)
+    since = None if is_used or image.unused_since is None else written(image.unused_since)
     volumes = [{"name": usage.names[upper], "pool": usage.pools[upper]} for upper in usage.paths_on(path)]
     return {
         **image_row(record, path, pool),

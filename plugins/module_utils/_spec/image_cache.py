@@ -13,19 +13,18 @@ that is in it, and the data is never written again.
 
 from __future__ import annotations
 
-import datetime
 import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
 from .age import parse_age
+from .instant import read_instant, written
 from .names import check_name
 from .size import parse_size
 
 NOTE_BYTES = 512
 _DATA_PREFIX = "kilonova-sha256-"
 _NOTE_PREFIX = "kilonova-unused-sha256-"
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -69,20 +68,14 @@ def digest_of(data_volume: str) -> str:
     return "sha256:" + data_volume[len(_DATA_PREFIX) :].partition(".")[0]
 
 
-def write_time(seconds: int) -> str:
-    """Return a time, in seconds since 1970, as it is shown and noted."""
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime(_TIME)
-
-
 def note_content(seconds: int) -> bytes:
     """Return what a note says."""
-    return f"{write_time(seconds)}\n".encode("ascii").ljust(NOTE_BYTES, b" ")
+    return f"{written(seconds)}\n".encode("ascii").ljust(NOTE_BYTES, b" ")
 
 
 def read_note(content: bytes) -> int | None:
     """Return the time in a note; None for one that is half written, or not ours."""
     try:
-        found = datetime.datetime.strptime(content.decode("ascii").strip(), _TIME)
-    except ValueError:
+        return read_instant(content.decode("ascii").strip())
+    except UnicodeDecodeError:
         return None
-    return int(found.replace(tzinfo=datetime.timezone.utc).timestamp())

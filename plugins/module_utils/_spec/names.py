@@ -16,6 +16,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+NO_CLOUD = "ds=nocloud"
+"""What a machine's serial number begins with that says where cloud-init looks."""
+
+
+def named_serial(name: str) -> str:
+    """Return the serial number that tells cloud-init an instance's host name."""
+    return f"{NO_CLOUD};h={name}"
+
+
 def console_log_name(name: str) -> str:
     """Return the name of an instance's console log in its pool."""
     return f"{name}.console.log"

@@ -102,6 +102,8 @@ class InstanceRecord:
     """Tags of the shared directories that were declared."""
     isolated: bool = False
     """The other threads of the cores that it is pinned to are left idle."""
+    restored: str | None = None
+    """The backup that it was made from, see ``BackupRecord.key``."""
     adopted: bool = False
     """The domain was there before the collection."""
     patches: tuple[str, ...] = ()

@@ -12,9 +12,9 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
-from .age import parse_age
 from .names import check_name
 from .record import InstanceRecord
+from .retention import Retention
 
 PRESENT, ABSENT, REVERTED = "present", "absent", "reverted"
 INTERNAL, EXTERNAL = "internal", "external"
@@ -27,31 +27,6 @@ REVERT = "revert_snapshot"
 FINISH_REVERT = "finish_revert_snapshot"
 """The present state is given up, and what is left to do is to go on from the snapshot."""
 BEGUN = (CREATE, DELETE, REVERT, FINISH_REVERT)
-
-
-@dataclass(frozen=True)
-class Retention:
-    """Which older snapshots go when a new one is declared: those of the prefix that no rule keeps."""
-
-    prefix: str
-    keep: int | None = None
-    """How many are kept, with the one that is declared."""
-    seconds: int | None = None
-    """Younger ones are kept."""
-
-    @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> Retention:
-        """Validate option ``retention``."""
-        keep, age = params["keep"], params["older_than"]
-        if keep is None and age is None:
-            raise SpecError("retention", "it says neither keep nor older_than", "give one of them, or both")
-        if keep is not None and keep < 1:
-            raise SpecError("retention.keep", f"{keep} is too small", "the declared snapshot counts, so 1 or more")
-        return cls(
-            check_name("retention.prefix", params["prefix"]),
-            keep,
-            None if age is None else parse_age("retention.older_than", age),
-        )
 
 
 @dataclass(frozen=True)
@@ -97,20 +72,9 @@ class SnapshotSpec:
             quiesce=params["quiesce"],
             disks=None if params["disks"] is None else tuple(dict.fromkeys(params["disks"])),
             description=params["description"],
-            retention=None if retention is None else _retention(snapshot, retention),
+            retention=None if retention is None else Retention.of("snapshot", snapshot, retention),
             discard_changes=params["discard_changes"],
         )
-
-
-def _retention(snapshot: str, params: t.Mapping[str, t.Any]) -> Retention:
-    retention = Retention.from_params(params)
-    if not snapshot.startswith(retention.prefix):
-        raise SpecError(
-            "retention.prefix",
-            f"snapshot {snapshot} does not begin with {retention.prefix}",
-            "name it so, since it counts among those that are kept",
-        )
-    return retention
 
 
 def _check_disks(params: t.Mapping[str, t.Any]) -> None:

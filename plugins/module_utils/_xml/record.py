@@ -120,6 +120,7 @@ def _read(root: Element, space: str) -> InstanceRecord:
         hostdevs=tuple(device.get("address", "") for device in root.iterfind(f"{space}hostdev")),
         shares=tuple(share.get("target", "") for share in root.iterfind(f"{space}share")),
         isolated=attribute(root, f"{space}isolated", "value") == "yes",
+        restored=value("restored", "backup"),
         adopted=attribute(root, f"{space}adopted", "value") == "yes",
         seed=_read_seed(root.find(f"{space}seed")),
         patches=tuple(patch.get("digest", "") for patch in root.iterfind(f"{space}patch")),
@@ -201,6 +202,7 @@ def _write(root: Element, record: InstanceRecord, space: str) -> None:
     _several(root, f"{space}hostdev", "address", [{"address": address} for address in record.hostdevs])
     _several(root, f"{space}share", "target", [{"target": target} for target in record.shares])
     _single(root, f"{space}isolated", value=record.isolated or None)
+    _single(root, f"{space}restored", backup=record.restored)
     _single(root, f"{space}adopted", value=record.adopted or None)
     _part(root, f"{space}seed", record.seed, _SEED)
     _several(root, f"{space}patch", "digest", [{"digest": digest} for digest in record.patches])

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 from .document import Element, add, attribute, new, parse, to_text
 
+_QCOW2_COMPAT = "1.1"
+
 
 @dataclass(frozen=True)
 class VolumeDescription:
@@ -36,6 +38,8 @@ class VolumeDescription:
     """Of the secret that opens it, as far as libvirt has one."""
     type: str | None = None
     """file or block, or what libvirt alone knows to open; only read."""
+    compat: str | None = None
+    """Of a qcow2 volume, the oldest QEMU that reads it; only read."""
 
     @property
     def stored_bytes(self) -> int:
@@ -77,6 +81,9 @@ def write_volume(volume: VolumeDescription) -> str:
     target = add(root, "target")
     if volume.format:
         add(target, "format", type=volume.format)
+    if volume.format == "qcow2":
+        # Without being told, libvirt makes qcow2 of a kind that can't remember what was written since a backup.
+        add(target, "compat", _QCOW2_COMPAT)
     if volume.mode is not None:
         add(add(target, "permissions"), "mode", f"{volume.mode:04o}")
     if volume.encryption:
@@ -110,6 +117,7 @@ def read_volume(text: str) -> VolumeDescription:
         encryption=attribute(root, "target/encryption", "format"),
         secret_uuid=attribute(root, "target/encryption/secret", "uuid"),
         type=root.get("type"),
+        compat=root.findtext("target/compat"),
     )
 
 

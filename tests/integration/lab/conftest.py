@@ -28,6 +28,9 @@ PATIENCE_SECONDS = 180.0
 SCRATCH = {"_ansible_remote_tmp": "$KILONOVA_REMOTE_TMP"}
 """Where a module has its scratch files, which one that is killed leaves behind."""
 
+FORGET = ("--managed-save", "--nvram", "--snapshots-metadata", "--checkpoints-metadata")
+"""What virsh is told to forget with a domain."""
+
 # Whole hosts are for root alone, as in the lab's own tests.
 collect_ignore_glob = [] if os.geteuid() == 0 else ["test_whole*.py"]
 
@@ -127,7 +130,7 @@ class Hypervisor:
         """Remove every domain with its own disk and log."""
         for name in self.domains():
             self.virsh("destroy", name, check=False)
-            self.virsh("undefine", name, "--managed-save", "--nvram", "--snapshots-metadata", check=False)
+            self.virsh("undefine", name, *FORGET, check=False)
             for volume in self.volumes():
                 if volume.startswith((f"{name}-vda.", f"{name}.")):
                     self.virsh("vol-delete", volume, "default", check=False)

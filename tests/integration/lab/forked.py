@@ -22,9 +22,9 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
 
 READS = re.compile(
-    r"(list|get|num|is|has|lookup|managedSaveGet|storagePoolLookup|storageVolLookup|networkLookup|secretLookup|domainList)\w*"
-    r"|XMLDesc|info|state|name|UUIDString|key|path|autostart|ID|schedulerType|blockInfo|refresh"
-    r"|domainEvent\w*|setKeepAlive|_?download\w*|backupGet\w*|jobStats|blockJobInfo"
+    r"(list|get|num|is|has|lookup|managedSaveGet|backupGet|storagePoolLookup|storageVolLookup|networkLookup|secretLookup)\w*"
+    r"|domainList\w*|XMLDesc|info|jobStats|state|name|UUIDString|key|path|autostart|ID|schedulerType|blockInfo|refresh"
+    r"|domainEvent\w*|setKeepAlive|_?download\w*|blockJobInfo"
 )
 """Names of libvirt's calls after which nothing is other than before, but for what libvirt knows itself."""
 

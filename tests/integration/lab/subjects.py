@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 from xml.etree import ElementTree
 
-from .conftest import Hypervisor, Result, run_module, wait_until
+from .conftest import FORGET, Hypervisor, Result, run_module, wait_until
 
 FLAVOR: dict[str, t.Any] = {"name": "tiny", "vcpus": 1, "memory_mb": 64, "disk_gb": 1}
 BOOTING: dict[str, t.Any] = {"image": "guest", "flavor": {**FLAVOR, "memory_mb": 128}, "networks": [{"user": True}]}
@@ -113,7 +113,7 @@ class Subject:
         """Remove it and what is named after it without the collection."""
         if self.name in self.host.domains():
             self.host.virsh("destroy", self.name, check=False)
-            self.host.virsh("undefine", self.name, "--managed-save", "--nvram", "--snapshots-metadata")
+            self.host.virsh("undefine", self.name, *FORGET)
         for volume in self.host.volumes():
             if volume.startswith((f"{self.name}-", f"{self.name}.")):
                 self.host.virsh("vol-delete", volume, "default")

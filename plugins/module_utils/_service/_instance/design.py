@@ -13,7 +13,7 @@ from dataclasses import replace
 from ..._errors import SpecError
 from ..._spec.instance import GUEST_AGENT, InstanceSpec
 from ..._spec.machine import Channel, Cpu, Features, Graphics, Machine, Nic, OsBoot, Serial
-from ..._spec.names import console_log_name
+from ..._spec.names import NO_CLOUD, console_log_name, named_serial
 from ..._spec.nic import NicSpec
 from ..._spec.record import InstanceRecord, OwnedDisk
 from ..._spec.target import first_target
@@ -27,7 +27,6 @@ _PCIE_MACHINES = ("q35", "virt")
 _PCIE_ROOT_PORTS = 12
 """On a PCI Express machine every plugged device needs a port of its own, and ports can't be plugged."""
 _BALLOON_STATS_SECONDS = 10
-_NO_CLOUD = "ds=nocloud"
 
 
 def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: Machine | None, now: str) -> Machine:
@@ -86,13 +85,13 @@ def design(spec: InstanceSpec, platform: Platform, storage: Storage, existing: M
 
 def _sysinfo(spec: InstanceSpec, storage: Storage, existing: Machine | None) -> tuple[tuple[str, str], ...]:
     """Return where cloud-init looks for its host name; with a seed it must not, since this name would win."""
-    serial = _NO_CLOUD if storage.seed else f"{_NO_CLOUD};h={spec.name}"
+    serial = NO_CLOUD if storage.seed else named_serial(spec.name)
     if existing is None:
         return (("serial", serial),)
-    named = any(value.startswith(f"{_NO_CLOUD};") for _key, value in existing.sysinfo)
+    named = any(value.startswith(f"{NO_CLOUD};") for _key, value in existing.sysinfo)
     if storage.seed is None or not named:
         return ()
-    return tuple((key, serial if value.startswith(f"{_NO_CLOUD};") else value) for key, value in existing.sysinfo)
+    return tuple((key, serial if value.startswith(f"{NO_CLOUD};") else value) for key, value in existing.sysinfo)
 
 
 def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine | None, now: str) -> InstanceRecord:

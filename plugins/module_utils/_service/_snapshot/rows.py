@@ -9,12 +9,12 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import datetime, timezone
 
 from ..._driver.connection import Connection
 from ..._driver.guests import GuestReading, find_guest
 from ..._driver.snapshot import list_snapshots
 from ..._errors import NotFoundError
+from ..._spec.instant import written
 from ..._spec.snapshot import Snapshot
 
 
@@ -43,7 +43,7 @@ def row_of(snapshot: Snapshot) -> dict[str, t.Any]:
             else [target for target, _path in snapshot.sources]
         ),
         "description": snapshot.description,
-        "created_at": datetime.fromtimestamp(snapshot.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created_at": written(snapshot.created),
         "parent": snapshot.parent,
         "current": snapshot.current,
         "managed": snapshot.is_ours,

@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ..._driver.block_job import ACTIVE_COMMIT, COMMIT, find_job
+from ..._driver.checkpoint import checkpoint_names
 from ..._driver.connection import Connection
 from ..._driver.domain import live_xml
 from ..._driver.guests import GuestReading
@@ -52,7 +53,8 @@ def look(connection: Connection, spec: SnapshotSpec) -> View:
     _refuse_jobs(connection, guest, record, traits)
     snapshots = tuple(list_snapshots(connection, guest))
     agent = power.agent_state(connection, guest) if spec.quiesce and guest.is_active else None
-    scene = Scene(existing, record, traits, snapshots, agent=agent, now=time.time())
+    checkpoints = checkpoint_names(connection, guest)
+    scene = Scene(existing, record, traits, snapshots, checkpoints=checkpoints, agent=agent, now=time.time())
     is_layered = bool(record.layers) or any(one.external for one in snapshots)
     if not is_layered and (spec.state != PRESENT or (spec.type or EXTERNAL) != EXTERNAL):
         return View(guest, scene)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from dataclasses import dataclass, field, replace
 
@@ -15,11 +16,12 @@ from ..._driver import agent
 from ..._driver import domain as driver
 from ..._driver import snapshot as snapshots
 from ..._driver.block_job import Commit, commit
+from ..._driver.checkpoint import delete_checkpoint
 from ..._driver.connection import Connection
 from ..._driver.domain_change import Scope, set_record
 from ..._driver.guests import GuestReading
 from ..._driver.storage import Pool
-from ..._errors import ComputeError, ConflictError, DriverError
+from ..._errors import ComputeError, ConflictError, DriverError, NotFoundError
 from ..._plan import snapshot_intent as verbs
 from ..._plan.snapshot_chain import Merge
 from ..._plan.snapshot_intent import NewSnapshot, SnapshotIntent, Step
@@ -153,6 +155,11 @@ def _delete_snapshot(job: Job, snapshot: Snapshot) -> None:
     snapshots.delete(job.connection, job.guest, snapshot.name, forget=snapshot.external)
 
 
+def _delete_checkpoint(job: Job, name: str) -> None:
+    with contextlib.suppress(NotFoundError):
+        delete_checkpoint(job.connection, job.guest, name)
+
+
 def _delete_disk(job: Job, layer: OwnedDisk) -> None:
     volume = _pool(job, layer.pool).find(layer.volume)
     if volume is not None:
@@ -228,6 +235,7 @@ def _pool(job: Job, name: str) -> Pool:
 _STEPS: dict[str, t.Callable[[Job, t.Any], None]] = {
     verbs.CREATE_DISK: _create_disk,
     verbs.CREATE_SNAPSHOT: _create_snapshot,
+    verbs.DELETE_CHECKPOINT: _delete_checkpoint,
     verbs.DELETE_DISK: _delete_disk,
     verbs.DELETE_SNAPSHOT: _delete_snapshot,
     verbs.FINISH: _finish,

@@ -21,7 +21,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.rebuild imp
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.rescue import rescue_image
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.action import ActionSpec
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine, OsBoot
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import Begun, InstanceRecord, OwnedDisk
 
 MIB = 1024**2
 ROOT, DATA = OwnedDisk("vda", "p", "web-vda.qcow2"), OwnedDisk("vdb", "p", "web-data.qcow2")
@@ -318,6 +318,7 @@ def without_image(disk_gb: int = 1) -> World:
         (RESCUED, spec_of("shelve"), "is rescued"),
         (SHELVED, spec_of("reboot"), "is shelved; run action unshelve before reboot"),
         (SHELVED, spec_of("rebuild"), "is shelved"),
+        (ON.write(replace(RECORD, begun=Begun("restore"))), spec_of("reboot"), "is being made from a backup"),
         (interrupted("rebuild", 2), spec_of("reboot"), "A rebuild of instance web was interrupted"),
         (interrupted("rescue", 2), spec_of("shelve"), "Action rescue of instance web was interrupted"),
         (interrupted("rebuild", 5), spec_of("rebuild", image="other"), "with image new was interrupted"),

@@ -184,11 +184,18 @@ def test_what_stays_is_not_left_below_a_snapshot() -> None:
         plan_absent("web-1", "demo", running(theirs))
 
 
-@pytest.mark.parametrize("action", ["revert_snapshot", "finish_revert_snapshot"])
-def test_what_goes_back_to_a_snapshot_is_left_to_that(action: str) -> None:
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("revert_snapshot", "Going back to snapshot s1"),
+        ("finish_revert_snapshot", "Going back to snapshot s1"),
+        ("restore", "from a backup"),
+    ],
+)
+def test_what_goes_back_to_a_snapshot_is_left_to_that(action: str, words: str) -> None:
     """Its guest would boot from what it is about to leave, or from what its memory does not belong to."""
     record = replace(NEW.record or InstanceRecord(), begun=Begun(action, target="s1"))
     existing = replace(running(replace(NEW, record=record)), state="shutoff", active=False, live=None)
     spec = instance_spec()
-    with pytest.raises(ConflictError, match="Going back to snapshot s1"):
+    with pytest.raises(ConflictError, match=words):
         plan_present(spec, machine_of(spec, existing=existing.machine), existing)

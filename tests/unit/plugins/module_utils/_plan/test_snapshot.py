@@ -27,13 +27,13 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.record impo
     OwnedDisk,
     Rescue,
 )
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.retention import Retention
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.snapshot import (
     CREATE,
     DELETE,
     FINISH_REVERT,
     REVERT,
     Frozen,
-    Retention,
     Snapshot,
     SnapshotSpec,
 )
@@ -309,3 +309,30 @@ def test_an_interrupted_going_back_may_go_elsewhere() -> None:
         plan(where, "absent")
     with pytest.raises(SpecError):
         plan(where, "reverted")
+
+
+CHECKPOINTS = ("kilonova-1-1-b1", "kilonova-1-2-b2")
+
+
+def test_what_incremental_backups_need_goes_where_it_must() -> None:
+    """Before going back, and where there is no guest before taking one; with a guest, libvirt carries it along."""
+    running = scene(LAYERED, snapshot(), checkpoints=CHECKPOINTS)
+    back = told(plan(running, "reverted", discard_changes=True))
+    assert back[:2] == [f"delete_checkpoint web/{name}" for name in CHECKPOINTS]
+    assert "delete_checkpoint" not in " ".join(told(plan(running, name="s2")) + told(plan(running, "absent")))
+    off = scene(LAYERED, snapshot(), checkpoints=CHECKPOINTS[:1], state="shutoff")
+    assert told(plan(off, name="s2"))[:3] == [
+        "start_held web",
+        f"delete_checkpoint web/{CHECKPOINTS[0]}",
+        "stop_held web",
+    ]
+    assert told(plan(off, "reverted", discard_changes=True))[:3] == told(plan(off, name="s2"))[:3]
+    gone = told(plan(off, name="n2", retention=Retention("", keep=1)))
+    assert gone.count("start_held web") == gone.count("stop_held web") == 2
+    assert gone.index("create_snapshot web/n2") < gone.index("merge_disk web/vda")
+
+
+def test_other_peoples_checkpoints_are_not_deleted() -> None:
+    """Where they are in the way, that is said."""
+    with pytest.raises(ConflictError, match="checkpoint theirs"):
+        plan(scene(LAYERED, snapshot(), checkpoints=("theirs",)), "reverted", discard_changes=True)

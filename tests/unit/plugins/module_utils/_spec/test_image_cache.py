@@ -18,13 +18,13 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_cache
     note_name,
     noted_volume,
     read_note,
-    write_time,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import (
     data_volume_name,
     image_name,
     is_data_volume,
 )
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.instant import written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,7 +75,7 @@ def test_a_note_says_its_time(seconds: int) -> None:
     content = note_content(seconds)
     assert len(content) == NOTE_BYTES
     assert read_note(content) == seconds
-    assert write_time(seconds).encode() in content
+    assert written(seconds).encode() in content
 
 
 @given(st.binary(max_size=NOTE_BYTES))

@@ -69,6 +69,7 @@ RECORD = InstanceRecord(
     hostdevs=("0000:3b:00.1", "4b20d080-1b54-4048-85b3-a6a62d165c01"),
     shares=("srv",),
     isolated=True,
+    restored="web-0@nightly & <more> 2026-11-22T05:00:00Z",
     adopted=True,
     patches=("2" * 64,),
     seed=SeedRecord("vdz", "default", "classic-seed-0123456789ab.iso", "3" * 64, 1),

@@ -292,6 +292,7 @@ records = st.builds(
     hostdevs=st.lists(words, max_size=3, unique=True).map(tuple),
     shares=st.lists(words, max_size=3, unique=True).map(tuple),
     isolated=st.booleans(),
+    restored=maybe(texts),
     adopted=st.booleans(),
     seed=maybe(st.builds(SeedRecord, words, texts, texts, words, small)),
     patches=st.lists(words, max_size=3, unique=True).map(tuple),
