@@ -18,6 +18,7 @@ from ..._driver.domain import live_xml, saved_xml
 from ..._driver.guest_memory import read_blocks
 from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import NetworkReading, read_networks
+from ..._driver.nwfilter import Filters, list_filters
 from ..._driver.probe import NAME_PREFIX
 from ..._driver.storage import find_volume
 from ..._errors import ConflictError, DriverError, SpecError
@@ -72,7 +73,7 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        for known in ("guests", "macs"):
+        for known in ("guests", "macs", "filters"):
             self.__dict__.pop(known, None)
         self._live.clear()
         self.ledger.forget()
@@ -89,6 +90,15 @@ class Host:
     def networks(self) -> dict[str, NetworkReading]:
         """Return the host's networks by name."""
         return {network.description.name: network for network in read_networks(self.connection)}
+
+    @cached_property
+    def filters(self) -> Filters | None:
+        """Return the host's network filters by name; None where there can be none."""
+        return list_filters(self.connection)
+
+    def forget_filters(self) -> None:
+        """Forget which network filters there are, because this run has made some."""
+        self.__dict__.pop("filters", None)
 
     @cached_property
     def uuid(self) -> str:
