@@ -16,7 +16,7 @@ from .._spec.port_filter import PortFilter
 from .nwfilter import Content, Entry, entry
 from .security_group import filter_name
 
-BASE = "kilonova-base"
+BASE, UNTAGGED = "kilonova-base", "kilonova-untagged"
 _FIRST, _LAST = -500, 1000
 _VLANS = ("vlan", "0x88a8")
 _ECHO_REPLY, _ECHO_REPLY_6 = 0, 129
@@ -32,9 +32,14 @@ def port_filters(port: PortFilter) -> dict[str, Content]:
     """Return the filters that ``port`` needs by name, each after those it refers to; its groups are there already."""
     if not port.name:
         return {}
-    parts = {**(_clean() if port.port_security else {}), **({BASE: _base()} if port.groups else {})}
+    parts = {UNTAGGED: _untagged(), **(_clean() if port.port_security else {}), **({BASE: _base()} if port.groups else {})}
     references = (*parts, *(filter_name(group) for group in port.groups))
     return {**parts, port.name: Content(references=frozenset(references))}
+
+
+def _untagged() -> Content:
+    """Return what keeps frames away that have a VLAN's tag, with which they would go past all that looks for IP."""
+    return Content(frozenset(entry("drop", "inout", -_LAST, "mac", protocolid=kind) for kind in _VLANS))
 
 
 def _base() -> Content:
@@ -58,8 +63,6 @@ def _base() -> Content:
 def _clean() -> dict[str, Content]:
     """Return what keeps a guest from posing as another, or as a router or a DHCP server; it is all about what it sends."""
     mac = [
-        # A tagged frame would go past all that looks for IP.
-        *(entry("drop", "out", 10, "mac", protocolid=kind) for kind in _VLANS),
         entry("return", "out", 100, "mac", srcmacaddr="$MAC"),
         entry("drop", "out", _LAST, "mac"),
     ]
