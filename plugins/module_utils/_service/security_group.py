@@ -69,7 +69,9 @@ class _Scene:
 
     def _users(self) -> tuple[str, ...]:
         others = read_groups(self.connection, self.filters)
-        naming = [name for name, (group, _text) in others.items() if name != self.name and self.name in group.remote_groups]
+        naming = [
+            name for name, (group, _text) in others.items() if name != self.name and self.name in group.remote_groups
+        ]
         return (*users_of(self.guests, self.name), *(f"security group {name}" for name in naming))
 
     def desired(self, spec: SecurityGroupSpec) -> Group | None:
@@ -95,7 +97,9 @@ class _Scene:
         """Do what is planned: a group is replaced in one call, for all running guests."""
         name = filter_name(self.name)
         if desired is not None:
-            define_filter(self.connection, name, write_group(desired, read_filter_uuid(self.text) if self.text else None))
+            define_filter(
+                self.connection, name, write_group(desired, read_filter_uuid(self.text) if self.text else None)
+            )
         elif plan.has(UNDEFINE):
             # What is left of guests that are gone refers to the group.
             stale = {one: handle for one, handle in self.filters.items() if self.name in groups_of(one)}

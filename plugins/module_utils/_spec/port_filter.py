@@ -78,5 +78,7 @@ def read_group_names(option: str, names: t.Sequence[t.Any] | None) -> tuple[str,
         return None
     groups = tuple(sorted({check_group_name(option, name) for name in names}))
     if len(PortFilter(groups, True).name) > _LONGEST_NAME:
-        raise SpecError(option, "the names of so many groups are too long together", "put their rules into fewer groups")
+        raise SpecError(
+            option, "the names of so many groups are too long together", "put their rules into fewer groups"
+        )
     return groups

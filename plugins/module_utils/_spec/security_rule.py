@@ -62,7 +62,11 @@ class Rule:
         if self.port_range_min is not None:
             is_one = self.port_range_min == self.port_range_max
             words.append(str(self.port_range_min) if is_one else f"{self.port_range_min}-{self.port_range_max}")
-        words += [f"{what} {value}" for what, value in (("type", self.icmp_type), ("code", self.icmp_code)) if value is not None]
+        words += [
+            f"{what} {value}"
+            for what, value in (("type", self.icmp_type), ("code", self.icmp_code))
+            if value is not None
+        ]
         remote = f"group {self.remote_group}" if self.remote_group else self.remote_cidr
         if remote:
             words.append(f"{'from' if self.direction == INGRESS else 'to'} {remote}")
@@ -163,7 +167,9 @@ def _ports(option: str, protocol: str, rule: t.Mapping[str, t.Any]) -> tuple[int
         if not 0 <= port <= _LAST_PORT:
             raise SpecError(f"{option}.{name}", f"{port} is no port", f"it is 0 to {_LAST_PORT}")
     if "port_range_min" not in given:
-        raise SpecError(f"{option}.port_range_max", "it is given without port_range_min", "give both, or the first alone")
+        raise SpecError(
+            f"{option}.port_range_max", "it is given without port_range_min", "give both, or the first alone"
+        )
     first, last = given["port_range_min"], given.get("port_range_max", given["port_range_min"])
     if first > last:
         raise SpecError(

@@ -32,7 +32,11 @@ def port_filters(port: PortFilter) -> dict[str, Content]:
     """Return the filters that ``port`` needs by name, each after those it refers to; its groups are there already."""
     if not port.name:
         return {}
-    parts = {UNTAGGED: _untagged(), **(_clean() if port.port_security else {}), **({BASE: _base()} if port.groups else {})}
+    parts = {
+        UNTAGGED: _untagged(),
+        **(_clean() if port.port_security else {}),
+        **({BASE: _base()} if port.groups else {}),
+    }
     references = (*parts, *(filter_name(group) for group in port.groups))
     return {**parts, port.name: Content(references=frozenset(references))}
 

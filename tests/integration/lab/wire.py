@@ -31,7 +31,9 @@ def build_program(target: Path) -> Path:
     compiler = shutil.which("gcc")
     if compiler is None:
         pytest.skip("gcc is not installed, which makes the program that guests send frames with")
-    flags = "-Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-pic -no-pie -fno-asynchronous-unwind-tables -s"
+    flags = (
+        "-Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-pic -no-pie -fno-asynchronous-unwind-tables -s"
+    )
     line = [compiler, *flags.split(), "-Wl,-N,--build-id=none,--no-warn-rwx-segments", "-o", str(target), str(SOURCE)]
     subprocess.run(line, check=True, timeout=60)
     return target
@@ -52,7 +54,9 @@ class Guest:
         """Have the program in the guest, echoing datagrams and writing down what comes in."""
         text = base64.b64encode(program.read_bytes()).decode()
         self.run(f"echo {text} | base64 -d > /bin/wire; chmod +x /bin/wire")
-        self.run(f"ip link set eth1 promisc on; wire listen {UDP_PORT} > /run/datagrams 2>&1 & wire sniff eth1 > /run/frames &")
+        self.run(
+            f"ip link set eth1 promisc on; wire listen {UDP_PORT} > /run/datagrams 2>&1 & wire sniff eth1 > /run/frames 2>&1 &"
+        )
 
     @cached_property
     def addresses(self) -> tuple[str, str]:
@@ -125,7 +129,9 @@ def icmpv6(source: str, kind: int, text: bytes) -> bytes:
     addresses = ipaddress.IPv6Address(source).packed + ipaddress.IPv6Address("ff02::1").packed
     body = struct.pack("!BBHHHII", kind, 0, 0, 64 << 8, 1800, 0, 0) + text
     check = _sum(addresses + struct.pack("!II", len(body), 58) + body)
-    return struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + addresses + body[:2] + struct.pack("!H", check) + body[4:]
+    return (
+        struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + addresses + body[:2] + struct.pack("!H", check) + body[4:]
+    )
 
 
 def udp6(source: str, ports: tuple[int, int], text: bytes) -> bytes:
@@ -133,7 +139,9 @@ def udp6(source: str, ports: tuple[int, int], text: bytes) -> bytes:
     addresses = ipaddress.IPv6Address(source).packed + ipaddress.IPv6Address("ff02::1").packed
     length = 8 + len(text)
     check = _sum(addresses + struct.pack("!II", length, 17) + struct.pack("!HHHH", *ports, length, 0) + text)
-    return struct.pack("!IHBB", 6 << 28, length, 17, 64) + addresses + struct.pack("!HHHH", *ports, length, check) + text
+    return (
+        struct.pack("!IHBB", 6 << 28, length, 17, 64) + addresses + struct.pack("!HHHH", *ports, length, check) + text
+    )
 
 
 def _octets(mac: str) -> bytes:
@@ -164,4 +172,3 @@ def forgeries(guest: Guest) -> Frames:
         "router": frame(mac, IPV6, icmpv6(local, 134, b"router..")),
         "vlan": tagged(mac, datagram(other, "255.255.255.255", (999, 999), b"vlan")),
     }
-

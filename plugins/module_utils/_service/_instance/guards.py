@@ -80,7 +80,10 @@ def _either(declared: Value | None, kept: Value) -> Value:
 def _obstacle(host: Host, nic: NicSpec, present: Nic | None) -> tuple[str, str] | None:
     """Return why nothing can guard a NIC, and what would be right; None where something can."""
     if nic.user:
-        return "the user-mode network lets nothing in, and has no filters", "leave it out, or take a network or a bridge"
+        return (
+            "the user-mode network lets nothing in, and has no filters",
+            "leave it out, or take a network or a bridge",
+        )
     if host.filters is None:
         return (
             f"the hypervisor at {host.connection.uri} has no network filters",
