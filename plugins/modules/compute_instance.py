@@ -239,7 +239,13 @@ instance:
       type: list
       elements: dict
       returned: when present
-      sample: [{"mac": "52:54:6f:01:a2:b3", "type": "network", "source": "default", "model": "virtio", "security_groups": ["web"], "port_security": true}]
+      sample:
+        - mac: 52:54:6f:01:a2:b3
+          type: network
+          source: default
+          model: virtio
+          security_groups: [web]
+          port_security: true
     console_log:
       description: Path of the serial console's log on the hypervisor.
       type: str

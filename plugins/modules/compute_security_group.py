@@ -41,9 +41,13 @@ requirements:
 notes:
   - For guests on a Linux bridge the host needs C(net.bridge.bridge-nf-call-iptables=1) and C(net.bridge.bridge-nf-call-ip6tables=1),
     or their packets go past the rules. Those of libvirt's networks of mode NAT or routed that go through the host do not need it.
-  - A NIC with port security is guarded once libvirt has learned its address, which is with the first packet that the guest sends. That
-    holds for a new guest, for another list of groups and for a restart of libvirt's daemon.
-  - On a NAT network, what the host itself sends is let in or not like anything else. A network's own DHCP and DNS always answer the guest.
+  - A NIC with port security is fully guarded once libvirt has learned its address, from the first packet with one that the guest sends.
+    Until then its groups do not hold, and it can claim any address that it has not had before. That is so for a new guest, after a NIC got
+    other groups, and after a restart of libvirt's daemon. A NIC with groups and O(kilonova.compute.compute_instance#module:networks[].port_security=false)
+    has its groups at all times. Changing a group's rules never is such a moment.
+  - What comes from the host itself or is routed by it, rather than bridged, passes libvirt's filters in part. A single datagram of that kind
+    may get in, and from an isolated network one may get out.
+  - libvirt runs iptables several times for each rule and NIC, so a group of hundreds of rules takes a minute to change under running guests.
 options:
   name:
     description:

@@ -27,6 +27,27 @@ from .facts_guests import Guest
 from .group_members import members_here
 
 
+class FilterList:
+    """The hypervisor's network filters, listed when somebody asks."""
+
+    def __init__(self, connection: Connection) -> None:
+        """List nothing yet."""
+        self._connection = connection
+        self._listed: Filters | None = None
+        self.is_listed = False
+
+    @property
+    def listed(self) -> Filters | None:
+        """Return the filters by name; None where there can be none."""
+        if not self.is_listed:
+            self._listed, self.is_listed = list_filters(self._connection), True
+        return self._listed
+
+    def forget(self) -> None:
+        """Forget them, because this run or another has made some or removed some."""
+        self.is_listed = False
+
+
 def group_names(filters: Filters) -> tuple[str, ...]:
     """Return the names of all security groups."""
     return tuple(sorted(name[len(GROUP_PREFIX) :] for name in filters if name.startswith(GROUP_PREFIX)))

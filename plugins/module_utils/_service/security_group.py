@@ -53,7 +53,10 @@ class _Scene:
         self.filters = listed
         handle = listed.get(filter_name(name))
         self.text = None if handle is None else read_filter_xml(connection, handle)
-        self.found, self.is_whole = read_group(name, self.text) if self.text else (None, True)
+        self.found: Group | None = None
+        self.is_whole = True
+        if self.text:
+            self.found, self.is_whole = read_group(name, self.text)
 
     @cached_property
     def guests(self) -> list[Guest]:

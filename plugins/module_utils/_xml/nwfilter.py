@@ -96,7 +96,7 @@ def _order(one: Entry) -> tuple[t.Any, ...]:
 
 def _entry(rule: Element) -> Entry:
     about = next(iter(rule.iterchildren("*")), None)
-    matches = () if about is None else tuple(sorted((name, _plain(name, about.get(name))) for name in about.keys()))
+    matches = () if about is None else tuple(sorted((name, _plain(name, value)) for name, value in about.items()))
     priority = as_int(rule.get("priority"))
     return Entry(
         action=rule.get("action") or "",

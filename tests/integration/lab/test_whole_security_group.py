@@ -198,14 +198,14 @@ def test_a_run_that_dies_leaves_the_old_rules_or_the_new(scene: Scene) -> None:
         return scene.host.virsh("nwfilter-dumpxml", "kilonova-group.web")
 
     with Runs("compute_security_group", "compute_instance") as runs:
-        arguments = {"uri": scene.host.uri, "name": "web"}
+        arguments: dict[str, t.Any] = {"uri": scene.host.uri, "name": "web"}
 
         def begin() -> None:
-            runs.run("compute_security_group", **arguments, rules=[PING]).done  # noqa: B018
+            assert runs.run("compute_security_group", **arguments, rules=[PING]).done
 
         for _call in runs.killed_everywhere("compute_security_group", begin, **arguments, rules=[HTTP]):
             assert ("<icmp " in rules()) != ("<tcp " in rules())
-            runs.run("compute_security_group", **arguments, rules=[HTTP]).done  # noqa: B018
+            assert runs.run("compute_security_group", **arguments, rules=[HTTP]).done
             assert not runs.run("compute_security_group", **arguments, rules=[HTTP]).done.changed
         assert scene.reached()[0] == ONLY["tcp"]
         _kill_instance_runs(scene, runs)
@@ -231,21 +231,21 @@ def _kill_instance_runs(scene: Scene, runs: Runs) -> None:
     assert scene.group("more").changed
 
     def begin() -> None:
-        runs.run("compute_instance", **before).done  # noqa: B018
+        assert runs.run("compute_instance", **before).done
 
     for _call in runs.killed_everywhere("compute_instance", begin, **after):
         assert scene.host.virsh("dumpxml", "server").count("<filterref filter='kilonova-nic.open.") == 2
-        runs.run("compute_instance", **after).done  # noqa: B018
+        assert runs.run("compute_instance", **after).done
         assert not runs.run("compute_instance", **after).done.changed
         assert {name for name in scene.filters() if ".open" in name} == {"kilonova-nic.open.more.web"}
-    runs.run("compute_instance", **before).done  # noqa: B018
+    assert runs.run("compute_instance", **before).done
     assert scene.group("more", state="absent").changed
 
 
 def test_many_rules_cost_one_call(scene: Scene) -> None:
     """A group of 200 rules is made in one call, and a run that changes nothing lists and reads once."""
     rules = [{"protocol": "tcp", "port_range_min": port, "description": f"No. {port}"} for port in range(200)]
-    arguments = {"uri": scene.host.uri, "name": "many", "rules": rules}
+    arguments: dict[str, t.Any] = {"uri": scene.host.uri, "name": "many", "rules": rules}
     with Runs("compute_security_group") as runs:
         made = runs.run("compute_security_group", **arguments)
         again = runs.run("compute_security_group", every_call=True, **arguments)

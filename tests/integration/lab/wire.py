@@ -72,7 +72,7 @@ class Guest:
 
     def pings(self, address: str) -> bool:
         """Tell whether an address answers."""
-        return "0" == self.run(f"ping -c 1 -W 1 {address} > /dev/null; echo $?")
+        return self.run(f"ping -c 1 -W 1 {address} > /dev/null; echo $?") == "0"
 
     def fetches(self, address: str) -> bool:
         """Tell whether a web server answers over TCP."""

@@ -84,7 +84,7 @@ def _obstacle(host: Host, nic: NicSpec, present: Nic | None) -> tuple[str, str] 
             "the user-mode network lets nothing in, and has no filters",
             "leave it out, or take a network or a bridge",
         )
-    if host.filters is None:
+    if host.filters.listed is None:
         return (
             f"the hypervisor at {host.connection.uri} has no network filters",
             "leave it out, or take one whose libvirt runs as the system's, such as qemu:///system",
@@ -102,7 +102,7 @@ def _has_linux_bridge(network: NetworkReading) -> bool:
 
 
 def _refuse_unknown(host: Host, option: str, port: PortFilter) -> None:
-    known = group_names(host.filters or {})
+    known = group_names(host.filters.listed or {})
     for group in port.groups:
         if group not in known:
             raise NotFoundError(
@@ -120,11 +120,11 @@ def make_guards(host: Host, jobs: t.Sequence[Job]) -> None:
     if not ports:
         return
     try:
-        make_port_filters(host.connection, host.filters or {}, ports)
+        make_port_filters(host.connection, host.filters.listed or {}, ports)
     except ComputeError as exc:
         for job in ready:
             job.error = exc
-    host.forget_filters()
+    host.filters.forget()
 
 
 def clear_up(host: Host, jobs: t.Sequence[Job]) -> None:
@@ -136,7 +136,7 @@ def clear_up(host: Host, jobs: t.Sequence[Job]) -> None:
         with claims_lock(host.uuid):
             host.read_again()
             guests = list(host.guests.values())
-            sweep_port_filters(host.connection, host.filters or {}, guests)
+            sweep_port_filters(host.connection, host.filters.listed or {}, guests)
             if joined:
                 follow_members(host.connection, guests, joined)
     except ComputeError as exc:
@@ -175,4 +175,4 @@ def _present(job: Job) -> set[str]:
 
 def _has_leftovers(host: Host) -> bool:
     """Tell whether an interrupted run left filters, if somebody has listed them."""
-    return "filters" in host.__dict__ and bool(unused_port_filters(host.filters or {}, host.guests.values()))
+    return host.filters.is_listed and bool(unused_port_filters(host.filters.listed or {}, host.guests.values()))

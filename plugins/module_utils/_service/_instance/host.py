@@ -18,7 +18,6 @@ from ..._driver.domain import live_xml, saved_xml
 from ..._driver.guest_memory import read_blocks
 from ..._driver.guests import GuestReading, autostarted, read_guests
 from ..._driver.inventory import NetworkReading, read_networks
-from ..._driver.nwfilter import Filters, list_filters
 from ..._driver.probe import NAME_PREFIX
 from ..._driver.storage import find_volume
 from ..._errors import ConflictError, DriverError, SpecError
@@ -32,6 +31,7 @@ from ..._spec.record import OwnedDisk
 from ..._xml import domain as domain_xml
 from ..facts_guests import GIB, Guest, PoolPlace, understand
 from ..image_catalog import PublishedImage, find_image
+from ..port_filter import FilterList
 from ..virt_type import VirtChoice, pick_virt_type
 from .places import Place
 from .platforms import Platform
@@ -52,6 +52,7 @@ class Host:
         self.lifecycle = lifecycle
         self._places: dict[str, Place] = {}
         self._live: dict[str, str | None] = {}
+        self.filters = FilterList(connection)
         self.ledger = Ledger(connection, lambda: self.guests)
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
@@ -73,9 +74,10 @@ class Host:
 
     def read_again(self) -> None:
         """Forget the domains and volumes that were read, because another run may have changed them."""
-        for known in ("guests", "macs", "filters"):
+        for known in ("guests", "macs"):
             self.__dict__.pop(known, None)
         self._live.clear()
+        self.filters.forget()
         self.ledger.forget()
         for place in self._places.values():
             place.read_again()
@@ -90,15 +92,6 @@ class Host:
     def networks(self) -> dict[str, NetworkReading]:
         """Return the host's networks by name."""
         return {network.description.name: network for network in read_networks(self.connection)}
-
-    @cached_property
-    def filters(self) -> Filters | None:
-        """Return the host's network filters by name; None where there can be none."""
-        return list_filters(self.connection)
-
-    def forget_filters(self) -> None:
-        """Forget which network filters there are, because this run has made some."""
-        self.__dict__.pop("filters", None)
 
     @cached_property
     def uuid(self) -> str:

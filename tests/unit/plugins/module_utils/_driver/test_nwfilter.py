@@ -14,7 +14,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._driver.nwfilter 
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import DriverError, NotFoundError
 
 
-class Refusal(libvirt.libvirtError):  # type: ignore[misc]  # libvirt has no types
+class Refusal(libvirt.libvirtError):
     """An error of libvirt's with a code."""
 
     def __init__(self, code: int) -> None:

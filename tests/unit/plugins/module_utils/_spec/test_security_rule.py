@@ -19,8 +19,7 @@ TCP = {"protocol": "tcp"}
 
 def read(**declared: t.Any) -> Rule:
     """Return one declared rule."""
-    (rule,) = group_spec(rules=[declared]).rules or ()
-    return rule
+    return next(iter(group_spec(rules=[declared]).rules or ()))
 
 
 @pytest.mark.parametrize(

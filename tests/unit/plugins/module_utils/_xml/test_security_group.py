@@ -61,7 +61,7 @@ def test_a_group_is_what_libvirt_takes(group: Group) -> None:
 def test_the_rules_of_a_group() -> None:
     """Each member of a remote group has one, and everything may go out."""
     rules = [
-        (rule.get("action"), rule.get("direction"), frozenset(dict(rule[0].attrib, tag=rule[0].tag).items()))
+        (rule.get("action"), rule.get("direction"), frozenset([*rule[0].items(), ("tag", rule[0].tag)]))
         for rule in etree.fromstring(write_group(WEB)).iterfind("rule")
     ]
     tcp = {"tag": "tcp", "srcipmask": "32", "dstportstart": "80", "dstportend": "80"}
