@@ -65,9 +65,9 @@ class Scene:
         """Wait until libvirt has learned the guest's addresses, and so what it may send."""
 
         def known() -> bool:
-            self.client.pings(self.server.addresses[0])
-            self.server.pings(self.client.addresses[0])
-            guest.run("arping -c 1 -w 1 -I eth1 -U $(ip -4 addr show eth1 | sed -n 's#.*inet \\([0-9.]*\\)/.*#\\1#p')")
+            for number in (0, 1):
+                self.client.pings(self.server.addresses[number])
+                self.server.pings(self.client.addresses[number])
             rules = self.on_host("ebtables -t nat -L")
             return all(f"--ip-src {address} " in rules for address in guest.addresses)
 
