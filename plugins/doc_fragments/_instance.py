@@ -254,6 +254,20 @@ options:
           - Whether the cable is plugged in.
         type: str
         choices: [up, down]
+      security_groups:
+        description:
+          - Names of the security groups that the NIC is in, see M(kilonova.compute.compute_security_group). What none of them lets in
+            stays out. With none of them, nothing is kept out. Another list changes the running guest.
+          - The NIC needs a Linux bridge, its own or its network's, and a libvirt that runs as the system's.
+        type: list
+        elements: str
+      port_security:
+        description:
+          - Whether the guest is kept from posing as another one. It can only send from its own MAC address and the one IPv4 address
+            that libvirt has seen it take, and neither answer DHCP requests nor tell routes as an IPv6 router does, nor tag VLANs.
+          - If not set, a new NIC has it wherever it can. A guest that routes for others, or has several addresses on one NIC, needs
+            V(false).
+        type: bool
       queues:
         description:
           - Number of queues, for O(networks[].model=virtio).

@@ -14,6 +14,7 @@ from ansible.module_utils.basic import env_fallback
 
 from ._options_first_boot import first_boot_options
 from ._options_hardware import hardware_cpu_options, hardware_nic_options, hardware_options
+from ._options_security import security_nic_options
 from ._options_wait import wait_options
 from ._spec.instance import FIRST_BOOT_CHANGES
 
@@ -117,6 +118,7 @@ def nic_options() -> dict[str, dict[str, t.Any]]:
         "model": _choice(None, "virtio", "e1000", "e1000e", "rtl8139"),
         "link_state": _choice(None, "up", "down"),
         **hardware_nic_options(),
+        **security_nic_options(),
     }
 
 

@@ -235,11 +235,17 @@ instance:
       returned: when present
       sample: [{"target": "vda", "bus": "virtio", "device": "disk", "source": "/var/lib/libvirt/images/web-1-vda.qcow2"}]
     nics:
-      description: NICs with mac, type, source (network or bridge) and model.
+      description: NICs with mac, type, source (network or bridge), model, security_groups and port_security.
       type: list
       elements: dict
       returned: when present
-      sample: [{"mac": "52:54:6f:01:a2:b3", "type": "network", "source": "default", "model": "virtio"}]
+      sample:
+        - mac: 52:54:6f:01:a2:b3
+          type: network
+          source: default
+          model: virtio
+          security_groups: [web]
+          port_security: true
     console_log:
       description: Path of the serial console's log on the hypervisor.
       type: str

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
+from .._spec.port_filter import guards_in_words
 from .._spec.record import InstanceRecord
 from .existing import Existing
 from .machine import differences, whole
@@ -67,7 +68,7 @@ _KINDS = {
     "filesystems": FILESYSTEM,
 }
 _PLUGGED_INTO = frozenset({"type", "source", "portgroup"})
-_LIVE_NIC = _PLUGGED_INTO | {"link_state"}
+_LIVE_NIC = _PLUGGED_INTO | {"link_state", "filter"}
 _RATES = ("inbound.", "outbound.")
 _CPU_LIMITS = frozenset({"cpu_tune.shares", "cpu_tune.period", "cpu_tune.quota"})
 _PLUGGABLE_BUSES = frozenset({"virtio", "scsi"})
@@ -153,7 +154,7 @@ def _of(
     spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine, is_running: bool = False
 ) -> dict[str, tuple[Change, Removal | None]]:
     found: dict[str, tuple[Change, Removal | None]] = {
-        change.path: (change, None) for change in differences(desired, machine)
+        change.path: (_in_words(change), None) for change in differences(desired, machine)
     }
     found = _told_of_first_boot(found, desired, record)
     for path in _CHOSEN_BY_LIBVIRT if is_running else ():
@@ -161,6 +162,17 @@ def _of(
     for removal in removals(spec, desired, record, machine):
         found[removal.path] = (Change(removal.path, removal.shown, None, NEXT_BOOT), removal)
     return found
+
+
+def _in_words(change: Change) -> Change:
+    """Return a change of what guards a NIC in the user's terms."""
+    if not change.path.startswith("nics["):
+        return change
+    if change.path.endswith("].filter"):
+        return replace(change, before=guards_in_words(change.before or ""), after=guards_in_words(change.after))
+    if isinstance(change.after, dict) and "filter" in change.after:
+        return replace(change, after={**change.after, "filter": guards_in_words(change.after["filter"])})
+    return change
 
 
 def _unused(desired: Machine, unused_kib: int) -> Change:

@@ -15,6 +15,7 @@ from .._errors import ConflictError
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
 from .._spec.names import is_console_log
+from .._spec.port_filter import guards_in_words
 from .._spec.record import InstanceRecord
 from .drift import FIRST_BOOT, LIMIT_CPU, LIMIT_DISK, SET_MEMORY, UPDATE_DEVICE, Drift, find_drift
 from .existing import Existing, OwnDisk
@@ -310,6 +311,7 @@ def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
         ("image", spec.image),
         ("virt_type", desired.type),
         *((f"nics[{nic.mac}]", nic.source or nic.type) for nic in desired.nics),
+        *((f"nics[{nic.mac}].filter", guards_in_words(nic.filter)) for nic in desired.nics if nic.filter),
     ]
     changes = tuple(Change(path, None, value) for path, value in shown)
     actions = [Action(DEFINE, spec.name, (Change("instance", None, spec.name), *changes))]

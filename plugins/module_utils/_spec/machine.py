@@ -149,7 +149,7 @@ class Nic:
     vlan: int | None = None
     """The one VLAN tag; None for none as for several."""
     filter: str | None = None
-    """Name of a network filter."""
+    """Name of a network filter; "" to have none."""
     isolated: bool | None = None
     """Whether the bridge keeps it apart from other isolated ports."""
     virtualport: str | None = None

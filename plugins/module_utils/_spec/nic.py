@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from .._errors import SpecError
 from .hardware import UNTUNED, NicTuning
+from .port_filter import read_group_names
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _MULTICAST_BIT = 1
@@ -33,6 +34,9 @@ class NicSpec:
     model: str | None
     link_state: str | None
     tuning: NicTuning = UNTUNED
+    security_groups: tuple[str, ...] | None = None
+    """Sorted."""
+    port_security: bool | None = None
 
     @property
     def kind(self) -> str:
@@ -79,4 +83,6 @@ def _nic(nic: dict[str, t.Any], option: str, generated_mac: str) -> NicSpec:
         model=nic["model"],
         link_state=nic["link_state"],
         tuning=NicTuning.from_params(nic, option, nic["model"] or "virtio"),
+        security_groups=read_group_names(f"{option}.security_groups", nic.get("security_groups")),
+        port_security=nic.get("port_security"),
     )

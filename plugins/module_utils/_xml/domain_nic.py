@@ -15,6 +15,8 @@ from .document import Element, XmlError, add, as_bool, as_int, attribute, drop, 
 _SOURCE = {"network": "network", "bridge": "bridge", "direct": "dev", "user": None}
 """Attribute of ``<source>`` by type."""
 _DIRECT = "direct"
+_FILTERED = ("network", "bridge")
+"""Types of NICs that can have a network filter."""
 _RATE = ("average", "peak", "burst")
 
 
@@ -71,7 +73,7 @@ def _read(interface: Element) -> Nic:
 def _put(element: Element, nic: Nic) -> None:
     if _kind(element) != nic.type:
         # A virtual port is one of what the NIC was plugged into.
-        drop(element, "source", "virtualport")
+        drop(element, "source", "virtualport", *(() if nic.type in _FILTERED else ("filterref",)))
         set_attributes(element, type=nic.type)
     source = _SOURCE[nic.type]
     if source is not None:
@@ -109,10 +111,10 @@ def _vlan(interface: Element) -> int | None:
 
 
 def _put_named(element: Element, tag: str, name: str, value: str | None) -> None:
-    """Write the attribute that says what the child ``tag`` is; another one's parameters go."""
+    """Write the attribute that says what the child ``tag`` is; another one's parameters go, and with "" the child."""
     if value is not None and attribute(element, tag, name) != value:
         drop(element, tag)
-        put(element, tag, **{name: value})
+        put(element, tag, **{name: value or None})
 
 
 def _rate(interface: Element, direction: str) -> Rate:

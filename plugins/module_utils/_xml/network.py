@@ -20,6 +20,8 @@ class NetworkDescription:
     name: str
     forward_mode: str | None = None
     bridge: str | None = None
+    virtualport: str | None = None
+    """Type of the virtual port, such as openvswitch, where the bridge is no Linux bridge."""
     addresses: tuple[str, ...] = ()
     """The host's own."""
     reservations: tuple[tuple[str, str], ...] = ()
@@ -35,6 +37,7 @@ def read_network(text: str) -> NetworkDescription:
         # Libvirt's default where the element has no mode.
         forward_mode=None if forward is None else forward.get("mode", "nat"),
         bridge=attribute(root, "bridge", "name"),
+        virtualport=attribute(root, "virtualport", "type"),
         addresses=tuple(ip.get("address") for ip in root.iterfind("ip") if ip.get("address")),
         reservations=tuple(
             (host.get("ip"), (host.get("mac") or "").lower())

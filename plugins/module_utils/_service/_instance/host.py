@@ -32,6 +32,7 @@ from ..._xml import domain as domain_xml
 from ..facts_guests import GIB, Guest, PoolPlace, understand
 from ..facts_images import image_cache
 from ..image_catalog import PublishedImage, find_image
+from ..port_filter import FilterList
 from ..virt_type import VirtChoice, pick_virt_type
 from .places import Place
 from .platforms import Platform
@@ -52,6 +53,7 @@ class Host:
         self.lifecycle = lifecycle
         self._places: dict[str, Place] = {}
         self._live: dict[str, str | None] = {}
+        self.filters = FilterList(connection)
         self.ledger = Ledger(connection, lambda: self.guests)
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
@@ -76,6 +78,7 @@ class Host:
         for known in ("guests", "macs"):
             self.__dict__.pop(known, None)
         self._live.clear()
+        self.filters.forget()
         self.ledger.forget()
         for place in self._places.values():
             place.read_again()

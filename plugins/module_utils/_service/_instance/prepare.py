@@ -28,6 +28,7 @@ from .definition import Found, patch_design, write_definition
 from .design import design
 from .design_disks import Storage, check_volume_buses, root_volume_name
 from .first_boot import Seed, plan_seed
+from .guards import guarded
 from .host import Host, platform_of
 from .networks import check_networks
 from .steps import Job, begun_image
@@ -88,6 +89,7 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
+    desired = guarded(host, spec, desired, existing.machine if existing else None)
     desired = host.ledger.place(spec, desired, existing.machine if existing else None)
     balloon = desired.balloon or (existing.machine.balloon if existing else None)
     refuse_without_balloon(spec, desired, balloon)

@@ -22,6 +22,7 @@ from ..._spec.instance import InstanceSpec
 from .._guest.wait import wait_for
 from ..facts_guests import GIB
 from ..lock import host_lock
+from .guards import clear_up, make_guards
 from .host import Host
 from .prepare import prepare
 from .steps import Job, define, named, perform
@@ -46,6 +47,8 @@ def reconcile(host: Host, specs: t.Sequence[InstanceSpec], absent: t.Sequence[Ab
             _work(host, list(renewed.values()))
     if not check and host.lifecycle.wait.conditions:
         _in_parallel(lambda job: _wait(host, job), [job for job in jobs if _is_to_run(job)])
+    if not check:
+        clear_up(host, jobs)
     return jobs
 
 
@@ -63,6 +66,7 @@ def _settle(host: Host, jobs: t.Sequence[Job]) -> dict[str, Job]:
     with host_lock(f"host {host.uuid}", _LOCK_SECONDS, "this host"):
         host.read_again()
         renewed = [_again(host, job) for job in jobs]
+        make_guards(host, renewed)
         _claim(host, renewed, claimed=lambda job: define(host, job))
     return {job.name: job for job in renewed}
 

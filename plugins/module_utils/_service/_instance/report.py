@@ -15,7 +15,8 @@ from ..._plan.machine import merged
 from ..._plan.memory import most_memory_kib
 from ..._plan.plan import Plan
 from ..._plan.power import RUNNING, power_state_of
-from ..._spec.machine import Machine
+from ..._spec.machine import Machine, Nic
+from ..._spec.port_filter import read_port_filter
 from .host import Host
 from .steps import Job
 
@@ -99,6 +100,18 @@ def _uuid(job: Job) -> str | None:
     return job.handle.UUIDString() if job.handle is not None else None
 
 
+def _describe_nic(nic: Nic) -> dict[str, t.Any]:
+    port = read_port_filter(nic.filter)
+    return {
+        "mac": nic.mac,
+        "type": nic.type,
+        "source": nic.source,
+        "model": nic.model,
+        "security_groups": list(port.groups) if port else [],
+        "port_security": bool(port and port.port_security),
+    }
+
+
 def _describe(machine: Machine, existing: Machine | None) -> dict[str, t.Any]:
     record = machine.record
     disks = {disk.target: disk for disk in (existing.disks if existing else ())}
@@ -121,7 +134,7 @@ def _describe(machine: Machine, existing: Machine | None) -> dict[str, t.Any]:
             {"target": disk.target, "bus": disk.bus, "device": disk.device, "source": disk.source}
             for disk in disks.values()
         ],
-        "nics": [{"mac": nic.mac, "type": nic.type, "source": nic.source, "model": nic.model} for nic in nics.values()],
+        "nics": [_describe_nic(nic) for nic in nics.values()],
         "console_log": next(iter(logs), None),
         "created_at": record.created_at if record else None,
     }

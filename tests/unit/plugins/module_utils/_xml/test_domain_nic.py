@@ -59,12 +59,12 @@ def test_another_network_takes_the_old_port_group_away(declared: str | None) -> 
 
 
 def test_another_type_takes_the_old_source_away() -> None:
-    """A network's port group is none of a bridge."""
+    """A network's port group is none of a bridge, and a filter needs one."""
     assert read(_edited(Nic(MAC, "bridge", "br0"))).nics == (
         replace(BEFORE, type="bridge", source="br0", portgroup=None),
     )
     user = _edited(Nic(MAC, "user"))
-    assert read(user).nics == (replace(BEFORE, type="user", source=None, portgroup=None),)
+    assert read(user).nics == (replace(BEFORE, type="user", source=None, portgroup=None, filter=None),)
     assert "<source" not in user
 
 
@@ -94,6 +94,8 @@ def test_another_filter_takes_the_parameters_of_the_old_one() -> None:
     assert "<parameter" in edit(text, Machine("kvm", "m", nics=(Nic(MAC, filter="f"),)))
     changed = edit(text, Machine("kvm", "m", nics=(Nic(MAC, filter="g"),)))
     assert (read(changed).nics[0].filter, "<parameter" in changed) == ("g", False)
+    freed = edit(text, Machine("kvm", "m", nics=(Nic(MAC, filter=""),)))
+    assert (read(freed).nics[0].filter, "<filterref" in freed) == (None, False)
 
 
 def test_takes_rates_away() -> None:
