@@ -40,35 +40,50 @@ def fetch(spec: ImageSpec, offer: Offer | None = None, tools: Tools = NOTHING) -
 
     What is fetched or written anew lies in files without a name in the tools' directory.
     """
-    directory, progress = tools.directory, tools.progress
     with contextlib.ExitStack() as stack:
-        scratch = stack.enter_context(scratch_file(directory))
-        if spec.url and spec.is_signed_itself:
-            # What is signed is what comes, packed or not.
-            stored = stack.enter_context(scratch_file(directory))
-            Transfer(spec.url, spec.transport, Intake(spec, stored, unpack=False), "the image", progress).run()
-            fetched = replace(_read(spec, stored, scratch), signed_by=verify(spec, stored, tools.run, directory))
-        elif spec.url:
-            intake = Intake(spec, scratch)
-            Transfer(spec.url, spec.transport, intake, "the image", progress).run()
-            fetched = _judge(spec, scratch, intake)
+        scratch, converted = (stack.enter_context(scratch_file(tools.directory)) for _each in range(2))
+        if spec.url:
+            fetched = _from_web(spec, stack, scratch, tools)
         elif offer:
-            volume = stack.enter_context(VolumeFile(offer.connection, offer.volume, offer.size_bytes))
-            doing = DOWNLOAD if spec.host else VERIFY
-            fetched = _take(spec, offer, _counted(Timed(volume, spec), progress, doing, offer.size_bytes), scratch)
-            fetched = replace(fetched, taken_at=offer.taken_at)
+            fetched = _from_volume(spec, stack.enter_context(_open_volume(offer)), offer, scratch, tools.progress)
         else:
-            file = stack.enter_context(_open(str(spec.path)))
-            status = os.fstat(file.fileno())
-            counted = _counted(file, progress, VERIFY, status.st_size)
-            fetched = replace(_read(spec, counted, scratch), mtime_ns=status.st_mtime_ns)
-            if spec.is_signed_itself:
-                fetched = replace(fetched, signed_by=verify(spec, file, tools.run, directory))
-        target = CountedWriter(stack.enter_context(scratch_file(directory)), progress, CONVERT)
+            fetched = _from_file(spec, stack.enter_context(_open(str(spec.path))), scratch, tools)
         if isinstance(fetched.file, CountedReader):
             fetched = replace(fetched, file=fetched.file.plain)
+        target = CountedWriter(converted, tools.progress, CONVERT)
         published = convert(fetched, spec, t.cast(t.BinaryIO, target))
-        yield replace(published, file=_counted(published.file, progress, PUBLISH, published.size_bytes))
+        yield replace(published, file=_counted(published.file, tools.progress, PUBLISH, published.size_bytes))
+
+
+def _from_web(spec: ImageSpec, stack: contextlib.ExitStack, scratch: t.BinaryIO, tools: Tools) -> Fetched:
+    url = str(spec.url)
+    if not spec.is_signed_itself:
+        intake = Intake(spec, scratch)
+        Transfer(url, spec.transport, intake, "the image", tools.progress).run()
+        return _judge(spec, scratch, intake)
+    # What is signed is what comes, packed or not.
+    stored = stack.enter_context(scratch_file(tools.directory))
+    Transfer(url, spec.transport, Intake(spec, stored, unpack=False), "the image", tools.progress).run()
+    return replace(_read(spec, stored, scratch), signed_by=verify(spec, stored, tools.run, tools.directory))
+
+
+def _open_volume(offer: Offer) -> VolumeFile:
+    return VolumeFile(offer.connection, offer.volume, offer.size_bytes)
+
+
+def _from_volume(spec: ImageSpec, volume: VolumeFile, offer: Offer, scratch: t.BinaryIO, progress: Progress) -> Fetched:
+    doing = DOWNLOAD if spec.host else VERIFY
+    fetched = _take(spec, offer, _counted(Timed(volume, spec), progress, doing, offer.size_bytes), scratch)
+    return replace(fetched, taken_at=offer.taken_at)
+
+
+def _from_file(spec: ImageSpec, file: t.BinaryIO, scratch: t.BinaryIO, tools: Tools) -> Fetched:
+    status = os.fstat(file.fileno())
+    counted = _counted(file, tools.progress, VERIFY, status.st_size)
+    fetched = replace(_read(spec, counted, scratch), mtime_ns=status.st_mtime_ns)
+    if spec.is_signed_itself:
+        fetched = replace(fetched, signed_by=verify(spec, file, tools.run, tools.directory))
+    return fetched
 
 
 def _counted(file: t.Any, progress: Progress, phase: str, total: int) -> t.BinaryIO:

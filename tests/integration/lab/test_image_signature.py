@@ -51,19 +51,21 @@ def vendor() -> t.Iterator[Signer]:
             subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
 
+def signed(server: ImageServer, vendor: Signer, packed: bytes) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """Serve a packed image, its checksums and the signatures of both; return the options for the one and the other."""
+    server.files.update({"a.qcow2.gz": packed, "SUMS": f"{sha256(packed)[7:]}  a.qcow2.gz\n".encode()})
+    for name in ("a.qcow2.gz", "SUMS"):
+        server.files[f"{name}.sig"] = vendor.gpg("--detach-sign", content=server.files[name])
+    key = vendor.gpg("--armor", "--export").decode()
+    of_image: dict[str, t.Any] = {"signature": server.url("a.qcow2.gz.sig"), "signing_keys": [key]}
+    return of_image, {**of_image, "checksum": server.url("SUMS"), "signature": server.url("SUMS.sig")}
+
+
 def test_signature(hypervisor: Hypervisor, server: ImageServer, vendor: Signer, tmp_path: Path) -> None:
     """Of a packed image, and of the checksums: verified, told, done once; what was changed afterwards is refused."""
     content = qcow2(tmp_path / "a.qcow2", 1)
-    packed = gzip.compress(content)
-    key = vendor.gpg("--armor", "--export").decode()
-    sums, url = f"{sha256(packed)[7:]}  a.qcow2.gz\n".encode(), server.url("a.qcow2.gz")
-    server.files.update({"a.qcow2.gz": packed, "SUMS": sums})
-    server.files.update(
-        {f"{name}.sig": vendor.gpg("--detach-sign", content=server.files[name]) for name in ("a.qcow2.gz", "SUMS")}
-    )
-    of_image: dict[str, t.Any] = {"signature": server.url("a.qcow2.gz.sig"), "signing_keys": [key]}
-    of_sums: dict[str, t.Any] = {**of_image, "checksum": server.url("SUMS"), "signature": server.url("SUMS.sig")}
-
+    url = server.url("a.qcow2.gz")
+    of_image, of_sums = signed(server, vendor, gzip.compress(content))
     made(image(hypervisor, "a", url=url))
     foretold = made(image(hypervisor, "a", check=True, url=url, **of_image))
     published = made(image(hypervisor, "a", url=url, **of_image))
@@ -78,7 +80,7 @@ def test_signature(hypervisor: Hypervisor, server: ImageServer, vendor: Signer, 
     assert hypervisor.volumes() == {record_volume("a"), record_volume("b"), data_volume(content)}
 
     hypervisor.clear()
-    server.files.update({"a.qcow2.gz": gzip.compress(content + bytes(512)), "SUMS": sums + b"\n"})
+    server.files.update({"a.qcow2.gz": gzip.compress(content + bytes(512)), "SUMS": server.files["SUMS"] + b"\n"})
     for check, options in ((False, of_image), (False, of_sums), (True, of_sums)):
         refused = image(hypervisor, "a", check=check, url=url, **options)
         assert refused.failed
