@@ -81,11 +81,17 @@ def _authorization() -> str:
 
 
 class StallingProxy:
-    """Stands before libvirt's socket and passes everything on, until a client sent, or was answered, ``limit`` bytes."""
+    """Stands before libvirt's socket and passes everything on, until clients sent, or were answered, ``limit`` bytes.
+
+    A module has more than one connection, so what counts is what went over all of them.
+    """
 
     def __init__(self, target: str, path: Path, limit: int, answers: bool = False) -> None:
         """Listen at ``path`` for what goes to ``target``."""
-        self._limits = (None, limit) if answers else (limit, None)
+        self._limit = limit
+        self._counts_answers = answers
+        self._passed = 0
+        self._lock = threading.Lock()
         self.stalled = threading.Event()
         self._target = target
         self._listener = socket.socket(socket.AF_UNIX)
@@ -104,18 +110,23 @@ class StallingProxy:
                 client, _address = self._listener.accept()
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(self._target)
-                threading.Thread(target=self._pass_on, args=(client, server, self._limits[0]), daemon=True).start()
-                threading.Thread(target=self._pass_on, args=(server, client, self._limits[1]), daemon=True).start()
+                threading.Thread(
+                    target=self._pass_on, args=(client, server, not self._counts_answers), daemon=True
+                ).start()
+                threading.Thread(target=self._pass_on, args=(server, client, self._counts_answers), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket, limit: int | None) -> None:
-        passed = 0
+    def _is_over(self, length: int) -> bool:
+        with self._lock:
+            self._passed += length
+            if self._passed > self._limit:
+                self.stalled.set()
+        return self.stalled.is_set()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, counts: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                passed += len(data)
-                if limit is not None and passed > limit:
-                    self.stalled.set()
-                    continue
-                sink.sendall(data)
+                if not (counts and self._is_over(len(data))):
+                    sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -252,7 +252,7 @@ def test_killed_anywhere_is_finished(hypervisor: Hypervisor, tmp_path: Path) -> 
             source = tmp_path / f"{seed}.raw"
             content = random.Random(seed).randbytes(2 * MIB)
             source.write_bytes(content)
-            wanted = {"name": f"n{seed}", "src": str(source)}
+            wanted: dict[str, t.Any] = {"name": f"n{seed}", "src": str(source)}
             proxy = StallingProxy(hypervisor.uri.split("socket=")[1], tmp_path / f"socket{seed}", limit)
             run = start_module("compute_image", uri=proxy.uri, **wanted)
             assert proxy.stalled.wait(120), limit

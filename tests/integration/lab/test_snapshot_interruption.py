@@ -66,7 +66,8 @@ def runs() -> t.Iterator[Runs]:
 @pytest.fixture(scope="module")
 def blank(shared_host: Hypervisor, runs: Runs) -> t.Iterator[Blank]:
     """Return the guest of all these tests."""
-    with removed_after(Blank(shared_host, "t-blank", runs)) as guest:
+    guest = Blank(shared_host, "t-blank", runs)
+    with removed_after(guest):
         said(guest.attempt())
         yield guest
 
@@ -127,7 +128,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_next_run_finishes(blank: Blank, runs: Runs, case: Case) -> None:
     """Nothing of the guest's is lost, no volume is left over, and its declaration has nothing to add."""
-    wanted = {"uri": blank.host.uri, "name": blank.name, "snapshot": case.snapshot, **case.options}
+    wanted: dict[str, t.Any] = {"uri": blank.host.uri, "name": blank.name, "snapshot": case.snapshot, **case.options}
     deaths = []
     for death in runs.killed_everywhere("compute_snapshot", lambda: case.begin(blank), **wanted):
         deaths.append(death)
@@ -146,7 +147,7 @@ def test_the_next_run_finishes(blank: Blank, runs: Runs, case: Case) -> None:
 
 def test_the_instance_can_go(blank: Blank, runs: Runs) -> None:
     """Whatever a run that died while it took a snapshot left: with the instance all of it goes."""
-    wanted = {"uri": blank.host.uri, "name": blank.name, "snapshot": "s1", "memory": True}
+    wanted: dict[str, t.Any] = {"uri": blank.host.uri, "name": blank.name, "snapshot": "s1", "memory": True}
     begin_nothing(blank, RUNNING)
     for death in runs.killed_everywhere("compute_snapshot", lambda: said(blank.attempt()), **wanted):
         gone = runs.run("compute_instance", uri=blank.host.uri, name=blank.name, state="absent", **SWITCHED_OFF)

@@ -36,22 +36,23 @@ _JOINING = frozenset({verbs.DEFINE, verbs.UNDEFINE, START, STOP, ATTACH, DETACH}
 """Steps after which a security group may have other members, or the same at other addresses."""
 
 
-def guarded(host: Host, spec: InstanceSpec, desired: Machine, existing: Machine | None) -> Machine:
+def guarded(host: Host, spec: InstanceSpec, desired: Machine, existing: Machine | None, check: bool) -> Machine:
     """Return the machine with its NICs guarded as declared, and new ones that can be with port security.
 
-    A NIC that is there and of which nothing is declared stays as it is.
+    A NIC that is there and of which nothing is declared stays as it is. The groups of a new fleet are only defined by
+    the run that check mode foretells.
     """
     present = {nic.mac: nic for nic in existing.nics} if existing else {}
     declared = {nic.mac: (index, nic) for index, nic in enumerate(spec.nics or ())}
     return replace(
         desired,
         nics=tuple(
-            replace(nic, filter=_filter(host, *declared[nic.mac], present.get(nic.mac))) for nic in desired.nics
+            replace(nic, filter=_filter(host, *declared[nic.mac], present.get(nic.mac), check)) for nic in desired.nics
         ),
     )
 
 
-def _filter(host: Host, index: int, nic: NicSpec, present: Nic | None) -> str | None:
+def _filter(host: Host, index: int, nic: NicSpec, present: Nic | None, check: bool) -> str | None:
     if nic.security_groups is None and nic.port_security is None:
         is_guarded = present is None and _obstacle(host, nic, present) is None
         return PortFilter(port_security=True).name if is_guarded else None
@@ -66,7 +67,8 @@ def _filter(host: Host, index: int, nic: NicSpec, present: Nic | None) -> str | 
     obstacle = _obstacle(host, nic, present)
     if obstacle is not None:
         raise SpecError(option, *obstacle)
-    _refuse_unknown(host, option, port)
+    if not check:
+        _refuse_unknown(host, option, port)
     return port.name
 
 

@@ -89,7 +89,7 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
-    desired = guarded(host, spec, desired, existing.machine if existing else None)
+    desired = guarded(host, spec, desired, existing.machine if existing else None, check)
     desired = host.ledger.place(spec, desired, existing.machine if existing else None)
     balloon = desired.balloon or (existing.machine.balloon if existing else None)
     refuse_without_balloon(spec, desired, balloon)
