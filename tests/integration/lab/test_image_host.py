@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import json
+import os
 import random
-import resource
 import subprocess
 import typing as t
 from pathlib import Path
@@ -112,10 +112,13 @@ def test_plain_volume(hypervisor: Hypervisor, other: Hypervisor, tmp_path: Path)
     other.virsh("vol-upload", "--sparse", "disk.raw", str(path), "default")
     source = {"uri": other.uri, "volume": "disk.raw"}
     printed = subprocess.run(["sha256sum", str(path)], check=True, capture_output=True, text=True).stdout
-    published = made(image(hypervisor, "disk", source_host=source, checksum=f"sha256:{printed.split()[0]}")).data[
-        "image"
-    ]
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 200 * 1024
+    checksum = f"sha256:{printed.split()[0]}"
+    run = start_module("compute_image", uri=hypervisor.uri, name="disk", source_host=source, checksum=checksum)
+    assert run.stdout
+    published = json.loads(run.stdout.read())["image"]
+    _pid, status, usage = os.wait4(run.pid, 0)
+    run.returncode = os.waitstatus_to_exitcode(status)
+    assert usage.ru_maxrss < 200 * 1024
     assert published["format"] == "raw"
     subprocess.run(["cmp", published["path"], str(path)], check=True)
     assert Path(published["path"]).stat().st_blocks * 512 < 8 * MIB
