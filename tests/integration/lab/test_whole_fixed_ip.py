@@ -78,7 +78,7 @@ def test_a_guest_gets_its_address(directory: str, host: Hypervisor, guest_image:
         # Before the guest has sent anything.
         assert f"--ip-src {SUBNET}.7 " in on(directory, "ebtables -t nat -L")
         assert not guest.run()["changed"]
-        told = run_module("compute_instance_info", uri=host.uri, name="guest").data["instances"][0]["nics"]
+        told = run_module("compute_instance_info", uri=host.uri, names=["guest"]).data["instances"][0]["nics"]
         for nics in (done["nics"], told):
             assert [(one["fixed_ip"], one["security_groups"], one["port_security"]) for one in nics] == [
                 (f"{SUBNET}.7", [], True)
