@@ -95,7 +95,7 @@ def _put(element: Element, nic: Nic) -> None:
         drop(element, "vlan")
         add(add(element, "vlan"), "tag", id=nic.vlan)
     _put_named(element, "filterref", "filter", nic.filter)
-    _put_filter_ip(element, nic.filter_ip)
+    put_filter_ip(element, nic.filter_ip)
     put(element, "port", isolated=nic.isolated)
     _put_named(element, "virtualport", "type", nic.virtualport)
     _put_rate(element, "inbound", nic.inbound)
@@ -129,7 +129,7 @@ def _value(parameter: Element) -> str:
     return parameter.get("value") or ""
 
 
-def _put_filter_ip(element: Element, addresses: str | None) -> None:
+def put_filter_ip(element: Element, addresses: str | None) -> None:
     """Tell the filter, if there is one, of these addresses alone."""
     reference, present = element.find("filterref"), _ip_parameters(element)
     wanted = (addresses or "").split()

@@ -114,11 +114,10 @@ def refuses(host: Hypervisor) -> None:
         ("lan", f"{SUBNET}.1", "is the host's own address"),
         ("mute", "10.84.0.7", "network mute has no DHCP for IPv4"),
     ):
-        for check in (True, False):
-            refused = subject.attempt(check, networks=[{"network": network, "fixed_ip": address}])
-            assert refused.failed
-            assert f"Option networks[0].fixed_ip: {words}" in refused.message or words in refused.message
-            assert "Option networks[0].fixed_ip" in refused.message
+        refused = subject.attempt(networks=[{"network": network, "fixed_ip": address}])
+        assert refused.failed
+        assert "Option networks[0].fixed_ip: " in refused.message
+        assert words in refused.message
     assert "second" not in host.domains()
 
 
