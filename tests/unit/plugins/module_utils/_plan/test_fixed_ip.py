@@ -17,6 +17,8 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.fixed_ip im
     as_host,
     refuse_kept,
     refuse_unfit,
+    released,
+    reserved,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.instance import plan_absent, plan_present
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.plan import Plan
@@ -29,6 +31,8 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.network_add
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.network_layout import NetworkLayout
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import FixedIp, InstanceRecord
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import instance_spec, machine_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
 NET = "networks[0].fixed_ip"
@@ -155,3 +159,39 @@ def test_what_is_kept_for_others(host: DhcpHost, words: str | None) -> None:
 def test_the_name_that_dns_knows(name: str, told: t.Any) -> None:
     """Libvirt takes no name that begins with a digit, and its DHCP server none with a domain of another's."""
     assert as_host(name, FIXED) == DhcpHost("192.0.2.7", MAC, name=told)
+
+
+fixed_ips = st.lists(
+    st.builds(
+        FixedIp,
+        st.sampled_from((MAC, OTHER)),
+        st.sampled_from(("192.0.2.7", "192.0.2.8")),
+        st.sampled_from(("a", "b", "")),
+    ),
+    unique_by=lambda fixed: fixed.mac,
+).map(tuple)
+kept = st.sets(
+    st.tuples(st.sampled_from((MAC, OTHER)), st.sampled_from(("192.0.2.7", "192.0.2.8")), st.sampled_from(("a", "b"))),
+    max_size=4,
+)
+
+
+@settings(deadline=None)
+@given(recorded=fixed_ips, wanted=fixed_ips, there=kept)
+def test_what_is_kept_afterwards(
+    recorded: tuple[FixedIp, ...], wanted: tuple[FixedIp, ...], there: set[tuple[str, str, str]]
+) -> None:
+    """Whatever a run before left: what is declared, and what somebody else declared for a NIC that we never had."""
+    spec = instance_spec(networks=[{"network": "a", "mac": MAC}, {"network": "a", "mac": OTHER}])
+    record, new = InstanceRecord(fixed_ips=recorded), InstanceRecord(fixed_ips=wanted)
+    found = {FixedIp(*one) for one in there}
+    readings = [Reservation(one) for one in found]
+    gone = {action.target.partition("/")[2] for action in released("i", record, readings, wanted)}
+    left = {one for one in found if one.mac not in gone or one in wanted}
+    made = {action.target.partition("/")[2] for action in reserved(spec, new, readings)}
+    after = left | {one for one in wanted if one.mac in made}
+    ours = {one.mac for one in recorded}
+    assert {one for one in after if one.mac in ours} == {one for one in wanted if one.network and one.mac in ours}
+    assert after >= {one for one in wanted if one.network}
+    assert not released("i", new, [Reservation(one) for one in after if one.mac in ours], wanted)
+    assert not reserved(spec, new, [Reservation(one) for one in after])
