@@ -254,6 +254,19 @@ options:
           - Whether the cable is plugged in.
         type: str
         choices: [up, down]
+      fixed_ip:
+        description:
+          - The IPv4 address that the NIC shall have. An empty one gives it back; if not set, a NIC keeps what it had, as long as it
+            stays in its network.
+          - In a network of libvirt's with DHCP for IPv4, the address is kept for the NIC's MAC address, and the network's DNS knows it
+            by the instance's name where that begins with a letter and has no dots. It is made before the guest starts, follows the
+            declaration, and is given back when the NIC or the instance goes. M(kilonova.compute.compute_network) leaves it alone.
+          - With O(networks[].port_security), which is told of the address, the guest is heard only at it, and security groups hold from
+            its first packet on. On a bridge, which has no DHCP of libvirt's, this is all it is good for. The guest takes the address
+            itself there.
+          - A guest that runs gets another address when it asks for one anew, and with port security is not heard before. An address
+            that is still leased to another NIC is refused until that lease ends.
+        type: str
       security_groups:
         description:
           - Names of the security groups that the NIC is in, see M(kilonova.compute.compute_security_group). What none of them lets in
@@ -263,8 +276,8 @@ options:
         elements: str
       port_security:
         description:
-          - Whether the guest is kept from posing as another one. It can only send from its own MAC address and the one IPv4 address
-            that libvirt has seen it take, and neither answer DHCP requests nor tell routes as an IPv6 router does, nor tag VLANs.
+          - Whether the guest is kept from posing as another one. It can only send from its own MAC address and its O(networks[].fixed_ip),
+            or the one IPv4 address that libvirt has seen it take, and neither answer DHCP requests nor tell routes as an IPv6 router does, nor tag VLANs.
           - If not set, a new NIC has it wherever it can. A guest that routes for others, or has several addresses on one NIC, needs
             V(false).
         type: bool

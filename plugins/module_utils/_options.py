@@ -117,6 +117,7 @@ def nic_options() -> dict[str, dict[str, t.Any]]:
         "mac": {"type": "str"},
         "model": _choice(None, "virtio", "e1000", "e1000e", "rtl8139"),
         "link_state": _choice(None, "up", "down"),
+        "fixed_ip": {"type": "str"},
         **hardware_nic_options(),
         **security_nic_options(),
     }

@@ -235,7 +235,7 @@ instance:
       returned: when present
       sample: [{"target": "vda", "bus": "virtio", "device": "disk", "source": "/var/lib/libvirt/images/web-1-vda.qcow2"}]
     nics:
-      description: NICs with mac, type, source (network or bridge), model, security_groups and port_security.
+      description: NICs with mac, type, source (network or bridge), model, fixed_ip, security_groups and port_security.
       type: list
       elements: dict
       returned: when present
@@ -244,6 +244,7 @@ instance:
           type: network
           source: default
           model: virtio
+          fixed_ip: 192.168.122.20
           security_groups: [web]
           port_security: true
     console_log:

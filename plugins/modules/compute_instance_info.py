@@ -252,6 +252,16 @@ instances:
         link_state:
           description: V(up), or V(down) when the cable is pulled.
           type: str
+        fixed_ip:
+          description: The address that was declared for it.
+          type: str
+        security_groups:
+          description: The security groups that it is in.
+          type: list
+          elements: str
+        port_security:
+          description: Whether the guest is kept from posing as another one.
+          type: bool
         device:
           description: The hypervisor's end of it, while the instance runs.
           type: str

@@ -236,6 +236,8 @@ options:
       dhcp_hosts:
         description:
           - Addresses that are kept for one. Nobody else gets them.
+          - Those of instances, see O(kilonova.compute.compute_instance#module:networks[].fixed_ip), are not of this list, which leaves
+            them alone.
         type: list
         elements: dict
         suboptions:

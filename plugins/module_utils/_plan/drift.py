@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
-from .._spec.port_filter import guards_in_words
 from .._spec.record import InstanceRecord
 from .existing import Existing
+from .guards import guards_told
 from .machine import differences, whole
 from .memory import can_balloon, module_kib
 from .plan import LIVE, NEXT_BOOT, Change
@@ -153,8 +153,9 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
 def _of(
     spec: InstanceSpec, desired: Machine, record: InstanceRecord, machine: Machine, is_running: bool = False
 ) -> dict[str, tuple[Change, Removal | None]]:
+    changes = {change.path: change for change in differences(desired, machine)}
     found: dict[str, tuple[Change, Removal | None]] = {
-        change.path: (_in_words(change), None) for change in differences(desired, machine)
+        change.path: (change, None) for change in guards_told(changes, desired, machine)
     }
     found = _told_of_first_boot(found, desired, record)
     for path in _CHOSEN_BY_LIBVIRT if is_running else ():
@@ -162,17 +163,6 @@ def _of(
     for removal in removals(spec, desired, record, machine):
         found[removal.path] = (Change(removal.path, removal.shown, None, NEXT_BOOT), removal)
     return found
-
-
-def _in_words(change: Change) -> Change:
-    """Return a change of what guards a NIC in the user's terms."""
-    if not change.path.startswith("nics["):
-        return change
-    if change.path.endswith("].filter"):
-        return replace(change, before=guards_in_words(change.before or ""), after=guards_in_words(change.after))
-    if isinstance(change.after, dict) and "filter" in change.after:
-        return replace(change, after={**change.after, "filter": guards_in_words(change.after["filter"])})
-    return change
 
 
 def _unused(desired: Machine, unused_kib: int) -> Change:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .._spec.machine import Machine
 from .._spec.record import InstanceRecord
+from .fixed_ip import Reservation
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Existing:
     """The volume that tells of the first boot is not there."""
     stale_seeds: tuple[str, ...] = ()
     """Volumes that told of it once, and that neither the definition nor the guest has."""
+    reservations: tuple[Reservation, ...] = ()
+    """What networks keep for its NICs."""
     autostart: bool = False
     """Libvirt starts it when the host boots."""
     unused_memory_kib: int = 0

@@ -19,6 +19,7 @@ from .._spec.port_filter import guards_in_words
 from .._spec.record import InstanceRecord
 from .drift import FIRST_BOOT, LIMIT_CPU, LIMIT_DISK, SET_MEMORY, UPDATE_DEVICE, Drift, find_drift
 from .existing import Existing, OwnDisk
+from .fixed_ip import released, reserved
 from .memory import most_memory_kib
 from .plan import LIVE, POWER_CYCLE, Action, Change, Plan
 from .power import (
@@ -106,8 +107,10 @@ def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None
     actions = (
         *(action for action in powers if action.verb in waking),
         *changes.steps(spec.name, lambda verb: verb in _LIVE_FIRST),
+        *released(spec.name, record, existing.reservations, desired.record.fixed_ips if desired.record else ()),
         *_seed(spec.name, existing, drift),
         *_definition(spec, desired, record, _with_listener(existing, wanted), changes),
+        *reserved(spec, desired.record, existing.reservations),
         *_missing(spec.name, desired, existing),
         *_growth(spec, record, existing),
         *changes.steps(spec.name, lambda verb: verb not in _LIVE_FIRST),
@@ -295,6 +298,7 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
         actions.append(Action(RETIRE_SEED, name))
     if any(serial.log and is_console_log(name, serial.log) for serial in existing.machine.serials):
         actions.append(Action(DELETE_LOG, name))
+    actions += released(name, record, existing.reservations)
     actions.append(Action(UNDEFINE, name, (Change("instance", name, None),)))
     return Plan(resource, tuple(actions))
 
@@ -311,10 +315,15 @@ def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
         ("image", spec.image),
         ("virt_type", desired.type),
         *((f"nics[{nic.mac}]", nic.source or nic.type) for nic in desired.nics),
-        *((f"nics[{nic.mac}].filter", guards_in_words(nic.filter)) for nic in desired.nics if nic.filter),
+        *(
+            (f"nics[{nic.mac}].filter", guards_in_words(nic.filter, nic.filter_ip))
+            for nic in desired.nics
+            if nic.filter
+        ),
     ]
     changes = tuple(Change(path, None, value) for path, value in shown)
     actions = [Action(DEFINE, spec.name, (Change("instance", None, spec.name), *changes))]
+    actions += reserved(spec, desired.record, ())
     for disk in desired.record.disks if desired.record else ():
         actions.append(Action(CREATE_DISK, f"{spec.name}/{disk.target}", (_made(disk.target, disk.volume),)))
     if desired.record and desired.record.seed:

@@ -104,6 +104,13 @@ def compare(found: NetworkLayout, wanted: NetworkLayout) -> Drift:
     )
 
 
+def kept_hosts(layout: NetworkLayout | None) -> t.Iterator[tuple[int, NetworkIp, DhcpHost]]:
+    """Give all that a network's DHCP server keeps, each with its subnet and that one's number."""
+    for index, ip in enumerate((layout.ips or ()) if layout else ()):
+        for host in ip.dhcp_hosts or ():
+            yield index, ip, host
+
+
 def _merge_ips(
     declared: tuple[NetworkIp, ...], found: tuple[NetworkIp, ...], kept: t.Collection[str]
 ) -> tuple[NetworkIp, ...]:

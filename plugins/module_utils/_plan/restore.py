@@ -142,6 +142,7 @@ def _restored(spec: BackupSpec, scene: RestoreScene, backup: BackupRecord) -> Re
         attached=(),
         layers=(),
         nics=macs,
+        fixed_ips=(),
         hostdevs=(),
         isolated=False,
         restored=backup.key,

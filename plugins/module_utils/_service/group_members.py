@@ -23,7 +23,7 @@ _RUNNING = "running"
 def members_here(
     connection: Connection, guests: t.Iterable[Guest], groups: t.Collection[str]
 ) -> dict[str, frozenset[str]]:
-    """Return the addresses of the members of ``groups``: those kept for them by their networks, leased, or told."""
+    """Return the addresses of the members of ``groups``: those declared or kept for them, leased, or told."""
     found: dict[str, set[str]] = {group: set() for group in groups}
     reserved: dict[str, set[str]] | None = None
     for guest in guests:
@@ -33,9 +33,10 @@ def members_here(
         if reserved is None:
             reserved = _reserved(connection)
         seen = _seen(connection, guest)
+        fixed = {one.mac: {one.ip} for one in (guest.record.fixed_ips if guest.record else ())}
         for mac, joined in ports.items():
             for group in joined:
-                found[group] |= reserved.get(mac, set()) | seen.get(mac, set())
+                found[group] |= reserved.get(mac, set()) | seen.get(mac, set()) | fixed.get(mac, set())
     return {group: frozenset(addresses) for group, addresses in found.items()}
 
 

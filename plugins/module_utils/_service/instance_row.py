@@ -16,6 +16,7 @@ from .._driver.guests import BlockStats
 from .._driver.usage import BlockUsage, NicUsage, Usage
 from .._plan.memory import most_memory_kib
 from .._spec.machine import Disk, Nic
+from .._spec.port_filter import read_port_filter
 from .._spec.record import InstanceRecord
 from .facts_guests import GIB
 from .present import Present, graphics_rows
@@ -35,7 +36,7 @@ def instance_row(
         **_state(present, autostarted),
         **_machine(present),
         "disks": _disks(present),
-        "nics": [_nic(nic, dict(present.runtime.nic_devices)) for nic in present.machine.nics],
+        "nics": _nics(present),
         "addresses": [_address(address) for address in addresses],
         "usage": _usage(present),
         "graphics": graphics_rows(present, uri),
@@ -109,7 +110,14 @@ def _is_owned(disk: Disk, record: InstanceRecord | None) -> bool:
     return any((owned.target, owned.volume) == (disk.target, volume) for owned in (record.disks if record else ()))
 
 
-def _nic(nic: Nic, devices: dict[str, str]) -> dict[str, t.Any]:
+def _nics(present: Present) -> list[dict[str, t.Any]]:
+    devices = dict(present.runtime.nic_devices)
+    fixed = {one.mac: one.ip for one in (present.record or _NO_RECORD).fixed_ips}
+    return [_nic(nic, devices, fixed.get(nic.mac)) for nic in present.machine.nics]
+
+
+def _nic(nic: Nic, devices: dict[str, str], fixed_ip: str | None) -> dict[str, t.Any]:
+    port = read_port_filter(nic.filter)
     return {
         "mac": nic.mac,
         "type": nic.type,
@@ -118,6 +126,9 @@ def _nic(nic: Nic, devices: dict[str, str]) -> dict[str, t.Any]:
         "model": nic.model,
         # Without the element libvirt means up.
         "link_state": nic.link_state or "up",
+        "fixed_ip": fixed_ip,
+        "security_groups": list(port.groups) if port else [],
+        "port_security": bool(port and port.port_security),
         "device": devices.get(nic.mac),
     }
 

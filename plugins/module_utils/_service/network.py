@@ -16,16 +16,20 @@ from .._driver.network import (
     Network,
     all_networks,
     define_network,
+    defined_guests,
     find_network,
     interface_definitions,
 )
 from .._errors import DriverError, SpecError
 from .._plan import network as steps
 from .._plan.network import Intent, NetworkState, plan_network
+from .._plan.network_drift import kept_hosts
 from .._plan.network_overlap import Neighbour, has_news, refuse_overlap
 from .._spec.network import ABSENT, NetworkSpec
+from .._spec.network_layout import NetworkLayout
 from .._xml.network_items import render_item
 from .._xml.network_layout import edit_layout, read_interface_addresses, read_layout, render_layout
+from .._xml.record import read_domain_record
 from .lock import host_lock
 from .network_nics import EMPTY, Occupancy, defined_users, read_occupancy, replug
 
@@ -79,8 +83,19 @@ def _look(connection: Connection, spec: NetworkSpec) -> _View:
         nics=occupancy.nics,
         strangers=occupancy.strangers,
         users=defined_users(connection, spec.name) if spec.state == ABSENT else (),
+        kept_macs=_kept_macs(connection, spec, [layout for layout in layouts if layout]),
     )
     return _View(state, network, running, defined, occupancy)
+
+
+def _kept_macs(connection: Connection, spec: NetworkSpec, layouts: t.Sequence[NetworkLayout]) -> frozenset[str]:
+    """Return the NICs for which the network keeps what instances declare; asked only where a declared list could take it."""
+    is_list_declared = any(ip.dhcp_hosts is not None for ip in spec.layout.ips or ())
+    if not is_list_declared or not any(True for layout in layouts for _kept in kept_hosts(layout)):
+        return frozenset()
+    records = (read_domain_record(text) for _name, text in defined_guests(connection))
+    fixed_ips = (fixed for record in records if record for fixed in record.fixed_ips)
+    return frozenset(fixed.mac for fixed in fixed_ips if fixed.network == spec.name)
 
 
 def _plan(connection: Connection, spec: NetworkSpec, view: _View) -> Intent:

@@ -150,6 +150,8 @@ class Nic:
     """The one VLAN tag; None for none as for several."""
     filter: str | None = None
     """Name of a network filter; "" to have none."""
+    filter_ip: str | None = None
+    """The IP addresses that the filter is told of, with spaces between them; "" for none."""
     isolated: bool | None = None
     """Whether the bridge keeps it apart from other isolated ports."""
     virtualport: str | None = None

@@ -189,14 +189,14 @@ def _host_address(option: str, text: str) -> Interface:
     subnet = interface.network
     if subnet.num_addresses < _LEAST_ADDRESSES:
         raise SpecError(option, f"{text} leaves no address for a guest", "take a shorter prefix")
-    if interface.ip in _unusable(subnet):
+    if interface.ip in unusable_addresses(subnet):
         raise SpecError(
             option, f"{interface.ip} stands for the subnet itself", f"give an address in it, such as {subnet[1]}"
         )
     return interface
 
 
-def _unusable(subnet: Subnet) -> tuple[Address, ...]:
+def unusable_addresses(subnet: Subnet) -> tuple[Address, ...]:
     """Return the addresses that nobody can have."""
     return (subnet.network_address, subnet.broadcast_address) if subnet.version == _IPV4 else (subnet.network_address,)
 
@@ -205,7 +205,7 @@ def _inside(option: str, text: str, interface: Interface) -> Address:
     address = check_address(option, text)
     if address.version != interface.version or address not in interface.network:
         raise SpecError(option, f"{address} is outside of {interface.network}", "give an address of that subnet")
-    if address in _unusable(interface.network):
+    if address in unusable_addresses(interface.network):
         raise SpecError(option, f"nobody can have {address} of {interface.network}", "give another address")
     return address
 

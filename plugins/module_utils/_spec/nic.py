@@ -16,10 +16,12 @@ from dataclasses import dataclass
 
 from .._errors import SpecError
 from .hardware import UNTUNED, NicTuning
+from .network_address import check_address
 from .port_filter import read_group_names
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _MULTICAST_BIT = 1
+_IPV4 = 4
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class NicSpec:
     security_groups: tuple[str, ...] | None = None
     """Sorted."""
     port_security: bool | None = None
+    fixed_ip: str | None = None
+    """An IPv4 address; "" for none any more."""
 
     @property
     def kind(self) -> str:
@@ -48,6 +52,12 @@ def read_nics(networks: list[dict[str, t.Any]], fleet: str | None, name: str) ->
     """Validate option ``networks`` of the instance ``name``."""
     nics = tuple(_nic(nic, f"networks[{index}]", stable_mac(fleet, name, index)) for index, nic in enumerate(networks))
     macs = [nic.mac for nic in nics]
+    taken: set[tuple[str | None, str | None, str]] = set()
+    for index, nic in enumerate(nics):
+        place = (nic.network, nic.bridge, nic.fixed_ip or "")
+        if nic.fixed_ip and place in taken:
+            raise SpecError(f"networks[{index}].fixed_ip", f"{nic.fixed_ip} is declared twice", "give it to one NIC")
+        taken.add(place)
     for mac in macs:
         if macs.count(mac) > 1:
             raise SpecError("networks", f"instance {name} has the MAC address {mac} twice", "each NIC needs its own")
@@ -85,4 +95,23 @@ def _nic(nic: dict[str, t.Any], option: str, generated_mac: str) -> NicSpec:
         tuning=NicTuning.from_params(nic, option, nic["model"] or "virtio"),
         security_groups=read_group_names(f"{option}.security_groups", nic.get("security_groups")),
         port_security=nic.get("port_security"),
+        fixed_ip=_fixed_ip(nic, f"{option}.fixed_ip"),
     )
+
+
+def _fixed_ip(nic: dict[str, t.Any], option: str) -> str | None:
+    text = nic.get("fixed_ip")
+    if not text:
+        return t.cast("str | None", text)
+    if nic["user"]:
+        raise SpecError(option, "the user-mode network gives every guest the same address", "leave it out")
+    address = check_address(option, text)
+    if address.version != _IPV4:
+        raise SpecError(
+            option,
+            f"{address} is of IPv6, whose DHCP does not know guests by their MAC addresses",
+            "give one of IPv4, and declare this one in network_config",
+        )
+    if address.is_multicast or address.is_loopback or address.is_unspecified:
+        raise SpecError(option, f"nobody can have {address}", "give an address of the NIC's subnet")
+    return str(address)

@@ -36,10 +36,11 @@ class PortFilter:
             return ""
         return ".".join((PREFIX, _CLEAN if self.port_security else _OPEN, *self.groups))
 
-    def in_words(self) -> str:
-        """Return the guards as a user knows them."""
+    def in_words(self, address: str | None = None) -> str:
+        """Return the guards as a user knows them; the ``address`` is what port security was told of."""
         groups = f"security groups {', '.join(self.groups)}" if self.groups else "no security groups"
-        return f"{groups}; {'port security' if self.port_security else 'no port security'}"
+        guard = f"port security for {address}" if address else "port security"
+        return f"{groups}; {guard if self.port_security else 'no port security'}"
 
 
 def read_port_filter(name: str | None) -> PortFilter | None:
@@ -53,12 +54,12 @@ def read_port_filter(name: str | None) -> PortFilter | None:
     return PortFilter(tuple(groups), kind == _CLEAN)
 
 
-def guards_in_words(name: str | None) -> str | None:
+def guards_in_words(name: str | None, address: str | None = None) -> str | None:
     """Return in words what guards a NIC with the filter ``name``; None where nothing is said of a filter."""
     if name is None:
         return None
     found = read_port_filter(name)
-    return f"filter {name}" if found is None else found.in_words()
+    return f"filter {name}" if found is None else found.in_words(address)
 
 
 def check_group_name(option: str, value: object) -> str:

@@ -68,6 +68,16 @@ class SeedRecord:
 
 
 @dataclass(frozen=True)
+class FixedIp:
+    """The address that a NIC shall have."""
+
+    mac: str
+    ip: str
+    network: str = ""
+    """Whose DHCP server keeps it for the NIC; empty where libvirt has none, as on a bridge."""
+
+
+@dataclass(frozen=True)
 class InstanceRecord:
     """The ``<kilonova:instance>`` element."""
 
@@ -94,6 +104,8 @@ class InstanceRecord:
     """What external snapshots brought: volumes over those disks, named by the disk's target, and files of memory."""
     nics: tuple[str, ...] = ()
     """MAC addresses of the NICs that were declared; others were plugged by somebody else."""
+    fixed_ips: tuple[FixedIp, ...] = ()
+    """The addresses that were declared for those NICs; what networks keep for these MAC addresses is the instance's."""
     drives: tuple[str, ...] = ()
     """Targets of the CD-ROM drives whose discs were declared; others were added by somebody else."""
     hostdevs: tuple[str, ...] = ()

@@ -17,6 +17,8 @@ _SOURCE = {"network": "network", "bridge": "bridge", "direct": "dev", "user": No
 _DIRECT = "direct"
 _FILTERED = ("network", "bridge")
 """Types of NICs that can have a network filter."""
+_IP = "IP"
+"""The filters' variable that libvirt else finds out from what the guest sends."""
 _RATE = ("average", "peak", "burst")
 
 
@@ -63,6 +65,7 @@ def _read(interface: Element) -> Nic:
         queues=as_int(attribute(interface, "driver", "queues")),
         vlan=_vlan(interface),
         filter=attribute(interface, "filterref", "filter"),
+        filter_ip=" ".join(_value(parameter) for parameter in _ip_parameters(interface)) or None,
         isolated=as_bool(attribute(interface, "port", "isolated")),
         virtualport=attribute(interface, "virtualport", "type"),
         inbound=_rate(interface, "inbound"),
@@ -92,6 +95,7 @@ def _put(element: Element, nic: Nic) -> None:
         drop(element, "vlan")
         add(add(element, "vlan"), "tag", id=nic.vlan)
     _put_named(element, "filterref", "filter", nic.filter)
+    put_filter_ip(element, nic.filter_ip)
     put(element, "port", isolated=nic.isolated)
     _put_named(element, "virtualport", "type", nic.virtualport)
     _put_rate(element, "inbound", nic.inbound)
@@ -115,6 +119,26 @@ def _put_named(element: Element, tag: str, name: str, value: str | None) -> None
     if value is not None and attribute(element, tag, name) != value:
         drop(element, tag)
         put(element, tag, **{name: value or None})
+
+
+def _ip_parameters(interface: Element) -> list[Element]:
+    return [one for one in interface.iterfind("filterref/parameter") if one.get("name") == _IP]
+
+
+def _value(parameter: Element) -> str:
+    return parameter.get("value") or ""
+
+
+def put_filter_ip(element: Element, addresses: str | None) -> None:
+    """Tell the filter, if there is one, of these addresses alone."""
+    reference, present = element.find("filterref"), _ip_parameters(element)
+    wanted = (addresses or "").split()
+    if reference is None or addresses is None or [_value(one) for one in present] == wanted:
+        return
+    for parameter in present:
+        reference.remove(parameter)
+    for address in wanted:
+        add(reference, "parameter", name=_IP, value=address)
 
 
 def _rate(interface: Element, direction: str) -> Rate:

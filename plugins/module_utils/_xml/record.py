@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._spec.record import SCHEMA_VERSION, Begun, InstanceRecord, OwnedDisk, Rescue, SeedRecord
+from .._spec.record import SCHEMA_VERSION, Begun, FixedIp, InstanceRecord, OwnedDisk, Rescue, SeedRecord
 from .document import (
     Element,
     Scalar,
@@ -80,6 +80,11 @@ def find_record(domain: Element) -> InstanceRecord | None:
     return None if found is None else _read(found, _QUALIFIED)
 
 
+def read_domain_record(text: str) -> InstanceRecord | None:
+    """Return the record in a domain's definition, of which nothing else is read; None on a domain that is not ours."""
+    return find_record(parse(text, "The domain's XML"))
+
+
 def put_record(domain: Element, record: InstanceRecord | None) -> None:
     """Write ``record`` into a domain's metadata, beside other people's; None leaves what is there."""
     if record is None:
@@ -116,6 +121,7 @@ def _read(root: Element, space: str) -> InstanceRecord:
         attached=_read_disks(root, f"{space}attached"),
         layers=_read_disks(root, f"{space}layer"),
         nics=tuple(nic.get("mac", "") for nic in root.iterfind(f"{space}nic")),
+        fixed_ips=tuple(_read_fixed_ip(one) for one in root.iterfind(f"{space}fixed_ip")),
         drives=tuple(drive.get("target", "") for drive in root.iterfind(f"{space}drive")),
         hostdevs=tuple(device.get("address", "") for device in root.iterfind(f"{space}hostdev")),
         shares=tuple(share.get("target", "") for share in root.iterfind(f"{space}share")),
@@ -129,6 +135,10 @@ def _read(root: Element, space: str) -> InstanceRecord:
         rescue=_read_rescue(root.find(f"{space}rescue")),
         schema=as_int(root.get("schema")) or SCHEMA_VERSION,
     )
+
+
+def _read_fixed_ip(element: Element) -> FixedIp:
+    return FixedIp(element.get("mac", ""), element.get("ip", ""), element.get("network", ""))
 
 
 def _read_disks(root: Element, tag: str) -> tuple[OwnedDisk, ...]:
@@ -198,6 +208,7 @@ def _write(root: Element, record: InstanceRecord, space: str) -> None:
     _several(root, f"{space}attached", "target", _written_disks(record.attached))
     _several(root, f"{space}layer", "volume", _written_disks(record.layers))
     _several(root, f"{space}nic", "mac", [{"mac": mac} for mac in record.nics])
+    _several(root, f"{space}fixed_ip", "mac", [vars(fixed) for fixed in record.fixed_ips])
     _several(root, f"{space}drive", "target", [{"target": target} for target in record.drives])
     _several(root, f"{space}hostdev", "address", [{"address": address} for address in record.hostdevs])
     _several(root, f"{space}share", "target", [{"target": target} for target in record.shares])

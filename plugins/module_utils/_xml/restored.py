@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from .._spec.names import NO_CLOUD, console_log_name, named_serial
 from .._spec.record import InstanceRecord
 from .document import Element, XmlError, drop, ensure, parse, set_attributes, to_text
+from .domain_nic import put_filter_ip
 from .record import find_record, put_record
 
 _DRIVES = ("cdrom", "floppy")
@@ -112,6 +113,8 @@ def _put_nics(devices: Element, macs: t.Sequence[str]) -> None:
         set_attributes(ensure(nic, "mac"), address=mac)
         # The host's end of it is named anew.
         drop(nic, "target")
+        # The address that it had is the other instance's.
+        put_filter_ip(nic, "")
 
 
 def _rename_logs(devices: Element, old: str, new: str) -> None:

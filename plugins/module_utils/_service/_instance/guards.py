@@ -44,12 +44,26 @@ def guarded(host: Host, spec: InstanceSpec, desired: Machine, existing: Machine 
     """
     present = {nic.mac: nic for nic in existing.nics} if existing else {}
     declared = {nic.mac: (index, nic) for index, nic in enumerate(spec.nics or ())}
-    return replace(
-        desired,
-        nics=tuple(
-            replace(nic, filter=_filter(host, *declared[nic.mac], present.get(nic.mac), check)) for nic in desired.nics
-        ),
-    )
+    fixed = {one.mac: one.ip for one in (desired.record.fixed_ips if desired.record else ())}
+    had = {one.mac for one in (existing.record.fixed_ips if existing and existing.record else ())}
+    nics = []
+    for nic in desired.nics:
+        found = present.get(nic.mac)
+        name = _filter(host, *declared[nic.mac], found, check)
+        nics.append(replace(nic, filter=name, filter_ip=_told(name, found, fixed.get(nic.mac), nic.mac in had)))
+    return replace(desired, nics=tuple(nics))
+
+
+def _told(name: str | None, present: Nic | None, ip: str | None, had: bool) -> str | None:
+    """Return the address that a NIC's filter is told of, which it else waits to see; None where nothing is said of it."""
+    before = present.filter if present else None
+    port = read_port_filter(before if name is None else name)
+    if port is None:
+        return None
+    if port.port_security and ip:
+        return ip
+    is_other = present is not None and name is not None and name != (before or "")
+    return "" if had or is_other else None
 
 
 def _filter(host: Host, index: int, nic: NicSpec, present: Nic | None, check: bool) -> str | None:

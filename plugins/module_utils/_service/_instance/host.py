@@ -36,6 +36,7 @@ from ..port_filter import FilterList
 from ..virt_type import VirtChoice, pick_virt_type
 from .places import Place
 from .platforms import Platform
+from .reservations import Reservations
 from .resources import Ledger
 
 _PREFERRED_MACHINE = {"x86_64": "q35", "i686": "q35", "aarch64": "virt", "riscv64": "virt"}
@@ -54,6 +55,7 @@ class Host:
         self._places: dict[str, Place] = {}
         self._live: dict[str, str | None] = {}
         self.filters = FilterList(connection)
+        self.reservations = Reservations(connection)
         self.ledger = Ledger(connection, lambda: self.guests)
         self._images: dict[str, PublishedImage] = {}
         self._platforms: dict[tuple[str | None, str | None], Platform] = {}
@@ -79,6 +81,7 @@ class Host:
             self.__dict__.pop(known, None)
         self._live.clear()
         self.filters.forget()
+        self.reservations.forget()
         self.ledger.forget()
         for place in self._places.values():
             place.read_again()
@@ -139,6 +142,7 @@ class Host:
             live=live,
             seed_missing=spec is not None and spec.first_boot is not None and self._lacks_seed(guest),
             stale_seeds=self._stale_seeds(guest, live, spec is not None) if guest.record else (),
+            reservations=self.reservations.of(_fixed_macs(guest, spec)),
             autostart=spec is not None and spec.autostart is not None and reading.uuid in self.autostarted,
             unused_memory_kib=self._unused_memory(guest, live) if live is not None and is_sized else 0,
         )
@@ -306,6 +310,12 @@ class Host:
     def macs(self) -> dict[str, str]:
         """Return which domain has a MAC address."""
         return {nic.mac: name for name, guest in self.guests.items() for nic in guest.machine.nics}
+
+
+def _fixed_macs(guest: Guest, spec: InstanceSpec | None) -> frozenset[str]:
+    """Return the NICs for which networks keep addresses, or shall."""
+    recorded = (fixed.mac for fixed in (guest.record.fixed_ips if guest.record else ()))
+    return frozenset((*recorded, *(nic.mac for nic in (spec.nics or () if spec else ()) if nic.fixed_ip)))
 
 
 def _capacity(reading: GuestReading, disk: Disk) -> int | None:

@@ -65,6 +65,8 @@ def update(connection: Connection, domain: GuestReading, desired: Machine, actio
     if kind == "nic" and "source" in changed:
         # What was plugged into another network loses its port group, also where the same one is declared.
         changed.add("portgroup")
+    if kind == "nic" and "filter" in changed:
+        changed.add("filter_ip")
     identity = {_DEVICES[kind][1], "type", "device"} & {field.name for field in fields(own)}
     blank = type(own)(**{name: getattr(own, name) for name in identity})
     device = replace(blank, **{name: getattr(wanted, name) for name in changed})

@@ -28,6 +28,7 @@ from .definition import Found, patch_design, write_definition
 from .design import design
 from .design_disks import Storage, check_volume_buses, root_volume_name
 from .first_boot import Seed, plan_seed
+from .fixed_ips import check_fixed_ips, with_fixed_ips
 from .guards import guarded
 from .host import Host, platform_of
 from .networks import check_networks
@@ -51,11 +52,13 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     _check_image(host, spec.name, existing, plan)
     if existing is None or any(_is_of_network(change) for change in plan.changes):
         check_networks(host, spec)
+    check_fixed_ips(host, spec, desired, existing)
     job = Job(spec.name, spec.fleet, plan, spec, desired, existing, host.reading(spec.name), waiting=waiting, seed=seed)
     if plan.has(planner.DEFINE) or plan.has(planner.UPDATE):
         host.check_offered(desired, existing.machine if existing else desired)
         job.xml = write_definition(spec, desired, found if check else _with_secrets(host, spec.name, found))
     host.ledger.claim(spec.name, desired)
+    host.reservations.claim(spec.name, desired.record.fixed_ips if desired.record else ())
     return job
 
 
@@ -89,6 +92,7 @@ def _design(host: Host, spec: InstanceSpec, existing: Existing | None, check: bo
     _check_drives(host, spec)
     check_volume_buses(spec, platform.machine)
     desired = design(spec, platform, storage, existing.machine if existing else None, _now())
+    desired = with_fixed_ips(host, spec, desired, existing.machine if existing else None)
     desired = guarded(host, spec, desired, existing.machine if existing else None, check)
     desired = host.ledger.place(spec, desired, existing.machine if existing else None)
     balloon = desired.balloon or (existing.machine.balloon if existing else None)

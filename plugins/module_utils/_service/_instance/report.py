@@ -100,13 +100,14 @@ def _uuid(job: Job) -> str | None:
     return job.handle.UUIDString() if job.handle is not None else None
 
 
-def _describe_nic(nic: Nic) -> dict[str, t.Any]:
+def _describe_nic(nic: Nic, fixed_ip: str | None) -> dict[str, t.Any]:
     port = read_port_filter(nic.filter)
     return {
         "mac": nic.mac,
         "type": nic.type,
         "source": nic.source,
         "model": nic.model,
+        "fixed_ip": fixed_ip,
         "security_groups": list(port.groups) if port else [],
         "port_security": bool(port and port.port_security),
     }
@@ -118,6 +119,7 @@ def _describe(machine: Machine, existing: Machine | None) -> dict[str, t.Any]:
     disks.update({disk.target: merged(disk, disks.get(disk.target)) for disk in machine.disks})
     nics = {nic.mac: nic for nic in (existing.nics if existing else ())}
     nics.update({nic.mac: merged(nic, nics.get(nic.mac)) for nic in machine.nics})
+    fixed = {one.mac: one.ip for one in (record.fixed_ips if record else ())}
     logs = [serial.log for source in (machine, existing) if source for serial in source.serials if serial.log]
     return {
         "fleet": record.fleet if record else None,
@@ -134,7 +136,7 @@ def _describe(machine: Machine, existing: Machine | None) -> dict[str, t.Any]:
             {"target": disk.target, "bus": disk.bus, "device": disk.device, "source": disk.source}
             for disk in disks.values()
         ],
-        "nics": [_describe_nic(nic) for nic in nics.values()],
+        "nics": [_describe_nic(nic, fixed.get(nic.mac)) for nic in nics.values()],
         "console_log": next(iter(logs), None),
         "created_at": record.created_at if record else None,
     }

@@ -24,7 +24,7 @@ from ..._errors import (
     NotFoundError,
     UnsupportedError,
 )
-from ..._plan import drift, power
+from ..._plan import drift, fixed_ip, power
 from ..._plan import instance as verbs
 from ..._plan.existing import Existing
 from ..._plan.machine import whole
@@ -34,7 +34,7 @@ from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
 from ..._spec.names import is_console_log
-from ..._spec.record import InstanceRecord, OwnedDisk
+from ..._spec.record import FixedIp, InstanceRecord, OwnedDisk
 from ..._xml import domain as domain_xml
 from ..._xml.record import render_record
 from .. import power as power_service
@@ -46,6 +46,7 @@ from . import live
 from .first_boot import Seed
 from .host import Host
 from .live_memory import set_memory
+from .reservations import release, reserve
 
 
 @dataclass
@@ -117,6 +118,9 @@ def take_back(host: Host, job: Job) -> None:
     for serial in _desired(job).serials:
         for log in host.home.logs(serial.log) if serial.log else ():
             log.delete()
+    for fixed in _fixed_ips(job):
+        if fixed.network:
+            release(host.connection, fixed)
     driver.undefine(host.connection, job.name, job.handle)
 
 
@@ -257,6 +261,22 @@ def _retire_seed(host: Host, job: Job, unused_action: Action) -> None:
         retire_seeds(host.place(pool).pool, job.name, keep)
 
 
+def _fixed_ips(job: Job) -> tuple[FixedIp, ...]:
+    return job.desired.record.fixed_ips if job.desired and job.desired.record else ()
+
+
+def _reserve_address(host: Host, job: Job, action: Action) -> None:
+    for fixed in _fixed_ips(job):
+        if action.target.endswith(f"/{fixed.mac}"):
+            reserve(host.connection, fixed.network, fixed_ip.as_host(job.name, fixed))
+
+
+def _release_address(host: Host, job: Job, action: Action) -> None:
+    for one in job.existing.reservations if job.existing else ():
+        if action.target.endswith(f"/{one.fixed.mac}") and one.fixed not in _fixed_ips(job):
+            release(host.connection, one.fixed)
+
+
 def _set_autostart(host: Host, job: Job, action: Action) -> None:
     driver.set_autostart(host.connection, named(job), bool(action.changes[0].after))
 
@@ -346,6 +366,8 @@ _STEPS: dict[str, t.Callable[[Host, Job, Action], None]] = {
     verbs.GROW_DISK: _grow_disk,
     verbs.WRITE_SEED: _write_seed,
     verbs.RETIRE_SEED: _retire_seed,
+    fixed_ip.RESERVE: _reserve_address,
+    fixed_ip.RELEASE: _release_address,
     verbs.SET_AUTOSTART: _set_autostart,
     drift.SET_MEMORY: _set_memory,
     drift.SET_VCPUS: _live(lambda connection, domain, desired, _action: live.set_vcpus(connection, domain, desired)),

@@ -25,6 +25,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine imp
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.nic import stable_mac
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
     Begun,
+    FixedIp,
     InstanceRecord,
     OwnedDisk,
     Rescue,
@@ -50,6 +51,7 @@ THEN = InstanceRecord(
     attached=(OwnedDisk("vda", "p", "data"),),
     layers=(OwnedDisk("vda", "p", "layer"),),
     nics=("52:54:00:00:00:01",),
+    fixed_ips=(FixedIp("52:54:00:00:00:01", "192.0.2.7", "lan"),),
     drives=("sda",),
     hostdevs=("0000:01:00.0",),
     isolated=True,

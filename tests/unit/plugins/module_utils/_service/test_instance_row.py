@@ -177,6 +177,9 @@ def test_nics() -> None:
             "portgroup": None,
             "model": "virtio",
             "link_state": "up",
+            "fixed_ip": None,
+            "security_groups": [],
+            "port_security": False,
             "device": "vnet0",
         },
         {
@@ -186,6 +189,9 @@ def test_nics() -> None:
             "portgroup": None,
             "model": None,
             "link_state": "down",
+            "fixed_ip": None,
+            "security_groups": [],
+            "port_security": False,
             "device": None,
         },
     ]

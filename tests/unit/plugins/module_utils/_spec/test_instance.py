@@ -57,6 +57,14 @@ from hypothesis import strategies as st
         ({"networks": [{"network": "a", "bridge": "b"}]}, ["networks[0]", "network and bridge", "exactly one"]),
         ({"networks": [{"user": True, "portgroup": "p"}]}, ["portgroup", "network"]),
         ({"networks": [{"user": True, "mac": "01:00:5e:00:00:01"}]}, ["networks[0].mac", "unicast"]),
+        ({"networks": [{"network": "a", "fixed_ip": "x"}]}, ["networks[0].fixed_ip", "no IP address"]),
+        ({"networks": [{"network": "a", "fixed_ip": "2001:db8::7"}]}, ["networks[0].fixed_ip", "network_config"]),
+        ({"networks": [{"network": "a", "fixed_ip": "224.0.0.1"}]}, ["networks[0].fixed_ip", "nobody"]),
+        ({"networks": [{"user": True, "fixed_ip": "192.0.2.7"}]}, ["networks[0].fixed_ip", "user-mode"]),
+        (
+            {"networks": [{"network": "a", "fixed_ip": "192.0.2.7"}, {"network": "a", "fixed_ip": "192.0.2.7"}]},
+            ["networks[1].fixed_ip", "twice"],
+        ),
         ({"networks": [{"user": True, "mac": "zz"}]}, ["networks[0].mac", "52:54:00"]),
         (
             {"networks": [{"user": True, "mac": "52:54:00:00:00:01"}, {"user": True, "mac": "52:54:00:00:00:01"}]},

@@ -39,6 +39,7 @@ def test_guards_in_words() -> None:
     """As a user declares them."""
     assert guards_in_words("kilonova-nic.clean.db.web") == "security groups db, web; port security"
     assert guards_in_words("kilonova-nic.clean") == "no security groups; port security"
+    assert guards_in_words("kilonova-nic.clean", "192.0.2.7") == "no security groups; port security for 192.0.2.7"
     assert guards_in_words("") == "no security groups; no port security"
     assert guards_in_words(None) is None
 

@@ -27,6 +27,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine imp
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
     Begun,
+    FixedIp,
     InstanceRecord,
     OwnedDisk,
     Rescue,
@@ -65,6 +66,7 @@ RECORD = InstanceRecord(
     attached=(OwnedDisk("vdc", "fast", "shared.raw"),),
     layers=(OwnedDisk("vda", "default", "web-1-vda.s1.qcow2"),),
     nics=("52:54:00:00:00:01", "52:54:00:00:00:02"),
+    fixed_ips=(FixedIp("52:54:00:00:00:01", "192.0.2.7", "lan & more"), FixedIp("52:54:00:00:00:02", "192.0.2.8")),
     drives=("sda", "hdc"),
     hostdevs=("0000:3b:00.1", "4b20d080-1b54-4048-85b3-a6a62d165c01"),
     shares=("srv",),
@@ -299,6 +301,7 @@ EXAMPLES = {
                 queues=4,
                 vlan=42,
                 filter="clean-traffic",
+                filter_ip="192.0.2.7",
                 virtualport="openvswitch",
                 inbound=Rate(average=1000, peak=2000, burst=512),
                 outbound=Rate(average=500),

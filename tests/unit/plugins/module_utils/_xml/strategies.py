@@ -29,6 +29,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine imp
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
     Begun,
+    FixedIp,
     InstanceRecord,
     OwnedDisk,
     Rescue,
@@ -124,6 +125,7 @@ def disks(draw: st.DrawFn, ordered: bool = False) -> Disk:
 def nics(draw: st.DrawFn, ordered: bool = False) -> Nic:
     """Draw a NIC; ``ordered`` ones have their own boot order."""
     kind = draw(st.sampled_from(("network", "bridge", "direct", "user")))
+    name = draw(maybe(words.map(lambda word: f"f{word}")))
     return Nic(
         mac=f"52:54:00:00:00:{draw(st.integers(0, 8)):02x}",
         type=kind,
@@ -136,7 +138,8 @@ def nics(draw: st.DrawFn, ordered: bool = False) -> Nic:
         mode=draw(maybe(st.sampled_from(("vepa", "bridge", "private", "passthrough")))) if kind == "direct" else None,
         queues=draw(maybe(small)),
         vlan=draw(maybe(st.integers(0, 4095))),
-        filter=draw(maybe(words.map(lambda word: f"f{word}"))),
+        filter=name,
+        filter_ip=draw(maybe(st.sampled_from(("192.0.2.7", "192.0.2.7 2001:db8::7")))) if name else None,
         isolated=draw(flags),
         virtualport=None if kind == "user" else draw(maybe(st.just("openvswitch"))),
         inbound=draw(maybe(rates)),
@@ -288,6 +291,7 @@ records = st.builds(
     attached=several(st.builds(OwnedDisk, words, texts, texts), "target"),
     layers=several(st.builds(OwnedDisk, words, texts, words), "volume"),
     nics=st.lists(words, max_size=3, unique=True).map(tuple),
+    fixed_ips=several(st.builds(FixedIp, words, words, st.one_of(texts, st.just(""))), "mac"),
     drives=st.lists(words, max_size=3, unique=True).map(tuple),
     hostdevs=st.lists(words, max_size=3, unique=True).map(tuple),
     shares=st.lists(words, max_size=3, unique=True).map(tuple),

@@ -115,3 +115,24 @@ def test_one_vlan_tag_replaces_several() -> None:
     assert read(edited).nics[0].vlan == 3
     assert "trunk" not in edited
     assert "trunk" in edit(trunk, Machine("kvm", "m", nics=(Nic(MAC),)))
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "written"),
+    [
+        (None, "192.0.2.7", ["192.0.2.7"]),
+        ("clean-traffic", "192.0.2.7 192.0.2.8", ["192.0.2.7", "192.0.2.8"]),
+        (None, None, ["192.0.2.1"]),
+        (None, "", []),
+        ("other", None, []),
+        ("", "192.0.2.7", []),
+    ],
+)
+def test_the_address_of_a_filter(name: str | None, address: str | None, written: list[str]) -> None:
+    """It is the filter's, beside whatever else that is told."""
+    parameters = "<parameter name='IP' value='192.0.2.1'/><parameter name='GATEWAY' value='192.0.2.9'/>"
+    whole = f"<filterref filter='clean-traffic'>{parameters}</filterref>"
+    text = NIC.replace("<filterref filter='clean-traffic'/>", whole)
+    edited = edit(text, Machine("kvm", "m", nics=(Nic(MAC, "network", "default", filter=name, filter_ip=address),)))
+    assert read(edited).nics[0].filter_ip == (" ".join(written) or None)
+    assert ("GATEWAY" in edited) == (name in (None, "clean-traffic"))

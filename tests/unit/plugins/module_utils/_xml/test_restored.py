@@ -33,7 +33,8 @@ MACHINE = """<domain type='kvm'><name>web</name><uuid>4b20d080-1b54-4048-85b3-a6
       <target dev='vda' bus='virtio'/><serial>data</serial></disk>
     <disk type='file' device='disk'><source file='/p/shared'/><target dev='vdb' bus='virtio'/><shareable/></disk>
     <disk type='file' device='cdrom'><source file='/p/seed.iso'/><target dev='sda' bus='sata'/><readonly/></disk>
-    <interface type='network'><mac address='52:54:00:00:00:01'/><source network='n'/><target dev='mine0'/></interface>
+    <interface type='network'><mac address='52:54:00:00:00:01'/><source network='n'/><target dev='mine0'/>
+      <filterref filter='kilonova-nic.clean'><parameter name='IP' value='192.0.2.7'/></filterref></interface>
     <interface type='hostdev' managed='yes'><mac address='52:54:00:00:00:02'/>
       <source><address type='pci' domain='0' bus='1' slot='0' function='0'/></source></interface>
     <serial type='file'><source path='/p/web.console.log'/><target port='0'/></serial>
@@ -66,6 +67,7 @@ def test_nothing_of_the_host_is_there_twice(kept: str) -> None:
         "seed.iso",
         "00:00:01",
         "mine0",
+        "192.0.2.7",
         "hostdev",
         "cpuset",
         "numatune",
