@@ -211,6 +211,7 @@ options:
       - If not set, V(qcow2) and V(raw) images are published as they are, and V(vmdk), V(vhd) and V(vhdx) images as V(qcow2).
       - An V(iso) image is a CD-ROM's content, and always published as it is.
       - The disk is written anew where the module runs, and zeros take no room. Neither QEMU nor libvirt opens the image for that.
+      - A V(qcow2) image whose clusters are compressed with zstd needs the same Python library as one that is packed so, see O(url).
     type: str
     choices: [qcow2, raw]
   max_size_gb:
