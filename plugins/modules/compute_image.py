@@ -297,6 +297,14 @@ EXAMPLES = r"""
     signing_keys:
       - /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg
 
+- name: Have an image that its maker signs itself, by a key of which the text is at hand
+  kilonova.compute.compute_image:
+    name: appliance
+    url: https://images.example.com/appliance-4.2.qcow2.xz
+    signature: https://images.example.com/appliance-4.2.qcow2.xz.asc
+    signing_keys:
+      - "{{ lookup('ansible.builtin.file', 'maker.asc') }}"
+
 - name: Have what another hypervisor has, from there
   kilonova.compute.compute_image:
     name: debian-12

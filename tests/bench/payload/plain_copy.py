@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""Copy a file and print its digest, in one go: the yardstick. Usage: copy.py SOURCE TARGET."""
+"""Copy a file and print its digest, in one go: the yardstick. Usage: plain_copy.py SOURCE TARGET."""
 
 from __future__ import annotations
 
