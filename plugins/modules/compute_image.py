@@ -68,7 +68,7 @@ options:
       - What breaks off or stalls is fetched again, from where it broke off if the server tells one content from another with an
         C(ETag) or C(Last-Modified).
       - An image that is packed with gzip, xz, bzip2 or zstd, at O(url) or O(src), is unpacked once. For zstd the Python library
-        C(zstandard) is needed where the module runs, unless Python itself knows it, as it does from 3.14 on.
+        C(zstandard) or C(backports.zstd) is needed where the module runs, unless Python itself knows it, as it does from 3.14 on.
     type: str
   source_host:
     description:

@@ -80,6 +80,16 @@ def test_damage_is_one_sentence(tmp_path: Path) -> None:
         pytest.fail("fetched")
 
 
+@pytest.mark.parametrize("library", zstd_libraries.INSTALLED)
+def test_zstd_clusters(tmp_path: Path, library: str) -> None:
+    """They are unpacked as any others."""
+    spec = declared(tmp_path, disk_images.made("qcow2", "compression_type=zstd", packed=True))
+    with zstd_libraries.only(library), fetch(replace(spec, convert_to="raw"), None) as fetched:
+        fetched.file.seek(0)
+        assert fetched.file.read() == disk()
+        assert fetched.source_format == "qcow2"
+
+
 def test_missing_library_is_one_sentence(tmp_path: Path) -> None:
     """An image compressed with zstd is published as it is, and as raw where something can read it."""
     spec = declared(tmp_path, disk_images.made("qcow2", "compression_type=zstd", packed=True))
