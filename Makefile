@@ -66,7 +66,7 @@ matrix: setup ## Run sanity and units with every supported ansible-core and ever
 	@tools/matrix.sh
 
 .PHONY: bench
-bench: setup-run ## Measure beside bare libvirt and community.libvirt; fails no gate
+bench: setup-run ## Measure beside bare libvirt, community.libvirt and a plain copy; fails no gate
 	@.work/venv/bin/python tests/bench/bench.py
 
 .PHONY: pins

@@ -68,7 +68,7 @@ options:
       - What breaks off or stalls is fetched again, from where it broke off if the server tells one content from another with an
         C(ETag) or C(Last-Modified).
       - An image that is packed with gzip, xz, bzip2 or zstd, at O(url) or O(src), is unpacked once. For zstd the Python library
-        C(zstandard) is needed where the module runs, unless Python itself knows it, as it does from 3.14 on.
+        C(zstandard) or C(backports.zstd) is needed where the module runs, unless Python itself knows it, as it does from 3.14 on.
     type: str
   source_host:
     description:
@@ -211,6 +211,7 @@ options:
       - If not set, V(qcow2) and V(raw) images are published as they are, and V(vmdk), V(vhd) and V(vhdx) images as V(qcow2).
       - An V(iso) image is a CD-ROM's content, and always published as it is.
       - The disk is written anew where the module runs, and zeros take no room. Neither QEMU nor libvirt opens the image for that.
+      - A V(qcow2) image whose clusters are compressed with zstd needs the same Python library as one that is packed so, see O(url).
     type: str
     choices: [qcow2, raw]
   max_size_gb:
@@ -295,6 +296,14 @@ EXAMPLES = r"""
     signature: https://images.example.com/noble/SHA256SUMS.gpg
     signing_keys:
       - /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg
+
+- name: Have an image that its maker signs itself, by a key of which the text is at hand
+  kilonova.compute.compute_image:
+    name: appliance
+    url: https://images.example.com/appliance-4.2.qcow2.xz
+    signature: https://images.example.com/appliance-4.2.qcow2.xz.asc
+    signing_keys:
+      - "{{ lookup('ansible.builtin.file', 'maker.asc') }}"
 
 - name: Have what another hypervisor has, from there
   kilonova.compute.compute_image:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""Measure the collection against bare libvirt and community.libvirt: ``python3 tests/bench/bench.py --help``."""
+"""Measure the collection against bare libvirt, community.libvirt and a plain copy: ``python3 tests/bench/bench.py --help``."""
 
 from __future__ import annotations
 

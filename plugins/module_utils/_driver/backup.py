@@ -4,30 +4,52 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Backup jobs: QEMU writes what is on a guest's disks at one point to volumes, while the guest goes on."""
+"""Backup jobs: QEMU writes what is on a guest's disks at one point to volumes, while the guest goes on.
+
+A job puts nothing into the disks' chains, so whenever it ends, and whoever began it, all that it leaves is what it wrote.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
+from dataclasses import dataclass
 
-from .._errors import ConflictError, DriverError, NotFoundError, WaitTimeoutError
+from .._errors import ConflictError, DriverError, NotFoundError, UnsupportedError, WaitTimeoutError
 from .._xml.backup import read_backup_paths
 from .connection import Connection, libvirt
 from .domain import Domain, is_active
-from .events import watch
+from .snapshot import disk_capacity
 
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
 _STALLED_SECONDS = 600.0
 """A job that gets no further for so long is not waited for."""
-_WAIT_SECONDS = 30.0
-_POLL_SECONDS = 0.2
+_ABORT_SECONDS = 60.0
+
+Note = t.Callable[[int, int], None]
+"""Is told how many bytes were looked at, and of how many."""
 
 
-def begin_backup(connection: Connection, domain: Domain, backup: str, checkpoint: str | None) -> None:
-    """Begin a job that writes to volumes which are there, with a checkpoint of that moment."""
-    flags = libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL
+@dataclass(frozen=True)
+class BackupJob:
+    """A job as it is waited for: what it does (words that follow "cannot"), and one of its disks with where that goes."""
+
+    doing: str
+    target: str
+    path: str
+    timeout: float | None = None
+    """Without it, the job may take as long as it gets further."""
+    note: Note | None = None
+
+
+def begin_backup(connection: Connection, domain: Domain, doing: str, backup: str, checkpoint: str | None) -> None:
+    """Begin a job that writes to volumes which are there, of what is on the disks now; with a checkpoint of that moment."""
+    begin = getattr(domain.handle, "backupBegin", None)
+    if begin is None:
+        raise UnsupportedError(f"Cannot {doing}: the Python library libvirt is too old to back up disks; update it.")
     try:
-        connection.call(f"back up {domain.name}", domain.handle.backupBegin, backup, checkpoint, flags)
+        connection.call(doing, begin, backup, checkpoint, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
     except DriverError as exc:
         if exc.details.get("libvirt_code") == libvirt.VIR_ERR_CHECKPOINT_INCONSISTENT:
             raise ConflictError(f"{exc} It was lost since this was planned; run again.") from exc
@@ -36,39 +58,43 @@ def begin_backup(connection: Connection, domain: Domain, backup: str, checkpoint
 
 def current_backup(connection: Connection, domain: Domain) -> frozenset[str] | None:
     """Return the paths that a job writes to now; None where there is none."""
-    if not is_active(connection, domain):
+    ask = getattr(domain.handle, "backupGetXMLDesc", None)
+    if ask is None or not is_active(connection, domain):
         return None
     try:
-        text = connection.call(f"ask for a backup of {domain.name}", domain.handle.backupGetXMLDesc, 0)
-    except NotFoundError:
+        return read_backup_paths(connection.call(f"ask for a backup of {domain.name}", ask, 0))
+    except (NotFoundError, UnsupportedError):
         return None
-    return read_backup_paths(text)
 
 
-def wait_for_backup(connection: Connection, domain: Domain) -> None:
-    """Wait until the job has ended, and raise unless it did what it was to do."""
-    progress = _Progress(domain.name)
-    with watch(connection, domain.handle) as watcher:
-
-        def is_done() -> bool:
-            if current_backup(connection, domain) is None:
-                return True
-            progress.note(_stats(connection, domain, 0))
-            return False
-
-        while not watcher.wait_until(is_done, _WAIT_SECONDS, _POLL_SECONDS):
-            pass
+def wait_for_backup(connection: Connection, domain: Domain, job: BackupJob) -> None:
+    """Wait until all that the job was to write can be read, or raise why it can't be."""
+    patience, pause = _Patience(job), _FIRST_PAUSE_SECONDS
+    while job.path in (current_backup(connection, domain) or ()):
+        stats = _stats(connection, domain, 0)
+        patience.note(stats)
+        if job.note is not None and "disk_total" in stats:
+            job.note(stats.get("disk_processed", 0), stats["disk_total"])
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
     completed = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
-    _judge(domain, _stats(connection, domain, completed))
+    _judge(job, _stats(connection, domain, completed))
+    # QEMU writes what it holds back when libvirt takes the files away from it, which it does after the job counts as ended,
+    # and before it answers what has to wait for its turn.
+    disk_capacity(connection, domain, job.target)
 
 
-def abort_backup(connection: Connection, domain: Domain) -> None:
-    """End the job; one that has ended is fine."""
-    try:
-        connection.call(f"end the backup of {domain.name}", domain.handle.abortJob)
-    except DriverError:
-        if current_backup(connection, domain) is not None:
-            raise
+def abort_backup(connection: Connection, domain: Domain, paths: t.AbstractSet[str]) -> None:
+    """End a job that writes to any of these paths, if there is one, and wait until it has."""
+    end = time.monotonic() + _ABORT_SECONDS
+    while paths & (current_backup(connection, domain) or frozenset()):
+        with contextlib.suppress(DriverError):
+            connection.call(f"end a backup of {domain.name}", domain.handle.abortJob)
+        if time.monotonic() > end:
+            raise WaitTimeoutError(
+                f"The backup of {domain.name} to {', '.join(sorted(paths))} does not end (virsh domjobabort {domain.name})."
+            )
+        time.sleep(_FIRST_PAUSE_SECONDS)
 
 
 def _stats(connection: Connection, domain: Domain, flags: int) -> dict[str, t.Any]:
@@ -79,29 +105,33 @@ def _stats(connection: Connection, domain: Domain, flags: int) -> dict[str, t.An
         return {}
 
 
-def _judge(domain: Domain, stats: t.Mapping[str, t.Any]) -> None:
-    if stats.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP and stats.get(libvirt.VIR_DOMAIN_JOB_SUCCESS):
+def _judge(job: BackupJob, stats: t.Mapping[str, t.Any]) -> None:
+    is_ours = stats.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP
+    if is_ours and stats.get("type") == libvirt.VIR_DOMAIN_JOB_COMPLETED and stats.get("success", True):
         return
-    reason = stats.get(libvirt.VIR_DOMAIN_JOB_ERRMSG)
+    reason = stats.get("errmsg")
     if reason is None and stats.get("type") == libvirt.VIR_DOMAIN_JOB_FAILED:
         reason = "QEMU could not write it"
-    raise DriverError(
-        f"Cannot back up {domain.name}: {reason or 'it was ended by somebody, or the guest was switched off'}."
-    )
+    raise DriverError(f"Cannot {job.doing}: {reason or 'it was ended by somebody, or the guest was switched off'}.")
 
 
-class _Progress:
-    """Tells a job that takes long from one that stands still."""
+class _Patience:
+    """Tells a job that takes long from one that stands still, or takes longer than it may."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, job: BackupJob) -> None:
+        self._job = job
         self._done: int | None = None
-        self._since = time.monotonic()
+        self._begun = self._since = time.monotonic()
 
     def note(self, stats: t.Mapping[str, t.Any]) -> None:
-        """Look how far the job is, and give up on one that stands still."""
-        done = stats.get(libvirt.VIR_DOMAIN_JOB_DISK_PROCESSED)
+        """Look how far the job is, and give up on it."""
+        now, timeout = time.monotonic(), self._job.timeout
+        done = stats.get("disk_processed")
         if done != self._done:
-            self._done, self._since = done, time.monotonic()
-        elif time.monotonic() - self._since > _STALLED_SECONDS:
-            raise WaitTimeoutError(f"Cannot back up {self._name}: the job gets no further, and is ended.")
+            self._done, self._since = done, now
+        if timeout is None and now - self._since > _STALLED_SECONDS:
+            raise WaitTimeoutError(f"Cannot {self._job.doing}: the job gets no further, and is ended.")
+        if timeout is not None and now - self._begun > timeout:
+            raise WaitTimeoutError(
+                f"Cannot {self._job.doing}: it took longer than {timeout:g} seconds; raise option timeout."
+            )

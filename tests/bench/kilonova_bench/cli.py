@@ -18,6 +18,7 @@ from typing import Any
 from .create import Report, create
 from .environment import WORK, Environment, prepared
 from .errors import BenchError
+from .image import image
 from .noop import noop
 
 
@@ -37,9 +38,9 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="bench.py", description="Measure the collection against bare libvirt and community.libvirt."
+        prog="bench.py", description="Measure the collection against bare libvirt, community.libvirt and a plain copy."
     )
-    parser.add_argument("what", nargs="?", choices=("all", "create", "noop"), default="all")
+    parser.add_argument("what", nargs="?", choices=("all", "create", "noop", "image"), default="all")
     parser.add_argument("--rounds", type=_positive, default=5, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--size", type=_positive, default=20, help="instances of create (default: %(default)s)")
     parser.add_argument("--noop-size", type=_positive, default=100, help="instances of noop (default: %(default)s)")
@@ -48,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         default=20,
         help="instances of noop that community.libvirt loops over, scaled up from (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--image-mib", type=_positive, default=400, help="data of image, in MiB of 2048 (default: %(default)s)"
     )
     parser.add_argument("--pipelining", action="store_true", help="let Ansible pipeline, for every playbook alike")
     parser.add_argument(
@@ -76,6 +80,8 @@ def _measure(environment: Environment, options: argparse.Namespace) -> None:
         reports["create"] = create(environment, options.rounds, options.size)
     if options.what in ("all", "noop"):
         reports["noop"] = noop(environment, options.rounds, options.noop_size, options.looped)
+    if options.what in ("all", "image"):
+        reports["image"] = image(environment, options.rounds, options.image_mib)
     print("  ".join(f"{name} {version}" for name, version in about["versions"].items()))
     print(f"{about['cpus']} CPUs, load {about['load_before']:.1f} before the run, pipelining {options.pipelining}")
     for report in reports.values():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from .errors import BenchError
 
@@ -39,6 +40,18 @@ class Hypervisor:
         """Return the names of the volumes after a look at the directory."""
         self.virsh("pool-refresh", "default")
         return {line.split()[0] for line in self.virsh("vol-list", "default").splitlines() if line.strip()}
+
+    def path(self, volume: str) -> str:
+        """Return where a volume is."""
+        return self.virsh("vol-path", volume, "--pool", "default")
+
+    def length(self, volume: str) -> int:
+        """Return how many bytes a volume has."""
+        return Path(self.path(volume)).stat().st_size
+
+    def pool_path(self) -> str:
+        """Return the directory of the pool."""
+        return self.virsh("pool-dumpxml", "default").split("<path>")[1].split("</path>")[0]
 
     def backing(self, volume: str) -> str:
         """Return the path of what a volume lies over, or nothing."""

@@ -4,13 +4,15 @@
 
 """Run a module of the collection as a process of its own. Usage: module.py NAME [LOG] < options.json.
 
-With LOG, the libvirt calls by name and the XML given to libvirt are written there as JSON.
+With LOG, the libvirt calls by name, the XML given to libvirt, the bytes that the process read, and the most memory that
+it had are written there as JSON.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,13 @@ from typing import Any
 from ansible.module_utils.testing import patch_module_args
 
 _CONNECTION = "ansible_collections.kilonova.compute.plugins.module_utils._driver.connection"
+
+
+def usage() -> dict[str, int]:
+    """Return what this process read so far, through whatever call, and its peak of memory."""
+    lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    read_bytes = next(int(line.split()[1]) for line in lines if line.startswith("rchar:"))
+    return {"read_bytes": read_bytes, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
 
 def log_calls(path: Path) -> None:
@@ -33,7 +42,7 @@ def log_calls(path: Path) -> None:
         return original_call(self, doing, function, *args)
 
     def leave(self: Any, *details: object) -> None:
-        path.write_text(json.dumps({"calls": self.calls, "xml": texts}), encoding="utf-8")
+        path.write_text(json.dumps({"calls": self.calls, "xml": texts, **usage()}), encoding="utf-8")
         original_exit(self, *details)
 
     kind.call, kind.__exit__ = call, leave

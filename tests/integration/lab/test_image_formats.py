@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils import disk_images
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils import disk_images, zstd_libraries
 
 from .conftest import Hypervisor, Result, run_module
 from .test_image import data_volume, made, record_volume, sha256
@@ -67,6 +67,21 @@ def test_format_can_be_asked_for(hypervisor: Hypervisor, tmp_path: Path) -> None
     assert again.data["image"]["volume"] == data_volume(disk_images.disk(), "raw")
     as_it_is = made(image(hypervisor, source, name="third", **declared))
     assert as_it_is.data["image"]["volume"] == data_volume(disk_images.qcow2())
+
+
+def test_zstd_clusters(hypervisor: Hypervisor, tmp_path: Path) -> None:
+    """They are unpacked where something can; otherwise the error says what to install, and what is published stays."""
+    source = tmp_path / "source.qcow2"
+    source.write_bytes(disk_images.made("qcow2", "compression_type=zstd", packed=True))
+    as_it_is = made(image(hypervisor, source)).data["image"]
+    assert as_it_is["volume"] == data_volume(source.read_bytes())
+    result = image(hypervisor, source, convert_to="raw")
+    if zstd_libraries.INSTALLED:
+        assert made(result).data["image"]["volume"] == data_volume(disk_images.disk(), "raw")
+        assert not made(image(hypervisor, source, convert_to="raw")).changed
+    else:
+        assert "install python3-zstandard" in result.message
+        assert hypervisor.volumes() == {record_volume("appliance"), as_it_is["volume"]}
 
 
 def test_disc_is_published_as_it_is(hypervisor: Hypervisor, tmp_path: Path) -> None:

@@ -200,8 +200,8 @@ def test_job_that_a_killed_run_left(golden: Golden, tmp_path: Path) -> None:
     )
     golden.inside("dd if=/dev/urandom of=/mnt/noise bs=1M count=24 2>/dev/null; sync")
     host.virsh("qemu-agent-command", "golden", '{"execute": "guest-fsfreeze-freeze"}')
-    host.virsh("backup-begin", "golden", str(document), "--reuse-external")
-    host.virsh("blockjob", "golden", "vdb", "--bandwidth", "1")
+    # In one go, so that little is copied before it is slowed down.
+    host.virsh(f"backup-begin golden {document} --reuse-external; blockjob golden vdb --bandwidth 1")
     other = golden.take("other", disk="vdb")
     assert other.failed
     assert "A backup of instance golden to " in other.message

@@ -79,7 +79,6 @@ def _create(job: Job, planned: NewBackup) -> None:
         job.store.write_definition(new.record, job.domain.xml)
         job.store.create_disks(new.record)
         _begin(job, new)
-        backup.wait_for_backup(job.connection, job.domain)
         _publish(job, new.record)
 
 
@@ -112,7 +111,7 @@ def _begin(job: Job, new: NewBackup) -> None:
         checkpoint = write_checkpoint(record.checkpoint, tracked, (*others, *record.left_out))
     text = write_backup(targets, record.left_out)
     with _still(job, record.quiesced):
-        backup.begin_backup(job.connection, job.domain, text, checkpoint)
+        backup.begin_backup(job.connection, job.domain, f"back up {job.name}", text, checkpoint)
 
 
 @contextlib.contextmanager
@@ -131,11 +130,14 @@ def _still(job: Job, wanted: bool) -> t.Iterator[None]:
 def _finish(job: Job, record: BackupRecord) -> None:
     """Wait for the job that another run began."""
     with _taken_back(job, record):
-        backup.wait_for_backup(job.connection, job.domain)
         _publish(job, record)
 
 
 def _publish(job: Job, record: BackupRecord) -> None:
+    """Wait for the disks, and have the backup count from then on."""
+    target = record.disks[0].target
+    running = backup.BackupJob(f"back up {job.name}", target, job.store.locate(record.volume(target)))
+    backup.wait_for_backup(job.connection, job.domain, running)
     job.store.pool.refresh()
     disks = (replace(disk, stored_bytes=job.store.stored_bytes(record.volume(disk.target))) for disk in record.disks)
     job.store.write_record(replace(record, disks=tuple(disks), complete=True))
@@ -168,8 +170,7 @@ def _problem(job: Job, exc: BaseException) -> ComputeError | None:
 
 def _take_back(job: Job, record: BackupRecord) -> None:
     ours = frozenset(job.store.locate(record.volume(disk.target)) for disk in record.disks)
-    if backup.current_backup(job.connection, job.domain) == ours:
-        _abort(job, None)
+    backup.abort_backup(job.connection, job.domain, ours)
     if driver.is_active(job.connection, job.domain):
         _delete_checkpoint(job, record.checkpoint)
     found = job.store.read(job.name).get((job.name, record.backup))
@@ -178,10 +179,9 @@ def _take_back(job: Job, record: BackupRecord) -> None:
 
 
 def _abort(job: Job, unused_what: None) -> None:
-    """End the job, and wait until QEMU has let go of what it wrote."""
-    backup.abort_backup(job.connection, job.domain)
-    with contextlib.suppress(DriverError):
-        backup.wait_for_backup(job.connection, job.domain)
+    """End the job that the plan found, which another run began."""
+    paths = backup.current_backup(job.connection, job.domain)
+    backup.abort_backup(job.connection, job.domain, paths or frozenset())
 
 
 def _delete_checkpoint(job: Job, name: str | None) -> None:

@@ -20,8 +20,8 @@ from functools import partial
 
 from ..._driver import host as host_driver
 from ..._driver.agent import is_frozen, ping
+from ..._driver.backup import BackupJob, abort_backup, begin_backup, current_backup, wait_for_backup
 from ..._driver.connection import Connection
-from ..._driver.disk_copy import CopyPlace, abort_copy, begin_copy, copied_to, wait_for_copy
 from ..._driver.domain import is_active
 from ..._driver.snapshot import disk_capacity
 from ..._driver.storage import Volume
@@ -37,7 +37,7 @@ from ..._errors import (
 from ..._spec.image import ImageSpec
 from ..._spec.image_instance import InstanceSource
 from ..._spec.image_record import work_volume_name
-from ..._xml.disk_copy import write_disk_copy
+from ..._xml.backup import BackupTarget, write_backup
 from ..._xml.volume import VolumeDescription
 from .._guest.freeze import frozen, thaw_again
 from ..fetch import fetch
@@ -102,7 +102,7 @@ class Capture:
         """Undo what a run ``left`` that was killed."""
         guest = found.guest
         own = {left.path} if left else set()
-        others = copied_to(self._connection, guest) - own if guest.is_active else None
+        others = (current_backup(self._connection, guest) or frozenset()) - own
         if others:
             raise ConflictError(
                 f"A backup of instance {guest.name} to {', '.join(sorted(others))} is being made; wait until it has ended."
@@ -110,7 +110,7 @@ class Capture:
         if left is None:
             return
         if guest.is_active:
-            abort_copy(self._connection, guest, left.path)
+            abort_backup(self._connection, guest, {left.path})
             if self._is_frozen(found):
                 thaw_again(self._connection, guest.handle)
         left.delete()
@@ -129,7 +129,7 @@ class Capture:
             return
         if found.guest.is_active:
             with contextlib.suppress(ComputeError):
-                abort_copy(self._connection, found.guest, volume.path)
+                abort_backup(self._connection, found.guest, {volume.path})
         volume.delete()
 
     def _copy(self, found: InstanceDisk, name: str) -> tuple[Volume, float]:
@@ -141,8 +141,8 @@ class Capture:
         volume = self.store.pool.add(definition)
         taken_at = self._begin(found, volume.path)
         note = partial(self.tools.progress.note, COPY)
-        place = CopyPlace(found.disk.target, volume.path)
-        wait_for_copy(self._connection, found.guest, place, self.spec.timeout, note)
+        job = BackupJob(_doing(found), found.disk.target, volume.path, self.spec.timeout, note)
+        wait_for_backup(self._connection, found.guest, job)
         return volume, taken_at
 
     def _copy_stopped(self, found: InstanceDisk, definition: VolumeDescription) -> Volume:
@@ -155,7 +155,7 @@ class Capture:
 
     def _begin(self, found: InstanceDisk, path: str) -> float:
         """Fix the point that the copy is of, with the guest's filesystems frozen for the moment if that can be had."""
-        xml = write_disk_copy(found.disk.target, path, found.others)
+        xml = write_backup((BackupTarget(found.disk.target, path),), found.others)
         quiet, warning = wants_quiet(self._connection, self._source, found)
         with contextlib.ExitStack() as stack:
             if quiet:
@@ -165,7 +165,7 @@ class Capture:
                     if self._source.quiesce == "true":
                         raise
                     warning = f"{exc} So the image holds what a power cut would have left."
-            begin_copy(self._connection, found.guest, xml)
+            begin_backup(self._connection, found.guest, _doing(found), xml, None)
             taken_at = time.time()
         self._warn(warning)
         return taken_at
@@ -173,3 +173,7 @@ class Capture:
     def _warn(self, text: str | None) -> None:
         if text:
             self.warnings.append(text)
+
+
+def _doing(found: InstanceDisk) -> str:
+    return f"copy disk {found.disk.target} of {found.guest.name} while it runs"

@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 import bz2
-import importlib
 import lzma
 import re
 import typing as t
 import zlib
 
-from ..._errors import ImageError, MissingLibraryError
+from ..._errors import ImageError
+from ..._spec._image.zstd import Stream, open_zstd
 
 MAGIC_BYTES = 10
 """How much of the beginning tells whether something is packed."""
@@ -23,29 +23,7 @@ MAGIC_BYTES = 10
 _PIECE_BYTES = 1024 * 1024
 _INPUT_BYTES = 16 * 1024
 _XZ_MEMORY_BYTES = 256 * 1024**2
-_ZSTD_WINDOW_BYTES = 128 * 1024**2
-_ZSTD_INPUT_BYTES = 1024
-"""This library gives all at once that comes of its input: of so little come 32 MiB at most."""
 _GZIP_WINDOW_BITS = 31
-
-
-class _Stream(t.Protocol):
-    """One stream, as in :mod:`lzma` and :mod:`bz2`."""
-
-    @property
-    def eof(self) -> bool:
-        """Tell whether the stream is over."""
-
-    @property
-    def needs_input(self) -> bool:
-        """Tell whether nothing comes without more input."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """Return what stands behind the stream."""
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        """Take ``data`` and give what is unpacked."""
 
 
 class _Gzip:
@@ -70,50 +48,11 @@ class _Gzip:
         return content
 
 
-class _Zstandard:
-    """The library zstandard, which has no limit for what it gives."""
-
-    def __init__(self, library: t.Any) -> None:
-        self._one = library.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()
-        self._pending = b""
-        self.eof = False
-
-    @property
-    def needs_input(self) -> bool:
-        """Tell whether nothing comes without more input."""
-        return not self._pending
-
-    @property
-    def unused_data(self) -> bytes:
-        """Return what stands behind the stream."""
-        return bytes(self._one.unused_data) + self._pending
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        """Take ``data`` and give what is unpacked."""
-        del max_length
-        self._pending += data
-        piece, self._pending = self._pending[:_ZSTD_INPUT_BYTES], self._pending[_ZSTD_INPUT_BYTES:]
-        content = bytes(self._one.decompress(piece))
-        self.eof = bool(self._one.eof)
-        return content
+def _zstd() -> Stream:
+    return open_zstd("The image is", "use an image that is packed with xz")
 
 
-def _zstd() -> _Stream:
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            return t.cast(_Stream, importlib.import_module(name).ZstdDecompressor())
-        except ImportError:
-            continue
-    try:
-        return _Zstandard(importlib.import_module("zstandard"))
-    except ImportError as exc:
-        raise MissingLibraryError(
-            "The image is packed with zstd, and no library for that is installed where the module runs:"
-            " install python3-zstandard (Debian, Ubuntu, Fedora) or zstandard, or use an image that is packed with xz."
-        ) from exc
-
-
-_PACKINGS: tuple[tuple[t.Pattern[bytes], str, t.Callable[[], _Stream]], ...] = (
+_PACKINGS: tuple[tuple[t.Pattern[bytes], str, t.Callable[[], Stream]], ...] = (
     (re.compile(rb"\x1f\x8b\x08"), "gzip", _Gzip),
     (re.compile(rb"\xfd7zXZ\0"), "xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)),
     (re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), "bzip2", bz2.BZ2Decompressor),
@@ -124,7 +63,7 @@ _PACKINGS: tuple[tuple[t.Pattern[bytes], str, t.Callable[[], _Stream]], ...] = (
 class Unpacker:
     """Unpacks what is fed, of one or several streams in a row."""
 
-    def __init__(self, packing: str, make: t.Callable[[], _Stream]) -> None:
+    def __init__(self, packing: str, make: t.Callable[[], Stream]) -> None:
         """Take the name of a packing and what opens a stream of it; use :func:`find_unpacker`."""
         self.packing = packing
         self._make = make

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from .inspection import SECTOR_BYTES, Reader
 from .qcow2 import COMPRESSED, EXTENDED_L2, OFFSET, Qcow2Header, compressed_shift, read_header
 from .tables import big_endian
+from .zstd import Stream, open_zstd, unpack_zstd
 
 _INCOMPATIBLE_OFFSET, _COMPRESSION_OFFSET = 72, 104
 _OTHER_COMPRESSION = 1 << 3
 _ZERO = 1
 _SUBCLUSTERS = 32
 _WINDOW_BITS = -12
+_DEFLATE, _ZSTD = 0, 1
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class _Image:
     read: Reader
     cluster_bits: int
     extended: bool
-    deflate: bool
+    compression: int
 
     @property
     def cluster_bytes(self) -> int:
@@ -41,8 +43,8 @@ def qcow2_blocks(read: Reader, _size_bytes: int) -> t.Iterator[tuple[int, bytes]
     """Give what an image without problems holds, as (offset on the disk, bytes) in rising order."""
     header = read_header(read)
     features = struct.unpack(">Q", read(_INCOMPATIBLE_OFFSET, 8))[0] if header.version > 2 else 0  # noqa: PLR2004
-    other = bool(features & _OTHER_COMPRESSION) and read(_COMPRESSION_OFFSET, 1) != b"\0"
-    image = _Image(read, header.cluster_bits, bool(features & EXTENDED_L2), not other)
+    compression = read(_COMPRESSION_OFFSET, 1)[0] if features & _OTHER_COMPRESSION else _DEFLATE
+    image = _Image(read, header.cluster_bits, bool(features & EXTENDED_L2), compression)
     for offset, content in _clusters(image, header):
         if offset < header.virtual_size:
             yield offset, content[: header.virtual_size - offset]
@@ -79,13 +81,23 @@ def _padded(image: _Image, place: int, length: int) -> bytes:
 
 
 def _unpack(image: _Image, entry: int) -> bytes:
-    if not image.deflate:
-        raise ValueError("its clusters are compressed with zstd; convert it with qemu-img first")
     shift = compressed_shift(image.cluster_bits)
     place = entry & ((1 << shift) - 1)
     sectors = (entry >> shift & ((1 << (image.cluster_bits - 8)) - 1)) + 1
-    length = sectors * SECTOR_BYTES - place % SECTOR_BYTES
-    content = zlib.decompressobj(_WINDOW_BITS).decompress(image.read(place, length), image.cluster_bytes)
-    if len(content) < image.cluster_bytes:
-        raise ValueError("a compressed cluster breaks off")
+    packed = image.read(place, sectors * SECTOR_BYTES - place % SECTOR_BYTES)
+    if image.compression == _DEFLATE:
+        return _inflate(packed, image.cluster_bytes)
+    if image.compression == _ZSTD:
+        return unpack_zstd(packed, image.cluster_bytes, _open_zstd)
+    raise ValueError(f"it is compressed in a way that is not known (type {image.compression})")
+
+
+def _inflate(packed: bytes, length: int) -> bytes:
+    content = zlib.decompressobj(_WINDOW_BITS).decompress(packed, length)
+    if len(content) < length:
+        raise ValueError("a compressed part of it breaks off")
     return content
+
+
+def _open_zstd() -> Stream:
+    return open_zstd("The image's clusters are", "publish it as qcow2")

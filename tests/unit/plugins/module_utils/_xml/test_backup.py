@@ -21,6 +21,8 @@ from ansible_collections.kilonova.compute.plugins.module_utils._xml.checkpoint i
     write_checkpoint,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import XmlError
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 SCHEMAS = Path("/usr/share/libvirt/schemas")
@@ -43,6 +45,16 @@ def test_libvirts_schemas_take_what_is_written() -> None:
     modes = {disk.get("name"): disk.get("backupmode") for disk in etree.fromstring(text).iter("disk")}
     assert modes == {"vda": "incremental", "vdb": "full", "sda": None}
     check("domaincheckpoint.rng", write_checkpoint("c1", ("vda",), ("vdb", "sda")))
+
+
+@given(
+    st.text(
+        st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), min_size=1
+    )
+)
+def test_any_path_comes_back(path: str) -> None:
+    """What is written is read."""
+    assert read_backup_paths(write_backup((BackupTarget("vda", path),), ())) == {path}
 
 
 def test_a_job_that_writes_to_no_files_has_no_paths() -> None:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.kilonova.compute.plugins.module_utils._errors import ImageError
+from ansible_collections.kilonova.compute.plugins.module_utils._errors import ImageError, MissingLibraryError
 from ansible_collections.kilonova.compute.plugins.module_utils._service.fetch import fetch
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image import ImageSpec
-from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils import disk_images
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils import disk_images, zstd_libraries
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.disk_images import disk, patched
 
 
@@ -78,6 +78,28 @@ def test_damage_is_one_sentence(tmp_path: Path) -> None:
         fetch(declared(tmp_path, damaged), None),
     ):
         pytest.fail("fetched")
+
+
+@pytest.mark.parametrize("library", zstd_libraries.INSTALLED)
+def test_zstd_clusters(tmp_path: Path, library: str) -> None:
+    """They are unpacked as any others."""
+    spec = declared(tmp_path, disk_images.made("qcow2", "compression_type=zstd", packed=True))
+    with zstd_libraries.only(library), fetch(replace(spec, convert_to="raw"), None) as fetched:
+        fetched.file.seek(0)
+        assert fetched.file.read() == disk()
+        assert fetched.source_format == "qcow2"
+
+
+def test_missing_library_is_one_sentence(tmp_path: Path) -> None:
+    """An image compressed with zstd is published as it is, and as raw where something can read it."""
+    spec = declared(tmp_path, disk_images.made("qcow2", "compression_type=zstd", packed=True))
+    with zstd_libraries.only(None):
+        with fetch(spec, None) as fetched:
+            assert fetched.inspection.format == "qcow2"
+        with pytest.raises(MissingLibraryError, match="publish it as qcow2"), fetch(
+            replace(spec, convert_to="raw"), None
+        ):
+            pytest.fail("fetched")
 
 
 def test_disk_that_looks_like_an_image_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import importlib
 import lzma
 import random
 import subprocess
@@ -21,6 +20,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._service._image.u
     Unpacker,
     find_unpacker,
 )
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils import zstd_libraries
 
 CONTENT = random.Random(1).randbytes(300_000) + bytes(5_000_000) + b"end"
 PACKERS: dict[str, t.Callable[[bytes], bytes]] = {
@@ -103,21 +103,19 @@ def test_everything_else_is_not_packed(beginning: bytes) -> None:
     assert find_unpacker(beginning) is None
 
 
+@pytest.mark.parametrize("library", zstd_libraries.INSTALLED)
+def test_zstd(library: str) -> None:
+    """With one of the known libraries it is unpacked."""
+    packed = subprocess.run(["zstd", "-q", "-c"], input=CONTENT, capture_output=True, check=True).stdout
+    most = 32 * 1024**2 if library == "zstandard" else 1024 * 1024
+    with zstd_libraries.only(library):
+        assert unpacked(packed, most=most) == CONTENT
+        assert unpacked(packed + bytes(8) + packed, most=most) == CONTENT * 2
+        with pytest.raises(ImageError, match="can't be unpacked as zstd"):
+            unpacked(packed[:-9], most=most)
+
+
 def test_zstd_needs_a_library() -> None:
-    """With one of the known libraries it is unpacked; without, the error says what to install."""
-    done = subprocess.run(["zstd", "-q", "-c"], input=CONTENT, capture_output=True, check=True)
-    names = ("compression.zstd", "backports.zstd", "zstandard")
-    if any(_is_there(name) for name in names):
-        assert unpacked(done.stdout, most=32 * 1024**2) == CONTENT
-        assert unpacked(done.stdout * 2, most=32 * 1024**2) == CONTENT * 2
-    else:
-        with pytest.raises(MissingLibraryError, match="install python3-zstandard"):
-            find_unpacker(done.stdout[:MAGIC_BYTES])
-
-
-def _is_there(name: str) -> bool:
-    try:
-        importlib.import_module(name)
-    except ImportError:
-        return False
-    return True
+    """The error says what to install."""
+    with zstd_libraries.only(None), pytest.raises(MissingLibraryError, match="install python3-zstandard"):
+        find_unpacker(b"\x28\xb5\x2f\xfd")
