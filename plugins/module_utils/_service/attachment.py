@@ -27,11 +27,10 @@ from .._xml.devices import find_device_xml, render_disk
 from ._instance.live import detach
 from .image_usage import Usage, read_usage
 from .lock import instance_lock
-from .volume_origin import Use, refuse_leading_elsewhere
+from .volume_origin import attached_by, refuse_leading_elsewhere
 from .volume_secret import lies_on
 
 _SCSI = "virtio-scsi"
-_ATTACHED = Use("attached_to", "attached")
 
 
 def read_attachment(
@@ -57,7 +56,7 @@ def refuse_disguised(connection: Connection, spec: StoredVolumeSpec, volume: Vol
     """Refuse to give a guest what another one made of the volume to see the hypervisor's files."""
     what = f"volume {spec.name} of pool {spec.pool}"
     opened_inside = spec.format == "raw" and spec.encryption is None
-    refuse_leading_elsewhere(connection, volume, what, _ATTACHED, opened_inside)
+    refuse_leading_elsewhere(connection, volume, what, attached_by("attached_to"), opened_inside)
 
 
 def _look_around(connection: Connection, spec: StoredVolumeSpec, path: str, goal: Member | None) -> AttachmentState:
