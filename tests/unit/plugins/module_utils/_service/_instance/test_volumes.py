@@ -113,9 +113,12 @@ def test_a_volume_that_another_guest_encrypted(connection: Connection, contents:
 def test_a_volume_of_lvm_is_its_users(connection: Connection, contents: dict[str, bytes]) -> None:
     """Libvirt tells no format of it; that of a volume which is there is never None, by which a new one is known."""
     contents["users"] = EMPTY
-    connection.raw.storagePoolCreateXML(LVM, 0)
-    with volume_in(find_pool(connection, "vg"), "users"):
-        assert find_pool(connection, "vg").volumes()["users"].format is None
-        assert [place.format for place in places(connection, name="users", pool="vg")] == ["raw"]
-        with pytest.raises(SpecError, match=r"volumes\[0\]\.format: volume users holds raw"):
-            places(connection, name="users", pool="vg", format="qcow2")
+    pool = connection.raw.storagePoolCreateXML(LVM, 0)
+    try:
+        with volume_in(find_pool(connection, "vg"), "users") as volume:
+            assert volume.format is None
+            assert [place.format for place in places(connection, name="users", pool="vg")] == ["raw"]
+            with pytest.raises(SpecError, match=r"volumes\[0\]\.format: volume users holds raw"):
+                places(connection, name="users", pool="vg", format="qcow2")
+    finally:
+        pool.destroy()
