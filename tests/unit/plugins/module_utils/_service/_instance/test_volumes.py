@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver import domain as driver
@@ -23,19 +24,19 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.record impo
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import render
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.disk_images import REFERRING, qcow2, reader
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.factories import instance_spec
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.own_node import own_node
 
 GIB = 1024**3
 POOL = "default-pool"
 LIFECYCLE = Lifecycle(POOL, "auto", Limits(4.0, 1.0, 1.0, 0, 512, 0), force=False, shutdown_timeout=0)
-LVM = "<pool type='logical'><name>vg</name><source><name>vg</name></source><target><path>/dev/vg</path></target></pool>"
 DISGUISED = REFERRING[0].make("/etc/shadow")
 EMPTY = bytes(4096)
 
 
 @pytest.fixture
-def connection() -> t.Iterator[Connection]:
+def connection(tmp_path: Path) -> t.Iterator[Connection]:
     """Return a connection to a node of one's own."""
-    with Connection("test:///default") as opened:
+    with Connection(own_node(tmp_path, "vg")) as opened:
         yield opened
 
 
@@ -113,12 +114,8 @@ def test_a_volume_that_another_guest_encrypted(connection: Connection, contents:
 def test_a_volume_of_lvm_is_its_users(connection: Connection, contents: dict[str, bytes]) -> None:
     """Libvirt tells no format of it; that of a volume which is there is never None, by which a new one is known."""
     contents["users"] = EMPTY
-    pool = connection.raw.storagePoolCreateXML(LVM, 0)
-    try:
-        with volume_in(find_pool(connection, "vg"), "users") as volume:
-            assert volume.format is None
-            assert [place.format for place in places(connection, name="users", pool="vg")] == ["raw"]
-            with pytest.raises(SpecError, match=r"volumes\[0\]\.format: volume users holds raw"):
-                places(connection, name="users", pool="vg", format="qcow2")
-    finally:
-        pool.destroy()
+    with volume_in(find_pool(connection, "vg"), "users") as volume:
+        assert volume.format is None
+        assert [place.format for place in places(connection, name="users", pool="vg")] == ["raw"]
+        with pytest.raises(SpecError, match=r"volumes\[0\]\.format: volume users holds raw"):
+            places(connection, name="users", pool="vg", format="qcow2")
