@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
-from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage import find_pool
+from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage import Volume, find_pool
 from ansible_collections.kilonova.compute.plugins.module_utils._service.chains import DomainUse
 from ansible_collections.kilonova.compute.plugins.module_utils._service.image_catalog import ImageCatalog
 from ansible_collections.kilonova.compute.plugins.module_utils._service.image_info import ImageInfoOptions, list_images
@@ -20,7 +22,10 @@ from ansible_collections.kilonova.compute.plugins.module_utils._service.image_su
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._service.image_usage import Usage
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_cache import note_name
-from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import data_volume_name
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import (
+    data_volume_name,
+    record_volume_name,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.query import Query
 from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils.own_node import own_node
 
@@ -57,3 +62,15 @@ def test_a_pool_is_surveyed_with_one_list_call(tmp_path: Path) -> None:
         assert list_images(connection, ImageInfoOptions("default-pool")) == {"images": [], "unreadable": []}
         counted = ImageInfoOptions("default-pool", query=Query.of("query", "length(@)"))
         assert list_images(connection, counted)["images"] == [0]
+
+
+def test_what_another_version_published_is_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its data could be any that no record names, and is not left over; a record that is half written is none."""
+    contents = {record_volume_name("new"): json.dumps({"schema": 2}).encode(), record_volume_name("half"): bytes(9)}
+    monkeypatch.setattr(Volume, "read_bytes", lambda self, limit: contents[self.name][:limit])
+    with Connection(own_node(tmp_path)) as connection:
+        pool = find_pool(connection, "default-pool")
+        for name in (DATA, *contents):
+            pool.create(name, 1024**2, "raw")
+        survey = take_survey(ImageCatalog(connection, pool), thorough=False)
+        assert survey.usage.blind_spots == ["image new, which another version of kilonova.compute published"]
