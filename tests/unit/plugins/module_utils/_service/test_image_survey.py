@@ -15,6 +15,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage i
 from ansible_collections.kilonova.compute.plugins.module_utils._service.chains import DomainUse
 from ansible_collections.kilonova.compute.plugins.module_utils._service.image_catalog import ImageCatalog
 from ansible_collections.kilonova.compute.plugins.module_utils._service.image_info import ImageInfoOptions, list_images
+from ansible_collections.kilonova.compute.plugins.module_utils._service.image_store import ImageStore
 from ansible_collections.kilonova.compute.plugins.module_utils._service.image_survey import (
     StoredImage,
     Survey,
@@ -72,5 +73,10 @@ def test_what_another_version_published_is_in_doubt(tmp_path: Path, monkeypatch:
         pool = find_pool(connection, "default-pool")
         for name in (DATA, *contents):
             pool.create(name, 1024**2, "raw")
-        survey = take_survey(ImageCatalog(connection, pool), thorough=False)
-        assert survey.usage.blind_spots == ["image new, which another version of kilonova.compute published"]
+        store = ImageStore(connection, pool)
+        assert take_survey(store, thorough=False).usage.blind_spots == [
+            "image new, which another version of kilonova.compute published"
+        ]
+        assert store.unused_data([]) == []
+        find_pool(connection, "default-pool").volumes()[record_volume_name("new")].delete()
+        assert store.unused_data([]) == [DATA]
