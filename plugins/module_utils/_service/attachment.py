@@ -15,7 +15,7 @@ from .._driver.guests import GuestReading, find_guest
 from .._driver.host import capabilities
 from .._driver.storage import Volume
 from .._errors import DriverError, NotFoundError
-from .._plan.attachment import ATTACH, DETACH, AttachmentState, Member, new_disk
+from .._plan.attachment import ATTACH, DETACH, AttachmentState, Member, new_disk, plan_attachment
 from .._plan.drift import DETACH as UNPLUG
 from .._plan.plan import Action, Plan
 from .._spec.attachment import AttachmentSpec
@@ -125,7 +125,8 @@ def apply_attachment(
             continue
         name = action.target.partition("/")[0]
         with instance_lock(capabilities(connection).uuid, name):
-            # Another run may have changed the instance since it was looked at.
+            if not _is_still_due(connection, spec, action, volume.path):
+                continue
             member = read_member(connection, name, spec, volume.path)
             found = find_guest(connection, name)
             if member is None or found is None:
@@ -136,6 +137,14 @@ def apply_attachment(
                 _attach(connection, spec, found, member, lies_on(volume, secret))
             else:
                 _detach(connection, found, member)
+
+
+def _is_still_due(connection: Connection, spec: StoredVolumeSpec, action: Action, path: str) -> bool:
+    """Plan again, since another run may have changed the instance, or given the volume away, since it was looked at."""
+    if spec.attachment is None:
+        return False
+    due = plan_attachment(spec, read_attachment(connection, spec, spec.attachment, path))
+    return any((one.verb, one.target) == (action.verb, action.target) for one in due)
 
 
 def _attach(connection: Connection, spec: StoredVolumeSpec, found: GuestReading, member: Member, known: Disk) -> None:
