@@ -182,6 +182,8 @@ options:
         description:
           - What the volume holds. If not set, V(qcow2) for a new one in a pool of files, and V(raw) otherwise; one that
             is there is taken as what it is.
+          - One that is there is not attached where its content would make the hypervisor read other files than images, as a
+            guest can write to a raw disk.
         type: str
         choices: [qcow2, raw]
       bus:

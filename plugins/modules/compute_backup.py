@@ -31,6 +31,7 @@ author:
   - The kilonova.compute contributors (@kilonova)
 extends_documentation_fragment:
   - kilonova.compute._connection
+  - kilonova.compute._instance.limits
   - kilonova.compute._attributes
   - kilonova.compute._attributes.actiongroup_compute
 attributes:
@@ -136,35 +137,6 @@ options:
     description:
       - The storage pool for the new instance's disks, of type V(dir), V(fs) or V(netfs). By default it is O(pool).
     type: str
-  limits:
-    description:
-      - How much of the host may be promised to instances, as in M(kilonova.compute.compute_instance). The new instance counts.
-    type: dict
-    suboptions:
-      cpu_allocation_ratio:
-        description: Promised vCPUs per CPU of the host.
-        type: float
-        default: 4.0
-      ram_allocation_ratio:
-        description: Promised memory per memory of the host.
-        type: float
-        default: 1.0
-      disk_allocation_ratio:
-        description: Promised disk per disk of the pool.
-        type: float
-        default: 1.0
-      reserved_host_cpus:
-        description: CPUs that are kept for the host.
-        type: int
-        default: 0
-      reserved_host_memory_mb:
-        description: MiB of memory that are kept for the host.
-        type: int
-        default: 512
-      reserved_host_disk_mb:
-        description: MiB of the pool that are kept free.
-        type: int
-        default: 0
 seealso:
   - module: kilonova.compute.compute_backup_info
   - module: kilonova.compute.compute_snapshot

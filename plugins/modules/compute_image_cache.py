@@ -18,7 +18,8 @@ description:
     running or not, with their definition, how they run, their saved memory and their snapshots. So does a domain that is defined to get a
     disk made from the image. libvirt looks at all running pools again before, also in check mode.
   - When anything can't be looked into, such as a pool that does not run, or a disk that lies on a file in no pool, it may lie on any
-    image. Then nothing is removed, and the module fails and says what it is.
+    image. Then nothing is removed, and the module fails and says what it is. So it is where another version of this collection published
+    an image in a way that this one can't read.
   - An instance that is being made from an image at that moment either keeps the image, or fails because the image is gone before
     anything of it runs, on whatever machines the two runs are.
   - Also removed is what interrupted runs left of images, unless a run is still at work on it. As long as it changes, or a run on the same

@@ -119,6 +119,7 @@ options:
           - The rule has the addresses of that group's members, as they are known when this module runs, or M(kilonova.compute.compute_instance)
             lets an instance into the group or out of it. On this hypervisor they are found in the networks' reservations and leases, and
             by the guests' agents. Those on others are declared in O(members).
+          - What an agent tells is the guest's own word. Whoever has control over a member can so have other addresses let through as well.
         type: str
       description:
         description:

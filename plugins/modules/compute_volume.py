@@ -84,8 +84,9 @@ options:
       passphrase:
         description:
           - The passphrase. Keep it, since without it nobody can read the volume once the hypervisor's secret is lost.
-          - One that is not that of the volume is refused. It is told from others by 16 bits of a salted digest, which stand in
-            the description of the secret for everybody who may read it.
+          - One that is not that of the volume is refused, as far as that can be told. Eight bits of a digest, which are the same
+            for all volumes of a passphrase, stand in the description of the secret, where everybody who may look at libvirt's
+            secrets can read them. They tell 255 of 256 mistaken passphrases.
         type: str
         required: true
   source:

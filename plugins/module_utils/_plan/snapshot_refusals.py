@@ -59,6 +59,17 @@ def refuse_unfinished(
         )
 
 
+def refuse_two_places(name: str, defined: SnapshotTraits, running: SnapshotTraits) -> None:
+    """Refuse a guest with a disk that is to lie elsewhere after its next boot, and whose definition says nothing of how it is."""
+    paths = {disk.target: disk.path for disk in defined.disks}
+    for disk in running.disks:
+        if paths.get(disk.target, disk.path) != disk.path:
+            raise ConflictError(
+                f"Disk {disk.target} of instance {name} lies on {disk.path}, and will lie on {paths[disk.target]} after its"
+                " next boot; boot it first."
+            )
+
+
 def find_ours(spec: SnapshotSpec, snapshots: t.Iterable[Snapshot]) -> Snapshot | None:
     """Return the snapshot of that name, or refuse one that the collection did not make."""
     found = next((one for one in snapshots if one.name == spec.snapshot), None)

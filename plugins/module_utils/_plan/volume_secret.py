@@ -74,7 +74,7 @@ def secret_of_existing(
                 {"option": "encryption", "users": list(users)},
             )
         yield Action(SET_PASSPHRASE, spec.name, (Change("volume.passphrase", None, "set"),))
-    elif not spec.encryption.fits(secret.description or "", secret.uuid):
+    elif not spec.encryption.fits(secret.description or ""):
         raise SpecError(
             OPTION,
             f"it is not the one that volume {spec.name} was made with, and can't be changed",

@@ -15,7 +15,7 @@ from .._driver.guests import GuestReading, find_guest
 from .._driver.host import capabilities
 from .._driver.storage import Volume
 from .._errors import DriverError, NotFoundError
-from .._plan.attachment import ATTACH, DETACH, AttachmentState, Member, new_disk
+from .._plan.attachment import ATTACH, DETACH, AttachmentState, Member, new_disk, plan_attachment
 from .._plan.drift import DETACH as UNPLUG
 from .._plan.plan import Action, Plan
 from .._spec.attachment import AttachmentSpec
@@ -27,11 +27,10 @@ from .._xml.devices import find_device_xml, render_disk
 from ._instance.live import detach
 from .image_usage import Usage, read_usage
 from .lock import instance_lock
-from .volume_origin import Use, refuse_leading_elsewhere
+from .volume_origin import attached_by, refuse_leading_elsewhere
 from .volume_secret import lies_on
 
 _SCSI = "virtio-scsi"
-_ATTACHED = Use("attached_to", "attached")
 
 
 def read_attachment(
@@ -57,7 +56,7 @@ def refuse_disguised(connection: Connection, spec: StoredVolumeSpec, volume: Vol
     """Refuse to give a guest what another one made of the volume to see the hypervisor's files."""
     what = f"volume {spec.name} of pool {spec.pool}"
     opened_inside = spec.format == "raw" and spec.encryption is None
-    refuse_leading_elsewhere(connection, volume, what, _ATTACHED, opened_inside)
+    refuse_leading_elsewhere(connection, volume, what, attached_by("attached_to"), opened_inside)
 
 
 def _look_around(connection: Connection, spec: StoredVolumeSpec, path: str, goal: Member | None) -> AttachmentState:
@@ -126,7 +125,8 @@ def apply_attachment(
             continue
         name = action.target.partition("/")[0]
         with instance_lock(capabilities(connection).uuid, name):
-            # Another run may have changed the instance since it was looked at.
+            if not _is_still_due(connection, spec, action, volume.path):
+                continue
             member = read_member(connection, name, spec, volume.path)
             found = find_guest(connection, name)
             if member is None or found is None:
@@ -137,6 +137,14 @@ def apply_attachment(
                 _attach(connection, spec, found, member, lies_on(volume, secret))
             else:
                 _detach(connection, found, member)
+
+
+def _is_still_due(connection: Connection, spec: StoredVolumeSpec, action: Action, path: str) -> bool:
+    """Plan again, since another run may have changed the instance, or given the volume away, since it was looked at."""
+    if spec.attachment is None:
+        return False
+    due = plan_attachment(spec, read_attachment(connection, spec, spec.attachment, path))
+    return any((one.verb, one.target) == (action.verb, action.target) for one in due)
 
 
 def _attach(connection: Connection, spec: StoredVolumeSpec, found: GuestReading, member: Member, known: Disk) -> None:

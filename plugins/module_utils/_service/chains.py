@@ -27,8 +27,6 @@ from .._xml.document import parse
 from .._xml.record import find_record
 from .._xml.volume import DiskSource, read_disk_sources, read_snapshot_sources
 
-_FILE_POOLS = frozenset({"dir", "fs", "netfs"})
-
 
 @dataclass(frozen=True)
 class DomainUse:
@@ -104,7 +102,7 @@ def _look_again(pool: Pool, found: Volumes) -> None:
     except DriverError as exc:
         found.doubts.append(f"storage pool {pool.name}, which can't be looked into ({exc})")
         return
-    if description.type in _FILE_POOLS and description.path:
+    if description.holds_files and description.path:
         found.directories.add(_normal(description.path))
 
 

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import typing as t
 from dataclasses import dataclass, field
 
 from .._driver.connection import Connection
@@ -37,6 +39,12 @@ def is_whole(volume: Volume, record: ImageRecord) -> bool:
     return physical is None or physical >= record.size_bytes
 
 
+def _is_of_other_version(record: Volume) -> bool:
+    with contextlib.suppress(NotFoundError):
+        return ImageRecord.is_of_other_version(record.read_bytes(RECORD_BYTES))
+    return False
+
+
 class ImageCatalog:
     """The images of one pool."""
 
@@ -52,13 +60,21 @@ class ImageCatalog:
 
     def records(self) -> list[ImageRecord]:
         """Read all records of the pool."""
-        found = []
-        for volume_name, volume in self.pool.volumes().items():
+        return self.read_all(self.pool.volumes())[0]
+
+    def read_all(self, volumes: t.Mapping[str, Volume]) -> tuple[list[ImageRecord], list[str]]:
+        """Return all records, and the names of images whose records are of another version: any data may be theirs."""
+        known, unknown = [], []
+        for volume_name, volume in sorted(volumes.items()):
             name = image_name(volume_name)
-            record = self.read(volume, name) if name else None
+            if name is None:
+                continue
+            record = self.read(volume, name)
             if record:
-                found.append(record)
-        return found
+                known.append(record)
+            elif _is_of_other_version(volume):
+                unknown.append(name)
+        return known, unknown
 
     def names(self) -> list[str]:
         """Return the names of all images, without reading their records."""

@@ -51,10 +51,9 @@ class ImageStore(ImageCatalog):
     def unused_data(self, records: list[ImageRecord]) -> list[str]:
         """Return the data volumes that none of ``records`` names and nobody lies on; none if that can't be told."""
         named = {record.volume for record in records}
-        candidates = {
-            name: volume for name, volume in self.pool.volumes().items() if is_image_content(name) and name not in named
-        }
-        if not candidates:
+        volumes = self.pool.volumes()
+        candidates = {name: volume for name, volume in volumes.items() if is_image_content(name) and name not in named}
+        if not candidates or self.read_all(volumes)[1]:
             return []
         usage = read_usage(self.connection, thorough=True)
         if usage.blind_spots:

@@ -9,13 +9,12 @@
 from __future__ import annotations
 
 import contextlib
-import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._driver.storage import Volume
 from .._errors import NotFoundError
 from .._spec.image_cache import NOTE_BYTES, digest_of, noted_volume, read_note
-from .._spec.image_record import ImageRecord, image_name, is_image_content
+from .._spec.image_record import ImageRecord, is_image_content
 from .image_catalog import ImageCatalog
 from .image_usage import Usage, read_chains
 
@@ -59,7 +58,10 @@ def take_survey(catalog: ImageCatalog, thorough: bool) -> Survey:
     """Look at all images of the pool, and at all that may lie on them; every list is asked for once."""
     usage, volumes = read_chains(catalog.connection, thorough)
     here = {name: volume for (pool, name), volume in volumes.handles.items() if pool == catalog.pool.name}
-    records = list(_records(catalog, here))
+    records, unknown = catalog.read_all(here)
+    if unknown:
+        doubts = (f"image {name}, which another version of kilonova.compute published" for name in unknown)
+        usage = replace(usage, doubts=(*usage.doubts, *doubts))
     notes = {data: volume for name, volume in here.items() if (data := noted_volume(name))}
     images = [
         StoredImage(
@@ -72,14 +74,6 @@ def take_survey(catalog: ImageCatalog, thorough: bool) -> Survey:
     ]
     strays = sorted(note.name for data, note in notes.items() if data not in here)
     return Survey(tuple(images), tuple(strays), usage)
-
-
-def _records(catalog: ImageCatalog, volumes: t.Mapping[str, Volume]) -> t.Iterator[ImageRecord]:
-    for volume_name, volume in sorted(volumes.items()):
-        name = image_name(volume_name)
-        record = catalog.read(volume, name) if name else None
-        if record:
-            yield record
 
 
 def _noted(note: Volume) -> int | None:

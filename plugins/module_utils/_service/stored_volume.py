@@ -39,7 +39,6 @@ from .volume_origin import find_origin
 from .volume_secret import forget_passphrase, path_of, read_secret_state, set_passphrase
 
 _LOCK_SECONDS = 3600.0
-_FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 _MARK_BYTES = 4096
 _PAUSE_SECONDS = 0.2
 
@@ -76,7 +75,7 @@ class _Work:
 def ensure_stored_volume(connection: Connection, spec: StoredVolumeSpec, check_mode: bool) -> VolumeOutcome:
     """Bring the volume about that ``spec`` declares."""
     pool = find_pool(connection, spec.pool)
-    in_files = pool.describe().type in _FILE_POOLS
+    in_files = pool.describe().holds_files
     what = f"volume {spec.name} of pool {spec.pool}"
     with contextlib.ExitStack() as stack:
         state = _read_state(connection, pool, spec, in_files)

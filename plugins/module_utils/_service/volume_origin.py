@@ -27,9 +27,16 @@ class Use(t.NamedTuple):
 
     option: str
     verb: str
+    opener: str = ""
+    """Who else than libvirt may open one that is encrypted, in a sentence."""
 
 
 _COPIED = Use("source", "copied")
+
+
+def attached_by(option: str) -> Use:
+    """Return that a guest is to get a volume."""
+    return Use(option, "attached", " If the guest has encrypted it and opens it itself, declare format: raw.")
 
 
 def find_origin(connection: Connection, origin: Origin) -> Volume:
@@ -60,7 +67,7 @@ def refuse_leading_elsewhere(
     if encrypted and not opened_inside and find_volume_secret(connection, volume.path) is None:
         raise ImageError(
             f"Option {use.option}: {what} is encrypted, and its passphrase is not on this host; declare it with"
-            " compute_volume, encryption first."
+            f" compute_volume, encryption first.{use.opener}"
         )
     if volume.format in (None, "raw"):
         return

@@ -56,7 +56,7 @@ def set_passphrase(connection: Connection, path: str, encryption: EncryptionSpec
     uuid = found.uuid if found else str(uuid5(NAMESPACE_URL, path))
     if found is not None and found.describe().private:
         found.undefine()
-    unfinished = SecretDescription(uuid, path, encryption.description(uuid))
+    unfinished = SecretDescription(uuid, path, encryption.description())
     secret = define_volume_secret(connection, unfinished)
     secret.set_value(encryption.value)
     if volume is not None:

@@ -18,8 +18,10 @@ from .._errors import SpecError
 
 OPTION = "encryption.passphrase"
 _ROUNDS = 200_000
-_BYTES = 2
-_CHECK = re.compile(r"Made by kilonova\.compute, check ([0-9a-f]{4})")
+_BYTES = 1
+_SALT = b"kilonova.compute encryption.passphrase"
+"""One for all: with a salt each, all volumes of a passphrase together would tell it from every other."""
+_CHECK = re.compile(r"Made by kilonova\.compute, check ([0-9a-f]{2})")
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,14 @@ class EncryptionSpec:
         """Return what libvirt is given."""
         return self.passphrase.encode("utf-8")
 
-    def description(self, salt: str) -> str:
+    def description(self) -> str:
         """Return what stands with a secret whose value this passphrase is."""
-        return f"Made by kilonova.compute, check {_digest(self.passphrase, salt)}"
+        return f"Made by kilonova.compute, check {_digest(self.passphrase)}"
 
-    def fits(self, description: str, salt: str) -> bool:
-        """Tell whether the secret with that description was made with this passphrase; of 65536 others one fits too."""
+    def fits(self, description: str) -> bool:
+        """Tell whether the secret with that description was made with this passphrase; of 256 others one fits too."""
         found = _CHECK.fullmatch(description)
-        return found is None or hmac.compare_digest(found[1], _digest(self.passphrase, salt))
+        return found is None or hmac.compare_digest(found[1], _digest(self.passphrase))
 
 
 def is_own_description(description: str | None) -> bool:
@@ -60,9 +62,9 @@ def is_own_description(description: str | None) -> bool:
     return _CHECK.fullmatch(description or "") is not None
 
 
-def _digest(passphrase: str, salt: str) -> str:
-    """Return two bytes that a mistaken passphrase has not.
+def _digest(passphrase: str) -> str:
+    """Return one byte that most mistaken passphrases have not.
 
-    Everybody who may read libvirt's XML sees them. They are slow to compute, and so short that they never confirm a guess.
+    Everybody who may read libvirt's XML sees it. It is slow to compute, and so short that it never confirms a guess.
     """
-    return hashlib.pbkdf2_hmac("sha256", passphrase.encode("utf-8"), salt.encode("ascii"), _ROUNDS, _BYTES).hex()
+    return hashlib.pbkdf2_hmac("sha256", passphrase.encode("utf-8"), _SALT, _ROUNDS, _BYTES).hex()

@@ -96,6 +96,15 @@ class ImageRecord:
             return None
         return record if record.makes_sense() else None
 
+    @staticmethod
+    def is_of_other_version(content: bytes) -> bool:
+        """Tell whether it is a whole record of which this version does not know what it says."""
+        try:
+            data = json.loads(content.decode("utf-8"))
+        except ValueError:
+            return False
+        return isinstance(data, dict) and data.get("schema") not in (None, SCHEMA_VERSION)
+
     def makes_sense(self) -> bool:
         """Tell whether what others act on has the right form: anyone who may write to the pool wrote it."""
         return (

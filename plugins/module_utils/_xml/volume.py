@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from .document import Element, add, attribute, new, parse, to_text
 
 _QCOW2_COMPAT = "1.1"
+_FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class PoolDescription:
     capacity_bytes: int
     allocation_bytes: int
     available_bytes: int
+
+    @property
+    def holds_files(self) -> bool:
+        """Tell whether its volumes are files."""
+        return self.type in _FILE_POOLS
 
 
 def write_volume(volume: VolumeDescription) -> str:

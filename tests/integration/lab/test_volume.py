@@ -141,15 +141,24 @@ def test_an_image_becomes_a_volume(shared_host: Hypervisor, name: str, guest_ima
     assert "there are: guest" in missing.message
 
 
-def test_a_disguised_disk_is_not_copied(hypervisor: Hypervisor, name: str, tmp_path: Path) -> None:
+def test_a_disguised_disk_is_neither_copied_nor_attached(hypervisor: Hypervisor, name: str, tmp_path: Path) -> None:
     """A guest that makes its disk look like one that lies on a file of its host does not get that file."""
     victim = disk(tmp_path / "victim.raw")
     path = hypervisor.pool_path() / "disguised"
+    new = Subject(hypervisor, f"{name}-new", volumes=[{"name": "disguised"}])
+    there = Subject(hypervisor, f"{name}-there")
+    there.run()
     qemu_img("create", "-q", "-f", "qcow2", "-b", str(victim), "-F", "raw", str(path))
     hypervisor.virsh("pool-refresh", "default")
     refused = volume(hypervisor, name, source={"name": "disguised"})
     assert refused.failed
     assert "has a backing file" in refused.message
+    for check in (True, False):
+        for failed in (new.attempt(check), there.attempt(check, volumes=[{"name": "disguised"}])):
+            assert "Option volumes[0].name: volume disguised" in failed.message
+            assert "is not attached: it has a backing file" in failed.message
+    assert new.name not in hypervisor.virsh("list", "--all", "--name").split()
+    assert list(there.disks()) == list(there.disks("--inactive")) == ["vda"]
     path.unlink()
     qemu_img("create", "-q", "-f", "qcow2", "-o", f"data_file={victim}.new,data_file_raw=on", str(path), "8M")
     hypervisor.virsh("pool-refresh", "default")

@@ -20,12 +20,12 @@ from ..._driver.domain import live_xml
 from ..._driver.guests import GuestReading, find_guest
 from ..._driver.snapshot import disk_capacity
 from ..._driver.storage import find_volume
-from ..._errors import ConflictError
 from ..._plan.backup_scene import BackupScene, Stored
 from ..._plan.existing import Existing
 from ..._plan.refusals import check_ours
+from ..._plan.snapshot_refusals import refuse_two_places
 from ..._spec.backup import ABSENT, BackupSpec
-from ..._spec.snapshot_disk import DiskTraits, SnapshotTraits
+from ..._spec.snapshot_disk import DiskTraits
 from ..._xml import domain as domain_xml
 from ..._xml.snapshot import read_snapshot_traits
 from .. import power
@@ -95,7 +95,7 @@ def _is_frozen(connection: Connection, guest: GuestReading, stored: t.Mapping[st
 
 def _with_disks(connection: Connection, scene: BackupScene, guest: GuestReading, spec: BackupSpec) -> BackupScene:
     traits = read_snapshot_traits(live_xml(connection, guest) if guest.is_active else guest.xml)
-    _refuse_two_places(spec.name, read_snapshot_traits(guest.xml), traits)
+    refuse_two_places(spec.name, read_snapshot_traits(guest.xml), traits)
     disks = [disk for disk in traits.disks if disk.path and (spec.disks is None or disk.target in spec.disks)]
     return replace(
         scene,
@@ -111,14 +111,3 @@ def _is_trackable(connection: Connection, disk: DiskTraits) -> bool:
         return False
     volume = find_volume(connection, disk.path or "")
     return volume is not None and volume.description.compat not in _OLD_QCOW2
-
-
-def _refuse_two_places(name: str, defined: SnapshotTraits, running: SnapshotTraits) -> None:
-    """Refuse a guest with a disk that is to lie elsewhere after its next boot: the definition in the backup would mislead."""
-    paths = {disk.target: disk.path for disk in defined.disks}
-    for disk in running.disks:
-        if paths.get(disk.target, disk.path) != disk.path:
-            raise ConflictError(
-                f"Disk {disk.target} of instance {name} lies on {disk.path}, and will lie on {paths[disk.target]} after its"
-                " next boot; boot it first."
-            )

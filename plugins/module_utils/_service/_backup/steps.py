@@ -12,7 +12,7 @@ import contextlib
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ..._driver import agent, backup
+from ..._driver import backup
 from ..._driver import domain as driver
 from ..._driver.checkpoint import delete_checkpoint, list_checkpoints
 from ..._driver.connection import Connection
@@ -26,7 +26,7 @@ from ..._spec.backup_record import BackupRecord
 from ..._xml.backup import BackupTarget, write_backup
 from ..._xml.checkpoint import write_checkpoint
 from .. import power
-from .._guest.freeze import freeze
+from .._guest.freeze import frozen, thaw_again
 from .store import BackupStore
 
 
@@ -110,21 +110,9 @@ def _begin(job: Job, new: NewBackup) -> None:
     if record.checkpoint is not None:
         checkpoint = write_checkpoint(record.checkpoint, tracked, (*others, *record.left_out))
     text = write_backup(targets, record.left_out)
-    with _still(job, record.quiesced):
+    # A run that is killed while the guest is frozen is known by its record to the next one.
+    with frozen(job.connection, job.domain.handle) if record.quiesced else contextlib.nullcontext():
         backup.begin_backup(job.connection, job.domain, f"back up {job.name}", text, checkpoint)
-
-
-@contextlib.contextmanager
-def _still(job: Job, wanted: bool) -> t.Iterator[None]:
-    """Keep the guest's file systems frozen meanwhile; a run that is killed here is known by its record to the next one."""
-    if not wanted:
-        yield
-        return
-    freeze(job.connection, job.domain.handle, ())
-    try:
-        yield
-    finally:
-        agent.thaw(job.connection, job.domain.handle)
 
 
 def _finish(job: Job, record: BackupRecord) -> None:
@@ -160,12 +148,19 @@ def _taken_back(job: Job, record: BackupRecord) -> t.Iterator[None]:
 
 
 def _problem(job: Job, exc: BaseException) -> ComputeError | None:
-    if not isinstance(exc, DriverError) or not job.store.is_full():
+    if not isinstance(exc, DriverError) or not _is_full(job):
         return None
     return CapacityError(
         f"Storage pool {job.store.pool.name} ran full while instance {job.name} was backed up; nothing of the backup is left,"
         " and the instance goes on. Make room, delete older backups, or take another pool."
     )
+
+
+def _is_full(job: Job) -> bool:
+    # Whether that can be told or not, what was begun is taken back.
+    with contextlib.suppress(DriverError):
+        return job.store.is_full()
+    return False
 
 
 def _take_back(job: Job, record: BackupRecord) -> None:
@@ -202,7 +197,7 @@ def _discard(job: Job, name: str) -> None:
 
 
 def _thaw(job: Job, unused_what: None) -> None:
-    agent.thaw(job.connection, job.domain.handle)
+    thaw_again(job.connection, job.domain.handle)
 
 
 _STEPS: dict[str, t.Callable[[Job, t.Any], None]] = {

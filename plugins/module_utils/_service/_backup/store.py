@@ -23,7 +23,6 @@ from ..._spec.backup_record import (
     record_volume,
 )
 
-_FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 _QCOW2 = "qcow2"
 _DEFINITION_BYTES = 16 * 1024**2
 
@@ -35,7 +34,7 @@ class BackupStore:
         """Find the pool, which must be one of files; what others wrote to it is seen."""
         self.pool: Pool = find_pool(connection, name, option)
         found = self.pool.describe()
-        if found.type not in _FILE_POOLS or not found.path:
+        if not found.holds_files or not found.path:
             raise SpecError(option, f"pool {name} is of type {found.type}", "take a dir, fs or netfs pool")
         self.directory = found.path.rstrip("/")
         self.pool.refresh()

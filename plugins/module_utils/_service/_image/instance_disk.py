@@ -34,7 +34,6 @@ from ..image_usage import refuse_written
 
 _OPTION = "source_instance"
 _GIB = 1024**3
-_FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,7 @@ def _unquiet(connection: Connection, source: InstanceSource, found: InstanceDisk
 
 def inherited_metadata(store: ImageStore, source: InstanceSource) -> ImageMetadata:
     """Return what is known of an image that a disk becomes, and refuse a disk that can't become one."""
-    if store.pool.describe().type not in _FILE_POOLS:
+    if not store.pool.describe().holds_files:
         raise ConflictError(
             f"Option pool: storage pool {store.pool.name} does not hold files, which an image of an instance is made in.",
             {"option": "pool"},

@@ -48,11 +48,16 @@ def read_small_file(spec: ImageSpec, url: str, option: str, what: str, most_byte
         _read(unquote(parts.path), file, what, most_bytes)
         return bytes(file.content)
     transport = spec.transport
-    if not spec.url or urlsplit(spec.url).netloc.rpartition("@")[2] != parts.netloc.rpartition("@")[2]:
-        # They are the image's server's, and no other's.
+    if not spec.url or _server(spec.url) != _server(url):
+        # They are the image's server's, and no other's, nor for the same without TLS.
         transport = replace(transport, username=None, password=None)
     Transfer(url, transport, file, what).run()
     return bytes(file.content)
+
+
+def _server(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme.lower(), parts.netloc.rpartition("@")[2]
 
 
 def _read(path: str, content: _Content, what: str, most_bytes: int) -> None:

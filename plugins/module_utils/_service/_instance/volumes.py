@@ -18,6 +18,7 @@ from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Disk
 from ..._spec.volume import unfinished_name
 from ..facts_guests import GIB, Guest
+from ..volume_origin import attached_by, refuse_leading_elsewhere
 from .design_disks import VolumePlace
 from .host import Host
 from .places import Place
@@ -50,24 +51,24 @@ def _place_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, option: str) -
             " was killed; run kilonova.compute.compute_volume again first."
         )
     _refuse_in_use(host, spec, volume, place, option)
-    _refuse_other_format(volume, found.format, option)
+    # LVM's volumes have no format by libvirt, and are given to the guest as they are.
+    holds = found.format or "raw"
+    _refuse_other_format(volume, holds, option)
     _refuse_other_size(host, spec, volume, found, option)
-    return VolumePlace(place.name, path, place.is_block, found.format, _secret_of(host, spec, volume, found, option))
+    guest = host.guests.get(spec.name)
+    if guest is None or _disk_on(guest, place, volume) is None:
+        what = f"volume {volume.name} of pool {place.name}"
+        refuse_leading_elsewhere(
+            host.connection, found, what, attached_by(f"{option}.name"), opened_inside=volume.format == "raw"
+        )
+    return VolumePlace(place.name, path, place.is_block, holds, _secret_of(host, found))
 
 
-def _secret_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, found: Volume, option: str) -> str | None:
-    """Return the secret that opens an encrypted volume; without one, it is only for guests that open it themselves."""
+def _secret_of(host: Host, found: Volume) -> str | None:
+    """Return the secret that opens an encrypted volume; without one, it is for guests that open it themselves."""
     if found.description.encryption is None:
         return None
     secret = find_volume_secret(host.connection, found.path)
-    guest = host.guests.get(spec.name)
-    is_there = guest is not None and any(disk.source == found.path for disk in guest.machine.disks)
-    if secret is None and not is_there and volume.format != "raw":
-        raise ConflictError(
-            f"Option {option}.name: volume {volume.name} is encrypted, and its passphrase is not on this host; declare it with"
-            " kilonova.compute.compute_volume, encryption. If the guest has encrypted it and opens it itself, declare"
-            " format: raw."
-        )
     return secret.uuid if secret else None
 
 
@@ -92,8 +93,8 @@ def _refuse_in_use(host: Host, spec: InstanceSpec, volume: VolumeSpec, place: Pl
             )
 
 
-def _refuse_other_format(volume: VolumeSpec, found: str | None, option: str) -> None:
-    if volume.format is not None and found is not None and volume.format != found:
+def _refuse_other_format(volume: VolumeSpec, found: str, option: str) -> None:
+    if volume.format is not None and volume.format != found:
         raise SpecError(f"{option}.format", f"volume {volume.name} holds {found}", f"declare {found}, or leave it out")
 
 

@@ -24,6 +24,7 @@ from ..._plan.existing import Existing
 from ..._plan.refusals import check_ours
 from ..._plan.snapshot_chain import Chains
 from ..._plan.snapshot_intent import DiskPlace, Scene
+from ..._plan.snapshot_refusals import refuse_two_places
 from ..._spec.record import InstanceRecord
 from ..._spec.snapshot import DELETE, EXTERNAL, PRESENT, SnapshotSpec
 from ..._spec.snapshot_disk import SnapshotTraits
@@ -49,7 +50,7 @@ def look(connection: Connection, spec: SnapshotSpec) -> View:
     existing = Existing(machine, guest.state, guest.is_active, guest.has_saved_memory)
     record = check_ours(spec.name, spec.fleet, existing)
     traits = read_snapshot_traits(live_xml(connection, guest) if guest.is_active else guest.xml)
-    _refuse_two_places(spec.name, read_snapshot_traits(guest.xml), traits)
+    refuse_two_places(spec.name, read_snapshot_traits(guest.xml), traits)
     _refuse_jobs(connection, guest, record, traits)
     snapshots = tuple(list_snapshots(connection, guest))
     agent = power.agent_state(connection, guest) if spec.quiesce and guest.is_active else None
@@ -60,17 +61,6 @@ def look(connection: Connection, spec: SnapshotSpec) -> View:
         return View(guest, scene)
     pools = {pool.name: pool for pool in running_pools(connection)}
     return View(guest, _with_volumes(connection, guest, scene, pools), pools)
-
-
-def _refuse_two_places(name: str, defined: SnapshotTraits, running: SnapshotTraits) -> None:
-    """Refuse a guest with a disk that is to lie elsewhere after its next boot."""
-    paths = {disk.target: disk.path for disk in defined.disks}
-    for disk in running.disks:
-        if paths.get(disk.target, disk.path) != disk.path:
-            raise ConflictError(
-                f"Disk {disk.target} of instance {name} lies on {disk.path}, and will lie on {paths[disk.target]} after its"
-                " next boot; boot it first."
-            )
 
 
 def _refuse_jobs(connection: Connection, guest: GuestReading, record: InstanceRecord, traits: SnapshotTraits) -> None:

@@ -19,7 +19,7 @@ MIB = 1024**2
 UUID = "86856312-8f70-5740-a102-117e4bae2e22"
 KEY = EncryptionSpec("Tuberose")
 SPEC = StoredVolumeSpec("a", size=10 * MIB, encryption=KEY)
-OURS = SecretState(UUID, KEY.description(UUID))
+OURS = SecretState(UUID, KEY.description())
 FOREIGN = SecretState(UUID, "made by hand", is_finished=False)
 NEW = VolumeState()
 THERE = VolumeState(10 * MIB, "qcow2", encrypted=True)

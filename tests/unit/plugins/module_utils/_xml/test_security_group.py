@@ -51,7 +51,6 @@ def test_a_group_is_read_back_from_its_rules(group: Group) -> None:
     assert read_group(group.name, write_group(group, UUID)) == (group, True)
 
 
-@pytest.mark.skipif(not SCHEMA.exists(), reason="libvirt's schemas are not installed")
 @given(groups())
 def test_a_group_is_what_libvirt_takes(group: Group) -> None:
     """By its own schema."""
@@ -107,7 +106,6 @@ def test_filters_without_what_libvirt_fills_in() -> None:
     assert read_filter_uuid(text) is None
 
 
-@pytest.mark.skipif(not SCHEMA.exists(), reason="libvirt's schemas are not installed")
 @pytest.mark.parametrize(
     "port", [PortFilter(), PortFilter(("db", "web"), True), PortFilter(("web",)), PortFilter((), True)]
 )

@@ -143,6 +143,7 @@ def test_reads_a_pool() -> None:
     path = "<target><path>/pool</path></target>"
     assert read_pool(text.format("dir", path)) == PoolDescription("default", "u", "dir", "/pool", 30, 10, 20)
     assert read_pool(text.format("rbd", "")).path is None
+    assert [read_pool(text.format(kind, path)).holds_files for kind in ("netfs", "logical")] == [True, False]
 
 
 def test_reads_all_a_domain_lies_on() -> None:

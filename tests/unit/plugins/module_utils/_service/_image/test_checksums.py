@@ -55,13 +55,14 @@ def test_is_found(server: FaultyServer, tmp_path: Path) -> None:
 
 
 def test_password_is_for_the_images_server(server: FaultyServer) -> None:
-    """Another server that asks for one does not get it."""
+    """Another server that asks for one does not get it, nor the same one without TLS, where others could read it."""
     server.faults["SUMS"] = ["private"]
     resolve_checksum(spec(server.url("a.qcow2"), server.url("SUMS")))
     assert server.asked("Authorization") == [None, authorization(USER, PASSWORD)]
-    server.faults["SUMS"] = ["private"]
-    with pytest.raises(ImageError, match=r"Cannot fetch the checksums http://.*/SUMS: the server answered 401"):
-        resolve_checksum(spec("http://elsewhere/a.qcow2", server.url("SUMS")))
+    for other in ("http://elsewhere/a.qcow2", server.url("a.qcow2").replace("http:", "https:")):
+        server.faults["SUMS"] = ["private"]
+        with pytest.raises(ImageError, match=r"Cannot fetch the checksums http://.*/SUMS: the server answered 401"):
+            resolve_checksum(spec(other, server.url("SUMS")))
 
 
 def test_what_is_no_file_of_checksums_is_refused(server: FaultyServer) -> None:

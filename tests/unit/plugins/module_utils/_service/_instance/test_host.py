@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 from dataclasses import replace
 
@@ -14,10 +13,9 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver import domain as driver
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage import find_pool
-from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError, SpecError
+from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.host import Host
 from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.reconcile import reconcile
-from ansible_collections.kilonova.compute.plugins.module_utils._service._instance.volumes import places_of
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.lifecycle import Lifecycle, Limits
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine, OsBoot, Tpm
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import InstanceRecord, OwnedDisk
@@ -98,15 +96,3 @@ def test_a_disk_that_no_guest_has_yet_has_the_size_of_its_volume(connection: Con
         volume.delete()
     assert existing is not None
     assert [disk.capacity_bytes for disk in existing.disks] == [None, 2 * 1024**3]
-
-
-@pytest.mark.parametrize(("size_gb", "is_fine"), [(None, True), (2, True), (1, False), (3, False)])
-def test_a_new_disk_has_the_size_that_is_declared(connection: Connection, size_gb: int | None, is_fine: bool) -> None:
-    """A volume that was there before is not silently taken as what it is."""
-    volume = find_pool(connection, "default-pool").create("users.raw", 2 * 1024**3, "raw")
-    spec = instance_spec(None, name="other", volumes=[{"name": "users.raw", "size_gb": size_gb}])
-    try:
-        with contextlib.nullcontext() if is_fine else pytest.raises(SpecError, match=r"size_gb: .* has 2 GiB"):
-            assert len(list(places_of(Host(connection, LIFECYCLE), spec))) == 1
-    finally:
-        volume.delete()
