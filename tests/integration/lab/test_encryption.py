@@ -212,4 +212,6 @@ def test_a_run_with_a_passphrase_can_be_killed_anywhere(shared_host: Hypervisor,
             deaths["gone"].append(death)
             nothing()
             assert name not in shared_host.volumes()
-    assert {key: len(value) for key, value in deaths.items()} == {"again": 6, "new": 5, "gone": 3}
+    # QEMU at times makes no key, and then the call is made again.
+    for key, least in {"again": 6, "new": 5, "gone": 3}.items():
+        assert len(deaths[key]) >= least, deaths
