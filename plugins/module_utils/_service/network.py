@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._driver.connection import Connection
+from .._driver.host import capabilities
 from .._driver.network import (
     ItemChange,
     Network,
@@ -53,7 +54,8 @@ def ensure_network(connection: Connection, spec: NetworkSpec, check: bool) -> di
     """Bring the network about that ``spec`` declares, or only say what it takes, and return the task's result."""
     intent = _plan(connection, spec, _look(connection, spec))
     if intent.plan.changed and not check:
-        with host_lock(f"network {connection.uri} {spec.name}", _LOCK_SECONDS, f"network {spec.name}"):
+        host = capabilities(connection).uuid
+        with host_lock(f"network {host} {spec.name}", _LOCK_SECONDS, f"network {spec.name}"):
             view = _look(connection, spec)
             intent = _plan(connection, spec, view)
             _apply(connection, spec, view, intent)

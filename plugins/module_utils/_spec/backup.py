@@ -34,6 +34,8 @@ class BackupSpec:
     fleet: str | None
     backup: str
     pool: str
+    limits: Limits
+    """What a restored instance must keep to."""
     state: str = PRESENT
     type: str = AUTO
     full_every: int = _FULL_EVERY
@@ -45,7 +47,6 @@ class BackupSpec:
     retention: Retention | None = None
     restore_as: str = ""
     restore_pool: str = ""
-    limits: Limits | None = None
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> BackupSpec:

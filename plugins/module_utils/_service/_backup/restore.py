@@ -24,7 +24,7 @@ from ..._plan.claims import Amount, refuse_overcommit
 from ..._plan.existing import Existing
 from ..._plan.restore import Restored, RestoredDisk, RestoreScene, find_backup, plan_restore
 from ..._spec.backup import BackupSpec
-from ..._spec.lifecycle import Lifecycle, Limits
+from ..._spec.lifecycle import Lifecycle
 from ..._spec.record import InstanceRecord
 from ..._xml import domain as domain_xml
 from ..._xml.record import render_found_record
@@ -43,7 +43,6 @@ _DEFINITION = Scope(live=False, persistent=True)
 class _Job:
     connection: Connection
     spec: BackupSpec
-    limits: Limits
     source: BackupStore
     target: BackupStore
     definition: str
@@ -83,8 +82,7 @@ def _look(connection: Connection, spec: BackupSpec) -> tuple[_Job, RestoreScene]
         existing = Existing(domain_xml.read(guest.xml), guest.state, guest.is_active, guest.has_saved_memory)
     taken = frozenset(target.pool.volumes())
     scene = RestoreScene(backups, then, nics, target.directory, taken, existing, backups.now)
-    limits = spec.limits or Limits(1.0, 1.0, 1.0, 0, 0, 0)
-    return _Job(connection, spec, limits, source, target, definition, guest), scene
+    return _Job(connection, spec, source, target, definition, guest), scene
 
 
 def _perform(job: _Job, intent: BackupIntent) -> None:
@@ -120,12 +118,12 @@ def _define(job: _Job, restored: Restored) -> None:
 
 
 def _host(job: _Job) -> Host:
-    return Host(job.connection, Lifecycle(job.spec.restore_pool, "auto", job.limits, False, 0))
+    return Host(job.connection, Lifecycle(job.spec.restore_pool, "auto", job.spec.limits, False, 0))
 
 
 def _claim(job: _Job, host: Host, record: InstanceRecord) -> None:
     amount = Amount(record.vcpus, record.memory_mb, record.disk_gb)
-    refuse_overcommit(job.spec.restore_as, amount, host.total, host.used(), job.limits)
+    refuse_overcommit(job.spec.restore_as, amount, host.total, host.used(), job.spec.limits)
 
 
 def _refuse_overcommit(job: _Job, intent: BackupIntent) -> None:

@@ -29,6 +29,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.backup impo
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.backup_record import BackedDisk, BackupRecord
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.checkpoint import Checkpoint, checkpoint_name
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.instant import written
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.lifecycle import Limits
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Machine
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
     Begun,
@@ -79,7 +80,7 @@ def scene(*backups: Stored, state: str = "running", saved: bool = False, **more:
 
 def plan(where: BackupScene, name: str = "new", state: str = "present", **more: t.Any) -> BackupIntent:
     """Return what a declaration comes to."""
-    return plan_backup(BackupSpec("web", None, name, "p", state, **more), where)
+    return plan_backup(BackupSpec("web", None, name, "p", Limits(1.0, 1.0, 1.0, 0, 0, 0), state, **more), where)
 
 
 def told(intent: BackupIntent) -> list[str]:

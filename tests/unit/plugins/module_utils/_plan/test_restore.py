@@ -21,6 +21,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.existing im
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.restore import Restored, RestoreScene, plan_restore
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.backup import BackupSpec
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.backup_record import BackedDisk, BackupRecord
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.lifecycle import Limits
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Machine
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.nic import stable_mac
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.record import (
@@ -60,7 +61,8 @@ THEN = InstanceRecord(
     shelved=True,
     rescue=Rescue("vdc", "i", "d"),
 )
-SPEC = BackupSpec("web", None, "b1", "p", "restored", restore_as="new", restore_pool="q")
+LIMITS = Limits(1.0, 1.0, 1.0, 0, 0, 0)
+SPEC = BackupSpec("web", None, "b1", "p", LIMITS, "restored", restore_as="new", restore_pool="q")
 
 
 def scene(**more: t.Any) -> RestoreScene:
