@@ -186,7 +186,7 @@ def _place(
             continue
         choices = len(heap)
         state = heapq.heappop(heap)[2]
-        state.claim(demand.amounts)
+        state.place(demand)
         why = _why(demand, state, choices, rules.policy)
         placements[request.name] = Placement(request.name, request.flavor, state.name, "create", why)
         # Only this host's room has changed.

@@ -24,6 +24,12 @@ class Filter(abc.ABC):
     """One rule about one host."""
 
     name: str
+    is_static = True
+    """Whether claims on the host leave its answer as it is."""
+
+    def applies(self, demand: Demand) -> bool:
+        """Tell whether the request says anything that the rule is about: of what does not apply nothing is told."""
+        return True
 
     @abc.abstractmethod
     def passes(self, host: HostState, demand: Demand) -> bool:
@@ -142,6 +148,7 @@ class CapacityFilter(Filter):
     """Nova's arithmetic: ``used + n <= (total - reserved) * ratio`` and ``n <= total``."""
 
     dimension: int
+    is_static = False
 
     def passes(self, host: HostState, demand: Demand) -> bool:
         """Tell whether there is room; what takes nothing always fits, as on a host that is overcommitted already."""

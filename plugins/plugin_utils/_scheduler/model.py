@@ -63,6 +63,11 @@ class Guest:
     amounts: Amounts
     image: str | None = None
     """What it was made from: nothing if empty, unknown if None."""
+    group: str | None = None
+    """The server group it was made in."""
+    flavor: str | None = None
+    uuid: str | None = None
+    power_state: str = "running"
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,17 @@ class Host:
 
 
 @dataclass(frozen=True)
+class ServerGroup:
+    """Instances that stay together or apart, as Nova's server groups do."""
+
+    name: str
+    policy: str
+    """affinity, anti-affinity, soft-affinity or soft-anti-affinity."""
+    most_per_host: int = 1
+    """Nova's max_server_per_host, of anti-affinity."""
+
+
+@dataclass(frozen=True)
 class Demand:
     """All that filters and weighers may read of a request: requests of equal demand are interchangeable."""
 
@@ -108,6 +124,7 @@ class Demand:
     """(host, holder): where something that is not this instance has its name."""
     networks: tuple[str, ...] = ()
     """The host's networks that it is plugged into."""
+    group: ServerGroup | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
-from .model import Amounts, Host, Usage
+from collections import Counter
+
+from .model import Amounts, Demand, Host, Usage
 from .names import natural_key
 
 
@@ -22,6 +24,27 @@ class HostState:
         self.order = natural_key(host.name)
         self.capacity = host.limits.capacity(host.total)
         self.used = list(host.used)
+        self.instances = len(host.guests)
+        self.starting = 0
+        """Instances that this plan starts there: Nova's num_io_ops."""
+        self.members: Counter[str] = Counter(guest.group for guest in host.guests if guest.group)
+        """How many instances of each server group are there."""
+
+    def place(self, demand: Demand) -> None:
+        """Take all that a new instance takes."""
+        self.claim(demand.amounts)
+        self.instances += 1
+        self.starting += 1
+        if demand.group:
+            self.members[demand.group.name] += 1
+
+    def displace(self, demand: Demand) -> None:
+        """Take back what ``place`` did."""
+        self.release(demand.amounts)
+        self.instances -= 1
+        self.starting -= 1
+        if demand.group:
+            self.members[demand.group.name] -= 1
 
     def claim(self, amounts: Amounts) -> None:
         """Take room."""
