@@ -22,6 +22,8 @@ from pathlib import Path
 
 import pytest
 
+from .programs import Programs
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 LAB = REPOSITORY / "tests" / "lab" / "lab.py"
 PATIENCE_SECONDS = 180.0
@@ -169,20 +171,26 @@ with patch_module_args(arguments):
 """
 
 
+_PROGRAMS = Programs()
+
+
 def run_module(module: str, *, check: bool = False, diff: bool = False, **arguments: t.Any) -> Result:
-    """Run a module in a process of its own, as Ansible would, and return its result."""
-    process = start_module(module, check=check, diff=diff, **arguments)
-    out, err = process.communicate(timeout=600)
+    """Run a module in a process of its own and return its result."""
+    answer = _PROGRAMS.run(module, {**arguments, **_internal(check, diff)})
     try:
-        data = json.loads(out.strip().splitlines()[-1])
+        data = json.loads(answer["printed"].strip().splitlines()[-1])
     except (ValueError, IndexError):
-        return pytest.fail(f"{module} printed no result: {out}{err}")
+        return pytest.fail(f"{module} printed no result: {answer['printed']}{answer['errors']}")
     return Result(bool(data.get("failed")), data)
 
 
+def _internal(check: bool, diff: bool) -> dict[str, t.Any]:
+    return {"_ansible_check_mode": check, "_ansible_diff": diff, **SCRATCH}
+
+
 def start_module(module: str, *, check: bool = False, diff: bool = False, **arguments: t.Any) -> subprocess.Popen[str]:
-    """Start a module in a process of its own."""
-    arguments.update(_ansible_check_mode=check, _ansible_diff=diff, **SCRATCH)
+    """Start a module in a process of its own, from nothing, as Ansible would."""
+    arguments.update(_internal(check, diff))
     process = subprocess.Popen(
         [sys.executable, "-c", _RUNNER, module],
         stdin=subprocess.PIPE,
@@ -209,6 +217,7 @@ def collections_path(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Pat
         patch.setenv("ANSIBLE_COLLECTIONS_PATH", str(path))
         patch.setenv("KILONOVA_REMOTE_TMP", str(tmp_path_factory.mktemp("modules")))
         yield path
+        _PROGRAMS.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""Run modules, each in a process forked off one that has loaded everything, and kill them before a libvirt call.
+"""Run modules, each in a process forked off one that has loaded everything, and kill them before a libvirt call if told so.
 
-A program: every line of its input is an order, every line of its output what came of it; see ``killing.py``.
+A program: every line of its input is an order, every line of its output what came of it; see ``programs.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import typing as t
 
 from ansible.module_utils.testing import patch_module_args
@@ -27,6 +28,9 @@ READS = re.compile(
     r"|domainEvent\w*|setKeepAlive|_?download\w*|blockJobInfo"
 )
 """Names of libvirt's calls after which nothing is other than before, but for what libvirt knows itself."""
+
+
+LIMIT_SECONDS = 600
 
 
 def watch(order: dict[str, t.Any], report: t.TextIO) -> None:
@@ -59,36 +63,50 @@ def set_constants(values: dict[str, t.Any]) -> None:
 
 def run(order: dict[str, t.Any]) -> None:
     """Run the module of an order."""
+    # One that hangs is ended, so that the test fails in place of the whole suite.
+    signal.alarm(LIMIT_SECONDS)
+    os.environ.clear()
+    os.environ.update(order["environment"])
     set_constants(order["constants"])
-    watch(order, sys.stdout)
-    module = importlib.import_module(f"ansible_collections.kilonova.compute.plugins.modules.{order['module']}")
+    if order["watched"]:
+        watch(order, sys.stdout)
+    module = load(order["module"])
     with patch_module_args(order["arguments"]):
         module.main()
 
 
+def load(name: str) -> t.Any:
+    """Return a module, loaded at most once."""
+    return importlib.import_module(f"ansible_collections.kilonova.compute.plugins.modules.{name}")
+
+
 def fork(order: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Run the module of an order in a process of its own; return what it printed and whether it was killed."""
+    """Run the module of an order in a process of its own; return what it printed and how it ended."""
+    load(order["module"])
     reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.dup2(writer, 1)
-        os.close(reader)
-        try:
+    with tempfile.TemporaryFile() as errors:
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(writer, 1)
+            os.dup2(errors.fileno(), 2)
+            os.close(reader)
             run(order)
-        finally:
-            sys.stdout.flush()
-            os._exit(0)
-    os.close(writer)
-    with open(reader, encoding="utf-8") as pipe:
-        printed = pipe.read()
-    _pid, status = os.waitpid(pid, 0)
-    return {"printed": printed, "killed": os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL}
+            # Out through all that called this, so that what is to be done at exit is done, as in a process of its own.
+            raise SystemExit
+        os.close(writer)
+        with open(reader, encoding="utf-8") as pipe:
+            printed = pipe.read()
+        _pid, status = os.waitpid(pid, 0)
+        errors.seek(0)
+        complaints = errors.read().decode(errors="replace")
+    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    return {"printed": printed, "errors": complaints, "killed": killed}
 
 
 def main() -> None:
     """Take orders until there are no more."""
     for name in sys.argv[1:]:
-        importlib.import_module(f"ansible_collections.kilonova.compute.plugins.modules.{name}")
+        load(name)
     for line in sys.stdin:
         print(json.dumps(fork(json.loads(line))), flush=True)
 

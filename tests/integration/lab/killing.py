@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
 import typing as t
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 
 import pytest
 
 from .conftest import SCRATCH, Result
+from .programs import Program
 
-PROGRAM = Path(__file__).with_name("forked.py")
 BRIEFLY: t.Mapping[str, t.Any] = {"_service.image_store.STILL_SECONDS": 0.5}
 """How long data that nobody writes must stand still, where nobody does."""
 
@@ -45,9 +42,7 @@ class Runs:
     def __init__(self, *modules: str, constants: t.Mapping[str, t.Any] | None = None) -> None:
         """Load ``modules`` once; run them with some of the collection's constants other than they are."""
         self._constants = dict(constants or {})
-        self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._program = Program(*modules)
 
     def __enter__(self) -> Runs:
         """Give itself."""
@@ -57,7 +52,7 @@ class Runs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the process that has them loaded."""
-        self._process.communicate(timeout=60)
+        self._program.close()
 
     def run(
         self,
@@ -69,24 +64,21 @@ class Runs:
         **arguments: t.Any,
     ) -> Ended:
         """Run a module; kill it right before its so-many-th call that changes something, or of all calls."""
-        order = {
-            "module": module,
-            "arguments": {**arguments, **SCRATCH, "_ansible_check_mode": check, "_ansible_diff": True},
-            "kill_before": kill_before,
-            "every_call": every_call,
-            "constants": self._constants,
-        }
-        if self._process.stdin is None or self._process.stdout is None:
-            return pytest.fail("no pipes to the program")
-        print(json.dumps(order), file=self._process.stdin, flush=True)
-        answer = json.loads(self._process.stdout.readline())
+        answer = self._program.run(
+            module,
+            {**arguments, **SCRATCH, "_ansible_check_mode": check, "_ansible_diff": True},
+            constants=self._constants,
+            watched=True,
+            every_call=every_call,
+            kill_before=kill_before,
+        )
         lines = answer["printed"].splitlines()
         calls = tuple(line.partition(" ")[2] for line in lines if line.startswith("call "))
         if answer["killed"]:
             return Ended(calls, None)
         results = [json.loads(line) for line in lines if line.startswith("{")]
         if not results:
-            return pytest.fail(f"{module} printed no result: {answer['printed']}")
+            return pytest.fail(f"{module} printed no result: {answer['printed']}{answer['errors']}")
         return Ended(calls, Result(bool(results[-1].get("failed")), results[-1]))
 
     def killed_everywhere(
