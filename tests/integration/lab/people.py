@@ -10,6 +10,7 @@ import functools
 import hashlib
 import http.server
 import json
+import os
 import re
 import subprocess
 import sys
@@ -88,7 +89,15 @@ class Operator:
             str(Path(sys.executable).parent / "ansible-playbook"),
             *("-i", "inventory.yml", "-e", "@fleet.json", f"kilonova.compute.{playbook}", *arguments),
         ]
-        done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False, timeout=900)
+        done = subprocess.run(
+            command,
+            cwd=self.directory,
+            env={**os.environ, "ANSIBLE_PIPELINING": "true"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
+        )
         return done.returncode, done.stdout + done.stderr
 
     def deploy(self, *arguments: str) -> str:
