@@ -23,6 +23,7 @@ done
 mkdir -p "$WORK/import/ansible_collections/$NAMESPACE"
 ln -sfn "$ROOT" "$WORK/import/ansible_collections/$NAMESPACE/$NAME"
 export PYTHONPATH=$WORK/import
-# Each worker has hypervisors of its own, and the tests of a file share them. With a third one on two CPUs, an emulated guest
-# with two vCPUs was once too slow for its own clock, and never came up.
-run_suite integration --numprocesses 2 --dist loadfile --import-mode importlib "${suites[@]}" "$@"
+# Each worker has hypervisors of its own, and the tests of a file share them; the tests' conftest.py says which file is
+# begun when. With a third worker on two CPUs, an emulated guest with two vCPUs was once too slow for its own clock, and
+# never came up.
+run_suite integration --numprocesses 2 --dist loadfile --no-loadscope-reorder --import-mode importlib "${suites[@]}" "$@"

@@ -70,7 +70,6 @@ def test_a_fleet_over_ssh_survives_a_crash(whole_lab: str, images_url: str, gues
     operator.deploy()
     for number in (1, 2):
         wait_for_greeting(whole_lab, f"host{number}", f"net-{number}")
-    assert changes_in(operator.deploy()) == 0
 
     lab_tool("crash", "--dir", whole_lab, "host1")
     operator.fleet["fleet_instances"].append(declare("new", power_state="stopped"))
