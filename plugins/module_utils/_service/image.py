@@ -30,10 +30,12 @@ from ._image.instance_disk import inherited_metadata
 from ._image.offer import Offer, offers
 from ._image.signature import verify
 from ._image.tools import NOTHING, Tools
+from .cache_room import CacheRoom
 from .fetch import fetch, source_mtime_ns
 from .image_row import image_row
 from .image_store import ImageStore
 from .lock import image_data_lock, image_lock
+from .pool_room import data_bytes
 
 FETCH = "fetch_image"
 PUBLISH = "publish_image"
@@ -79,17 +81,37 @@ def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, tool
     with offers(spec) as ask:
         state = read_state(store, spec, ask)
         plan = plan_image(spec, state)
-        if plan.changed and not check_mode:
+        if plan.has(FETCH) and check_mode:
+            plan = _before_publishing(plan, _room(store, spec, plan).foresee(*_known_bytes(spec, ask())))
+        elif plan.changed and not check_mode:
             with image_lock(store.pool.uuid, spec.name, spec.timeout):
                 state = read_state(store, spec, ask)
-                plan = plan_image(spec, state)
-                if spec.instance:
-                    get = partial(_captured, capture)
-                else:
-                    get = partial(fetch, spec, ask() if plan.has(FETCH) else None, tools)
-                _apply(store, spec, state, plan, get)
+                plan = _apply(store, spec, state, plan_image(spec, state), partial(_get, capture, ask))
                 state = _read_own(store, spec)
     return ImageOutcome(plan, _as_result(store, state) if spec.present else None, tuple(capture.warnings))
+
+
+def _get(
+    capture: Capture, ask: t.Callable[[], Offer | None], announced: t.Callable[[int], None]
+) -> t.ContextManager[Fetched]:
+    capture = replace(capture, tools=replace(capture.tools, announced=announced))
+    return _captured(capture) if capture.spec.instance else fetch(capture.spec, ask(), capture.tools)
+
+
+def _room(store: ImageStore, spec: ImageSpec, plan: Plan) -> CacheRoom:
+    return CacheRoom(store, spec, (action.target for action in plan.actions if action.verb == REMOVE))
+
+
+def _known_bytes(spec: ImageSpec, offer: Offer | None) -> tuple[int, ...]:
+    """Return how much room the image will take, where that can be told without fetching it."""
+    record = offer and offer.record
+    is_kept = record and published_format(record.format, spec.convert_to) == record.format
+    return (offer.data_bytes,) if offer and is_kept else ()
+
+
+def _before_publishing(plan: Plan, actions: tuple[Action, ...]) -> Plan:
+    place = next(index for index, action in enumerate(plan.actions) if action.verb == PUBLISH)
+    return replace(plan, actions=(*plan.actions[:place], *actions, *plan.actions[place:]))
 
 
 @contextlib.contextmanager
@@ -261,13 +283,19 @@ def _apply(
     spec: ImageSpec,
     state: ImageState,
     plan: Plan,
-    fetched_image: t.Callable[[], t.ContextManager[Fetched]],
-) -> None:
+    get: t.Callable[[t.Callable[[int], None]], t.ContextManager[Fetched]],
+) -> Plan:
+    """Do what is planned, and return it with what was done beside it to make room."""
+    done: tuple[Action, ...] = ()
     if plan.has(UNPUBLISH):
         store.remove_record(spec.name)
     elif plan.has(FETCH):
-        with fetched_image() as fetched:
-            _publish(store, _record_of(spec, state, fetched), spec.timeout, fetched)
+        room = _room(store, spec, plan)
+        room.foresee()
+        with get(room.announced) as fetched:
+            record = _record_of(spec, state, fetched)
+            with room.made(data_bytes(fetched), record.volume) as done:
+                _publish(store, record, spec.timeout, fetched)
     elif plan.has(PUBLISH) and state.twin:
         said = spec.metadata.over(_base_metadata(state))
         record = replace(state.twin, name=spec.name, checksum=_checksum(spec, state), metadata=said)
@@ -276,6 +304,7 @@ def _apply(
         record = replace(state.record, metadata=spec.metadata.over(state.record.metadata))
         _publish(store, record, spec.timeout, None)
     _clean(store, spec, state, [action.target for action in plan.actions if action.verb == REMOVE])
+    return _before_publishing(plan, done) if done else plan
 
 
 def _record_of(spec: ImageSpec, state: ImageState, fetched: Fetched) -> ImageRecord:

@@ -57,8 +57,17 @@ class _FinalError(Exception):
 class Transfer:
     """One file on its way from ``url`` to ``sink``."""
 
-    def __init__(self, url: str, transport: Transport, sink: Sink, what: str, progress: Progress = SILENT) -> None:
-        """Fetch ``what``, in the words of an error."""
+    def __init__(
+        self,
+        url: str,
+        transport: Transport,
+        sink: Sink,
+        what: str,
+        progress: Progress = SILENT,
+        expect: t.Callable[[int | None], None] = lambda _total: None,
+    ) -> None:
+        """Fetch ``what``, in the words of an error; ``expect`` is told how much it will be, if the server tells."""
+        self._expect = expect
         self._progress = progress
         self._url = url
         self._transport = transport
@@ -134,6 +143,7 @@ class Transfer:
         if self._url.startswith("https:") and not response.geturl().startswith("https:"):
             raise _FinalError("the server redirects to an address without TLS")
         total = self._begin(response)
+        self._expect(total)
         while chunk := response.read1(_CHUNK_BYTES):
             try:
                 self._sink.update(chunk)
