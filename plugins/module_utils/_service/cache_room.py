@@ -34,7 +34,7 @@ class CacheRoom:
     """The room for the image that ``spec`` declares."""
 
     def __init__(self, store: ImageStore, spec: ImageSpec, leaving: t.Iterable[str]) -> None:
-        """The volumes that are ``leaving`` once the image is published do not count."""
+        """Count all volumes but those that are ``leaving`` once the image is published."""
         self._store = store
         self._timeout = spec.timeout
         keep = spec.cache_keep | {spec.name}

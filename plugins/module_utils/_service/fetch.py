@@ -59,7 +59,7 @@ def _from_web(spec: ImageSpec, stack: contextlib.ExitStack, scratch: t.BinaryIO,
     url = str(spec.url)
     if not spec.is_signed_itself:
         intake = Intake(spec, scratch, announced=tools.announced)
-        Transfer(url, spec.transport, intake, "the image", tools.progress, intake.expect).run()
+        Transfer(url, spec.transport, intake, "the image", tools.progress).run(intake.expect)
         return _judge(spec, scratch, intake)
     # What is signed is what comes, packed or not.
     stored = stack.enter_context(scratch_file(tools.directory))

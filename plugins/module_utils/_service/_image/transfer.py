@@ -57,17 +57,9 @@ class _FinalError(Exception):
 class Transfer:
     """One file on its way from ``url`` to ``sink``."""
 
-    def __init__(
-        self,
-        url: str,
-        transport: Transport,
-        sink: Sink,
-        what: str,
-        progress: Progress = SILENT,
-        expect: t.Callable[[int | None], None] = lambda _total: None,
-    ) -> None:
-        """Fetch ``what``, in the words of an error; ``expect`` is told how much it will be, if the server tells."""
-        self._expect = expect
+    def __init__(self, url: str, transport: Transport, sink: Sink, what: str, progress: Progress = SILENT) -> None:
+        """Fetch ``what``, in the words of an error."""
+        self._expect: t.Callable[[int | None], None] = lambda _total: None
         self._progress = progress
         self._url = url
         self._transport = transport
@@ -76,8 +68,9 @@ class Transfer:
         self._validator: str | None = None
         """What names the content that is half here, for the server to compare."""
 
-    def run(self) -> None:
-        """Fetch all of it, or say why not."""
+    def run(self, expect: t.Callable[[int | None], None] | None = None) -> None:
+        """Fetch all of it, or say why not; ``expect`` is told how much it will be, as far as the server tells."""
+        self._expect = expect or self._expect
         end = time.monotonic() + self._transport.timeout
         failures, pause = 0, _FIRST_PAUSE_SECONDS
         while True:
