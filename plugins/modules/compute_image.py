@@ -184,9 +184,10 @@ options:
       - Where a detached OpenPGP signature is, with or without armor. It is a C(http), C(https) or C(file) URL, or a file on the machine
         where the module runs.
       - Where O(checksum) is the URL of a file of checksums, it is the signature of that, and verified in every run, also in check mode.
-      - Otherwise it is the signature of what is fetched, before it is unpacked or converted. An image that was published without one
-        is fetched again and verified, and then taken to be the same as without the option. A packed image lies in a second
-        temporary file meanwhile.
+      - Otherwise it is the signature of what is fetched, before it is unpacked or converted. An image that was published without one,
+        or with one by a key that is none of O(signing_keys) any more or is revoked there, is fetched again and verified, and then taken
+        to be the same as without the option. While it can't be verified the module fails, and what was published stays as it was.
+        A packed image lies in a second temporary file meanwhile.
       - It is verified by C(gpg), which must be installed where the module runs, with the keys in O(signing_keys) and no others. The
         keyring of the user is not touched.
       - A signature by another key, one that does not fit, one that is made with a broken hash, and one whose key has expired or is

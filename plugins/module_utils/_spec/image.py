@@ -54,6 +54,8 @@ class ImageSpec:
     signature: ImageSignature | None = None
     signed_by: str | None = None
     """The key that was found to have signed the checksums."""
+    signers: frozenset[str] = frozenset()
+    """The keys of which one must have signed the image itself, by their fingerprints."""
     format: str | None = None
     convert_to: str | None = None
     transport: Transport = field(default_factory=Transport)
