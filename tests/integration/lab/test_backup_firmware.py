@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from pathlib import Path
 
 from .conftest import Hypervisor, run_module
@@ -19,10 +20,9 @@ def test_restored_instance_boots_by_uefi(shared_host: Hypervisor, guest_image: P
     published = run_module("compute_image", uri=shared_host.uri, name=f"{name}-image", src=str(disk))
     assert not published.failed, published.message
     flavor = {"name": "tiny", "vcpus": 1, "memory_mb": 128, "disk_gb": 1}
-    declared = {"image": f"{name}-image", "flavor": flavor, "boot": {"firmware": "efi"}, "tpm": {}}
-    old = Subject(shared_host, name, **declared)
+    old = Subject(shared_host, name, image=f"{name}-image", flavor=flavor, boot={"firmware": "efi"}, tpm={})
     said(old.attempt(power_state="stopped"))
-    declared = {"uri": shared_host.uri, "name": name, "backup": "one"}
+    declared: dict[str, t.Any] = {"uri": shared_host.uri, "name": name, "backup": "one"}
     taken = run_module("compute_backup", **declared)
     assert taken.changed, taken.message
     assert f"The state of the TPM of instance {name} is not in backup one" in str(taken.data["warnings"])
