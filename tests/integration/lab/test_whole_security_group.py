@@ -139,7 +139,7 @@ def test_ipv6_follows_the_rules(scene: Scene) -> None:
     assert not scene.group(rules=[PING, HTTP]).failed
     assert reached() == [(False, False)] * 2
     # Answers come in, and neighbours are found.
-    assert [scene.server.pings(address) for address in client] == [True, True]
+    wait_until(lambda: all(map(scene.server.pings, client)), "the server reaches the client by IPv6")
     echo = {"protocol": "icmpv6", "icmp_type": 128}
     done = scene.group(rules=[echo])
     assert "+rule: ingress ipv6 icmpv6 type 128" in words(done)

@@ -81,8 +81,9 @@ class Guest:
 
     def adds(self, nic: int, *addresses: str, change: str = "add") -> None:
         """Have more addresses on a NIC, each with its prefix, or no longer."""
-        manner = " nodad" if change == "add" else ""
-        lines = (f"ip address {change} {one} dev eth{nic}{manner if ':' in one else ''}" for one in addresses)
+        # An address of IPv6 is used at once, and not after a second in which nobody else says that it is his.
+        lines = [f"echo 0 > /proc/sys/net/ipv6/conf/eth{nic}/accept_dad"]
+        lines += [f"ip address {change} {one} dev eth{nic}" for one in addresses]
         self.run("; ".join(lines))
 
     def asks(self, address: str, port: int = UDP_PORT) -> bool:
