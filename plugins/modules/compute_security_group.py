@@ -47,7 +47,10 @@ notes:
     has its groups at all times. Changing a group's rules never is such a moment.
   - What comes from the host itself or is routed by it, rather than bridged, passes libvirt's filters in part. A single datagram of that kind
     may get in, and from an isolated network one may get out.
-  - libvirt runs iptables several times for each rule and NIC, so a group of hundreds of rules takes a minute to change under running guests.
+  - A change is one call, in which libvirt writes all rules of each running NIC in the group anew, and removes the old ones when the new ones
+    hold. For that it runs C(iptables) and its siblings three times for each rule and NIC, and some 160 times more for each NIC. With 200 rules
+    and two NICs that were 1500 runs, and 20 seconds on two busy CPUs, in which the old rules hold. So take one rule with a range of ports
+    where that will do, in place of one for each port. A run that changes nothing takes none of this.
 options:
   name:
     description:
