@@ -20,6 +20,10 @@ description:
   - For backups that survive the host, take a pool on other storage, such as one of type V(netfs).
   - What a guest has in its memory, variables of UEFI firmware, the state of a TPM, snapshots, and secrets of the definition such as a
     console's password are in no backup.
+  - So a restored instance with UEFI boots what its disk has in C(EFI/BOOT), as from a removable medium. Boot entries that its firmware
+    had, and keys that were enrolled in it for secure boot, are to be made again.
+  - A restored instance with a TPM has an empty one. What was encrypted with keys in the old one takes another key to be read. Both are
+    told by a warning, of a TPM also when the backup is taken.
   - An instance that is off is backed up by the same means. Its QEMU is started with the CPUs held for that, so that nothing runs in it,
     and ended again.
   - A backup that fails leaves nothing. Of a run that is killed, QEMU finishes what it began by itself. The same task run again waits for

@@ -184,9 +184,10 @@ options:
       - Where a detached OpenPGP signature is, with or without armor. It is a C(http), C(https) or C(file) URL, or a file on the machine
         where the module runs.
       - Where O(checksum) is the URL of a file of checksums, it is the signature of that, and verified in every run, also in check mode.
-      - Otherwise it is the signature of what is fetched, before it is unpacked or converted. An image that was published without one
-        is fetched again and verified, and then taken to be the same as without the option. A packed image lies in a second
-        temporary file meanwhile.
+      - Otherwise it is the signature of what is fetched, before it is unpacked or converted. An image that was published without one,
+        or with one by a key that is none of O(signing_keys) any more or is revoked there, is fetched again and verified, and then taken
+        to be the same as without the option. While it can't be verified the module fails, and what was published stays as it was.
+        A packed image lies in a second temporary file meanwhile.
       - It is verified by C(gpg), which must be installed where the module runs, with the keys in O(signing_keys) and no others. The
         keyring of the user is not touched.
       - A signature by another key, one that does not fit, one that is made with a broken hash, and one whose key has expired or is
@@ -219,6 +220,25 @@ options:
       - How many GiB of data the image may have, whatever it claims. It holds for what is fetched and for what is written anew.
     type: int
     default: 256
+  cache_max_size:
+    description:
+      - What all images of the pool may take together, as it is allocated, once this one is there, such as V(50G).
+      - Before an image is published for which that leaves no room, images that nothing lies on and that can be fetched again are removed,
+        the longest unused first, as M(kilonova.compute.compute_image_cache) does it. That is when the image was fetched and verified, so that
+        nothing goes for one that is refused.
+      - If there can be no room the image is refused, with the images that stay and what each of them is in use by. That is before anything
+        is fetched as far as the size is known then. A server tells it of V(qcow2) images, and another hypervisor of what is published as
+        it is there. Images that are packed or converted, and V(raw) ones from a server, are refused when they were fetched.
+      - In check mode it is told what would go, as far as the size is known.
+      - An image that is published already needs no room, and then nothing is removed.
+      - A number with a unit as in O(kilonova.compute.compute_image_cache#module:max_size). If not set, there is no limit.
+    type: str
+  cache_keep:
+    description:
+      - Names of images that are not removed for the sake of O(cache_max_size), such as those that instances are about to be made from.
+    type: list
+    elements: str
+    default: []
   metadata:
     description:
       - What is to be known of the image. It is kept with it and shown in the result. A new instance that has not what is said
@@ -318,6 +338,13 @@ EXAMPLES = r"""
       name: golden
     metadata:
       version: "2026-02"
+
+- name: Publish an image, and remove unused ones when all of them would take over 50 GiB
+  kilonova.compute.compute_image:
+    name: debian-13
+    url: https://images.example.com/debian-13-genericcloud-amd64.qcow2
+    cache_max_size: 50G
+    cache_keep: [rescue]
 
 - name: Publish a file of the machine where the module runs
   kilonova.compute.compute_image:
@@ -521,6 +548,8 @@ def main() -> None:
             "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
             "convert_to": {"type": "str", "choices": list(PUBLISHED_FORMATS)},
             "max_size_gb": {"type": "int", "default": DEFAULT_MAX_SIZE_GB},
+            "cache_max_size": {"type": "str"},
+            "cache_keep": {"type": "list", "elements": "str", "default": []},
             "pool": {"type": "str", "default": "default"},
             "metadata": {
                 "type": "dict",

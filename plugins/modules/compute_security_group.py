@@ -47,7 +47,10 @@ notes:
     has its groups at all times. Changing a group's rules never is such a moment.
   - What comes from the host itself or is routed by it, rather than bridged, passes libvirt's filters in part. A single datagram of that kind
     may get in, and from an isolated network one may get out.
-  - libvirt runs iptables several times for each rule and NIC, so a group of hundreds of rules takes a minute to change under running guests.
+  - A change is one call, in which libvirt writes all rules of each running NIC in the group anew, and removes the old ones when the new ones
+    hold. For that it runs C(iptables) and its siblings three times for each rule and NIC, and some 160 times more for each NIC. With 200 rules
+    and two NICs that were 1500 runs, and 20 seconds on two busy CPUs, in which the old rules hold. So take one rule with a range of ports
+    where that will do, in place of one for each port. A run that changes nothing takes none of this.
 options:
   name:
     description:
@@ -117,9 +120,13 @@ options:
         description:
           - The security group that the other side is in. It may be this group itself.
           - The rule has the addresses of that group's members, as they are known when this module runs, or M(kilonova.compute.compute_instance)
-            lets an instance into the group or out of it. On this hypervisor they are found in the networks' reservations and leases, and
-            by the guests' agents. Those on others are declared in O(members).
-          - What an agent tells is the guest's own word. Whoever has control over a member can so have other addresses let through as well.
+            lets an instance into the group or out of it. On this hypervisor they are those that were assigned to a member's NIC, which are its
+            O(kilonova.compute.compute_instance#module:networks[].fixed_ip) and what its network has reserved for it or leased to it. Those on
+            others are declared in O(members).
+          - Only where a NIC was assigned none of a family, as on a bridge with a DHCP server of its own or with IPv6's autoconfiguration, what
+            the guest's agent tells counts, or else the host's ARP table. That is the guest's own word, so of each family at most four addresses
+            count, those that were assigned to another NIC or to the host do not, and on a network of libvirt that has subnets only those in
+            them. Of a guest on a bridge whose word shall not count, declare the address.
         type: str
       description:
         description:

@@ -16,8 +16,9 @@ from ._values import ValuesError, check_name, known_keys, mapping, mappings, who
 
 MOST_COPIES = 10_000
 _FLAVOR_KEYS = ("name", "vcpus", "memory_mb", "disk_gb", "extra_specs")
-_IMAGE_KEYS = (
-    *("name", "url", "src", "source_host", "checksum", "format", "convert_to", "max_size_gb", "metadata"),
+IMAGE_KEYS = (
+    *("name", "url", "src", "source_host", "checksum", "signature", "signing_keys"),
+    *("format", "convert_to", "max_size_gb", "metadata"),
     *("username", "password", "ca_path", "proxy", "retries", "stall_timeout", "timeout"),
 )
 
@@ -90,7 +91,12 @@ def _flavor(flavor: dict[str, t.Any], where: str) -> dict[str, t.Any]:
 
 
 def _image(image: dict[str, t.Any], where: str) -> dict[str, t.Any]:
-    known_keys(image, where, _IMAGE_KEYS)
+    if image.get("source_instance"):
+        raise ValuesError(
+            f"{where}: an image can be made of an instance only where that is; publish it there with compute_image, and name"
+            " that hypervisor in source_host."
+        )
+    known_keys(image, where, IMAGE_KEYS)
     if sum(bool(image.get(source)) for source in ("url", "src", "source_host")) != 1:
         raise ValuesError(f"{where}: give exactly one of url, src and source_host.")
     return image

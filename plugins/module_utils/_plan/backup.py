@@ -58,9 +58,9 @@ class _Draft:
         for name in names:
             self.step(verbs.DELETE_CHECKPOINT, name, what=name)
 
-    def finish(self) -> BackupIntent:
+    def finish(self, *warnings: str) -> BackupIntent:
         """Return the whole."""
-        return BackupIntent(Plan(f"backups of instance {self.spec.name}", tuple(self.steps)))
+        return BackupIntent(Plan(f"backups of instance {self.spec.name}", tuple(self.steps)), warnings)
 
 
 def _kind(record: BackupRecord) -> str:
@@ -97,7 +97,16 @@ def _present(spec: BackupSpec, scene: BackupScene) -> BackupIntent:
     if not existing.active:
         draft.step(verbs.RELEASE, "")
     _retain(draft, record)
-    return draft.finish()
+    return draft.finish(*_not_in_it(spec, scene))
+
+
+def _not_in_it(spec: BackupSpec, scene: BackupScene) -> t.Iterator[str]:
+    """Say while the instance is there what no backup of it could bring back."""
+    if scene.traits.tpm:
+        yield (
+            f"The state of the TPM of instance {spec.name} is not in backup {spec.backup}: what was encrypted with keys in it"
+            " can't be read in an instance that is restored, so keep another key for that."
+        )
 
 
 def _made(record: BackupRecord) -> Change:

@@ -13,11 +13,12 @@ too long go first, then the longest unused ones until the rest is small enough.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .._errors import ConflictError
+from .._errors import CapacityError, ConflictError
 from .._spec.image_cache import CacheSpec
 from .._spec.instant import written
+from .._spec.size import format_size
 from .plan import Action, Change, Plan
 
 NOTE_UNUSED = "note_unused"
@@ -72,6 +73,44 @@ def plan_cache(spec: CacheSpec, state: CacheState, now: int) -> Plan:
             f" {'; '.join(state.blind_spots)}. Start or define the pools they are in, or remove what is not needed.",
             {"unreadable": list(state.blind_spots)},
         )
+    return _plan(spec, state, going)
+
+
+def plan_room(spec: CacheSpec, state: CacheState, needed: int, now: int) -> Plan:
+    """Return what makes room for so many bytes more, or raise what takes all of it; ``spec`` has a ``max_size``."""
+    limit = spec.max_size or 0
+    wanted = replace(spec, unused_for=None, max_size=max(0, limit - needed))
+    going = [] if state.blind_spots else choose(wanted, state, now)
+    stays = [image for image in state.images if image not in going]
+    if total_size(stays) + needed > limit:
+        raise no_room(spec, state, stays, needed)
+    return _plan(spec, state, going)
+
+
+def no_room(spec: CacheSpec, state: CacheState, stays: t.Sequence[CachedImage], needed: int) -> CapacityError:
+    """Return the error for images that stay, and leave no room for so many bytes more."""
+    reasons = [_reason(spec, state, image) for image in stays if image.size]
+    taken = f"{total_size(stays)} bytes are taken by {', '.join(reasons)}" if reasons else "nothing is taken"
+    return CapacityError(
+        f"Option cache_max_size: all images of pool {spec.pool} may take {format_size(spec.max_size or 0)}, of which {taken},"
+        f" and the image needs up to {needed} bytes; raise it, or remove what is not needed. Nothing was published.",
+        {"option": "cache_max_size", "size_bytes": total_size(stays), "needed_bytes": needed},
+    )
+
+
+def _reason(spec: CacheSpec, state: CacheState, image: CachedImage) -> str:
+    """Say which image stays, and why."""
+    why = f"in use by {', '.join(image.users)}"
+    if not image.users and state.blind_spots:
+        why = f"perhaps in use by {'; '.join(state.blind_spots)}"
+    elif not image.users and spec.keep.intersection(image.names):
+        why = "to be kept"
+    elif not image.users:
+        why = "just worked on" if image.is_worked_on or image.can_return else "nowhere else to be had"
+    return f"{', '.join(image.names) or image.volume} ({why})"
+
+
+def _plan(spec: CacheSpec, state: CacheState, going: t.Sequence[CachedImage]) -> Plan:
     stays = [image for image in state.images if image not in going]
     actions = [
         *(_note(image, state) for image in stays),

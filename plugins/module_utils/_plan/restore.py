@@ -21,6 +21,7 @@ from .._spec.backup_record import BackedDisk, BackupRecord
 from .._spec.instant import written
 from .._spec.nic import stable_mac
 from .._spec.record import Begun, InstanceRecord, OwnedDisk
+from .._spec.snapshot_disk import SnapshotTraits
 from .backup_refusals import refuse_unreadable
 from .backup_scene import BackupIntent, BackupScene, BackupStep
 from .existing import Existing
@@ -45,6 +46,8 @@ class RestoreScene:
     taken: frozenset[str] = frozenset()
     """Names of volumes in there."""
     existing: Existing | None = None
+    traits: SnapshotTraits = SnapshotTraits()  # noqa: RUF009  # frozen
+    """Of the instance of then."""
     now: float = 0.0
 
 
@@ -93,7 +96,7 @@ def plan_restore(spec: BackupSpec, scene: RestoreScene) -> BackupIntent:
         steps.append(_step(spec, COPY, disk.backed.target, made, what=disk))
     finished = replace(restored.record, begun=None)
     steps.append(_step(spec, FINISH, "", what=finished))
-    return BackupIntent(replace(plan, actions=tuple(steps)), _left_out(backup))
+    return BackupIntent(replace(plan, actions=tuple(steps)), tuple(_lost(backup, scene.traits)))
 
 
 def find_backup(spec: BackupSpec, scene: BackupScene) -> BackupRecord:
@@ -115,13 +118,24 @@ def _step(spec: BackupSpec, verb: str, part: str, *changes: Change, what: t.Any 
     return BackupStep(verb, f"{spec.restore_as}/{part}" if part else spec.restore_as, changes, what)
 
 
-def _left_out(backup: BackupRecord) -> tuple[str, ...]:
-    if not backup.left_out:
-        return ()
-    return (
-        f"Disks and drives {', '.join(backup.left_out)} of instance {backup.instance} are not in backup {backup.backup}, so"
-        " the new instance has no such disks, and its drives are empty.",
-    )
+def _lost(backup: BackupRecord, traits: SnapshotTraits) -> t.Iterator[str]:
+    """Say what the instance of then had and the new one has not."""
+    if backup.left_out:
+        yield (
+            f"Disks and drives {', '.join(backup.left_out)} of instance {backup.instance} are not in backup {backup.backup}, so"
+            " the new instance has no such disks, and its drives are empty."
+        )
+    if traits.pflash:
+        yield (
+            f"The variables of the UEFI firmware of instance {backup.instance} are in no backup, so the new instance begins with"
+            " those of a new machine: it boots what its disk has in EFI/BOOT, and boot entries and keys that were enrolled in it"
+            " are to be made again."
+        )
+    if traits.tpm:
+        yield (
+            f"The state of the TPM of instance {backup.instance} is in no backup, so the new instance has an empty one: what was"
+            " encrypted with keys in it takes another key to be read."
+        )
 
 
 def _restored(spec: BackupSpec, scene: RestoreScene, backup: BackupRecord) -> Restored:

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from .._driver import domain_change as driver
 from .._driver.connection import Connection
 from .._driver.domain import grow_live_disk, live_xml
@@ -26,7 +28,7 @@ from .._xml import domain as domain_xml
 from .._xml.devices import find_device_xml, render_disk
 from ._instance.live import detach
 from .image_usage import Usage, read_usage
-from .lock import instance_lock
+from .lock import claims_lock, instance_lock
 from .volume_origin import attached_by, refuse_leading_elsewhere
 from .volume_secret import lies_on
 
@@ -123,8 +125,12 @@ def apply_attachment(
     for action in plan.actions:
         if action.verb not in (ATTACH, DETACH):
             continue
-        name = action.target.partition("/")[0]
-        with instance_lock(capabilities(connection).uuid, name):
+        name, host = action.target.partition("/")[0], capabilities(connection).uuid
+        with contextlib.ExitStack() as locks:
+            locks.enter_context(instance_lock(host, name))
+            if action.verb == ATTACH:
+                # No other instance gets it between the look and the definition that tells whose it is.
+                locks.enter_context(claims_lock(host))
             if not _is_still_due(connection, spec, action, volume.path):
                 continue
             member = read_member(connection, name, spec, volume.path)

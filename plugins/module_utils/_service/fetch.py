@@ -45,7 +45,7 @@ def fetch(spec: ImageSpec, offer: Offer | None = None, tools: Tools = NOTHING) -
         if spec.url:
             fetched = _from_web(spec, stack, scratch, tools)
         elif offer:
-            fetched = _from_volume(spec, stack.enter_context(_open_volume(offer)), offer, scratch, tools.progress)
+            fetched = _from_volume(spec, stack.enter_context(_open_volume(offer)), offer, scratch, tools)
         else:
             fetched = _from_file(spec, stack.enter_context(_open(str(spec.path))), scratch, tools)
         if isinstance(fetched.file, CountedReader):
@@ -58,8 +58,8 @@ def fetch(spec: ImageSpec, offer: Offer | None = None, tools: Tools = NOTHING) -
 def _from_web(spec: ImageSpec, stack: contextlib.ExitStack, scratch: t.BinaryIO, tools: Tools) -> Fetched:
     url = str(spec.url)
     if not spec.is_signed_itself:
-        intake = Intake(spec, scratch)
-        Transfer(url, spec.transport, intake, "the image", tools.progress).run()
+        intake = Intake(spec, scratch, announced=tools.announced)
+        Transfer(url, spec.transport, intake, "the image", tools.progress).run(intake.expect)
         return _judge(spec, scratch, intake)
     # What is signed is what comes, packed or not.
     stored = stack.enter_context(scratch_file(tools.directory))
@@ -71,9 +71,10 @@ def _open_volume(offer: Offer) -> VolumeFile:
     return VolumeFile(offer.connection, offer.volume, offer.size_bytes)
 
 
-def _from_volume(spec: ImageSpec, volume: VolumeFile, offer: Offer, scratch: t.BinaryIO, progress: Progress) -> Fetched:
+def _from_volume(spec: ImageSpec, volume: VolumeFile, offer: Offer, scratch: t.BinaryIO, tools: Tools) -> Fetched:
     doing = DOWNLOAD if spec.host else VERIFY
-    fetched = _take(spec, offer, _counted(Timed(volume, spec), progress, doing, offer.size_bytes), scratch)
+    counted = _counted(Timed(volume, spec), tools.progress, doing, offer.size_bytes)
+    fetched = _take(spec, offer, counted, scratch, tools.announced)
     return replace(fetched, taken_at=offer.taken_at)
 
 
@@ -103,7 +104,9 @@ def _read(spec: ImageSpec, file: t.BinaryIO, scratch: t.BinaryIO) -> Fetched:
     return _judge(spec, scratch if packed else file, taker)
 
 
-def _take(spec: ImageSpec, offer: Offer, file: t.BinaryIO, scratch: t.BinaryIO) -> Fetched:
+def _take(
+    spec: ImageSpec, offer: Offer, file: t.BinaryIO, scratch: t.BinaryIO, announced: t.Callable[[int], None]
+) -> Fetched:
     """Look at a volume where it is; only what is packed, or is to be converted, is copied."""
     if offer.record:
         # Of what it was made is its own hypervisor's word; what is published must be what that says it is.
@@ -116,6 +119,7 @@ def _take(spec: ImageSpec, offer: Offer, file: t.BinaryIO, scratch: t.BinaryIO) 
     check_safe(found, spec.format)
     if offer.size_bytes > spec.max_size_bytes:
         raise too_large(spec)
+    announced(offer.data_bytes)
     if offer.record:
         return Fetched(
             file, offer.record.digest, offer.size_bytes, found, elsewhere=True, allocated_bytes=offer.volume.allocation

@@ -28,12 +28,14 @@ from ._image.checksums import resolve_checksum
 from ._image.fetched import Fetched
 from ._image.instance_disk import inherited_metadata
 from ._image.offer import Offer, offers
-from ._image.signature import verify
+from ._image.signature import name_signers, verify
 from ._image.tools import NOTHING, Tools
+from .cache_room import CacheRoom
 from .fetch import fetch, source_mtime_ns
 from .image_row import image_row
 from .image_store import ImageStore
 from .lock import image_data_lock, image_lock
+from .pool_room import data_bytes
 
 FETCH = "fetch_image"
 PUBLISH = "publish_image"
@@ -75,21 +77,42 @@ def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, tool
     """Bring the image about that ``spec`` declares."""
     store = ImageStore(connection, find_pool(connection, spec.pool))
     spec = resolve_checksum(spec, lambda content: verify(spec, content, tools.run, tools.directory))
+    spec = name_signers(spec, tools.run, tools.directory)
     capture = Capture(store, spec, tools)
     with offers(spec) as ask:
         state = read_state(store, spec, ask)
         plan = plan_image(spec, state)
-        if plan.changed and not check_mode:
+        if plan.has(FETCH) and check_mode:
+            plan = _before_publishing(plan, _room(store, spec, plan).foresee(*_known_bytes(spec, ask())))
+        elif plan.changed and not check_mode:
             with image_lock(store.pool.uuid, spec.name, spec.timeout):
                 state = read_state(store, spec, ask)
-                plan = plan_image(spec, state)
-                if spec.instance:
-                    get = partial(_captured, capture)
-                else:
-                    get = partial(fetch, spec, ask() if plan.has(FETCH) else None, tools)
-                _apply(store, spec, state, plan, get)
+                plan = _apply(store, spec, state, plan_image(spec, state), partial(_get, capture, ask))
                 state = _read_own(store, spec)
     return ImageOutcome(plan, _as_result(store, state) if spec.present else None, tuple(capture.warnings))
+
+
+def _get(
+    capture: Capture, ask: t.Callable[[], Offer | None], announced: t.Callable[[int], None]
+) -> t.ContextManager[Fetched]:
+    capture = replace(capture, tools=replace(capture.tools, announced=announced))
+    return _captured(capture) if capture.spec.instance else fetch(capture.spec, ask(), capture.tools)
+
+
+def _room(store: ImageStore, spec: ImageSpec, plan: Plan) -> CacheRoom:
+    return CacheRoom(store, spec, (action.target for action in plan.actions if action.verb == REMOVE))
+
+
+def _known_bytes(spec: ImageSpec, offer: Offer | None) -> tuple[int, ...]:
+    """Return how much room the image will take, where that can be told without fetching it."""
+    record = offer and offer.record
+    is_kept = record and published_format(record.format, spec.convert_to) == record.format
+    return (offer.data_bytes,) if offer and is_kept else ()
+
+
+def _before_publishing(plan: Plan, actions: tuple[Action, ...]) -> Plan:
+    place = next(index for index, action in enumerate(plan.actions) if action.verb == PUBLISH)
+    return replace(plan, actions=(*plan.actions[:place], *actions, *plan.actions[place:]))
 
 
 @contextlib.contextmanager
@@ -155,7 +178,7 @@ def plan_image(spec: ImageSpec, state: ImageState) -> Plan:
     if not spec.present:
         return Plan(resource, _removal(spec, state))
     if state.record and _has_data(spec, state):
-        said = tuple(_metadata_changes(spec, state.record.metadata, state.record.metadata))
+        said = tuple(_record_changes(spec, state.record))
         return Plan(resource, (Action(PUBLISH, spec.name, said),) if said else ())
     removals = tuple(Action(REMOVE, volume) for volume in state.unused)
     publish = Action(PUBLISH, spec.name, tuple(_publication(spec, state)))
@@ -182,7 +205,7 @@ def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
     wanted = (
         ("source", state.twin.source if state.twin else spec.source),
         ("checksum", _checksum(spec, state)),
-        ("signed_by", state.twin.signed_by if state.twin else _signer(spec)),
+        ("signed_by", _signer(spec, state.twin)),
         ("digest", known.digest if known else UNKNOWN_YET),
         ("format", known.format if known else spec.published_format or UNKNOWN_YET),
     )
@@ -194,7 +217,9 @@ def _publication(spec: ImageSpec, state: ImageState) -> t.Iterator[Change]:
     yield from _metadata_changes(spec, was, _base_metadata(state))
 
 
-def _signer(spec: ImageSpec) -> str | None:
+def _signer(spec: ImageSpec, known: ImageRecord | None) -> str | None:
+    if known:
+        return spec.signed_by or known.signed_by
     return UNKNOWN_YET if spec.is_signed_itself else spec.signed_by
 
 
@@ -217,6 +242,13 @@ def _base_metadata(state: ImageState) -> ImageMetadata:
     return known.metadata if known else state.inherited
 
 
+def _record_changes(spec: ImageSpec, record: ImageRecord) -> t.Iterator[Change]:
+    """Say what is known anew of data that stays."""
+    if _signer(spec, record) != record.signed_by:
+        yield Change("image.signed_by", record.signed_by, _signer(spec, record))
+    yield from _metadata_changes(spec, record.metadata, record.metadata)
+
+
 def _metadata_changes(spec: ImageSpec, was: ImageMetadata, base: ImageMetadata) -> t.Iterator[Change]:
     """Say what changes when ``base`` is published with what is declared; what is not declared stays with its data."""
     before, after = was.said(), spec.metadata.over(base).said()
@@ -231,7 +263,7 @@ def _has_data(spec: ImageSpec, state: ImageState) -> bool:
         return False
     if spec.convert_to not in (None, record.format) and record.fetched_format != "iso":
         return False
-    if spec.is_signed_itself and not record.signed_by:
+    if not _is_trusted(spec, record):
         return False
     if spec.checksum:
         return _has_digest(spec, record)
@@ -242,10 +274,15 @@ def _has_data(spec: ImageSpec, state: ImageState) -> bool:
 
 def _fits(spec: ImageSpec, record: ImageRecord) -> bool:
     """Tell whether another image's data is what fetching it again would give."""
-    if spec.is_signed_itself and not record.signed_by:
+    if not _is_trusted(spec, record):
         return False
     fetched = record.fetched_format
     return spec.format in (None, fetched) and record.format == published_format(fetched, spec.convert_to)
+
+
+def _is_trusted(spec: ImageSpec, record: ImageRecord) -> bool:
+    """Tell whether it is known of the data that somebody who may do so has signed it, where that is asked for."""
+    return not spec.is_signed_itself or record.signed_by in spec.signers
 
 
 def _has_digest(spec: ImageSpec, record: ImageRecord) -> bool:
@@ -261,21 +298,32 @@ def _apply(
     spec: ImageSpec,
     state: ImageState,
     plan: Plan,
-    fetched_image: t.Callable[[], t.ContextManager[Fetched]],
-) -> None:
+    get: t.Callable[[t.Callable[[int], None]], t.ContextManager[Fetched]],
+) -> Plan:
+    """Do what is planned, and return it with what was done beside it to make room."""
+    done: tuple[Action, ...] = ()
     if plan.has(UNPUBLISH):
         store.remove_record(spec.name)
     elif plan.has(FETCH):
-        with fetched_image() as fetched:
-            _publish(store, _record_of(spec, state, fetched), spec.timeout, fetched)
+        room = _room(store, spec, plan)
+        room.foresee()
+        with get(room.announced) as fetched:
+            record = _record_of(spec, state, fetched)
+            with room.made(data_bytes(fetched), record.volume) as done:
+                _publish(store, record, spec.timeout, fetched)
     elif plan.has(PUBLISH) and state.twin:
         said = spec.metadata.over(_base_metadata(state))
-        record = replace(state.twin, name=spec.name, checksum=_checksum(spec, state), metadata=said)
+        signed_by = _signer(spec, state.twin)
+        record = replace(
+            state.twin, name=spec.name, checksum=_checksum(spec, state), signed_by=signed_by, metadata=said
+        )
         _publish(store, record, spec.timeout, None)
     elif plan.has(PUBLISH) and state.record:
-        record = replace(state.record, metadata=spec.metadata.over(state.record.metadata))
+        said = spec.metadata.over(state.record.metadata)
+        record = replace(state.record, signed_by=_signer(spec, state.record), metadata=said)
         _publish(store, record, spec.timeout, None)
     _clean(store, spec, state, [action.target for action in plan.actions if action.verb == REMOVE])
+    return _before_publishing(plan, done) if done else plan
 
 
 def _record_of(spec: ImageSpec, state: ImageState, fetched: Fetched) -> ImageRecord:

@@ -45,11 +45,16 @@ def collect(connection: Connection, spec: CacheSpec, now: int, check_mode: bool)
     """Remove what of the pool's images nothing needs, as far as ``spec`` wants that."""
     store = ImageStore(connection, find_pool(connection, spec.pool))
     survey = take_survey(store, thorough=True)
-    state = _state(store, survey)
+    state = cache_state(store, survey)
     plan = plan_cache(spec, state, now)
+    return carry_out(store, survey, state, plan, None if check_mode else now)
+
+
+def carry_out(store: ImageStore, survey: Survey, state: CacheState, plan: Plan, now: int | None) -> CacheOutcome:
+    """Do what is planned, and tell what came of it; without a time nothing is done, and it is told what would be."""
     going = [image for image in state.images if _goes(plan, image)]
     skipped: dict[str, str] = {}
-    if plan.changed and not check_mode:
+    if plan.changed and now is not None:
         records = {image.volume.name: image.records for image in survey.images}
         _write_notes(store, plan, state, now)
         skipped = _remove(store, {image.volume: records[image.volume] for image in going})
@@ -89,8 +94,9 @@ def _row(image: CachedImage) -> dict[str, t.Any]:
     }
 
 
-def _state(store: ImageStore, survey: Survey) -> CacheState:
-    images = [_cached(image, survey) for image in survey.images]
+def cache_state(store: ImageStore, survey: Survey, without: t.Collection[str] = ()) -> CacheState:
+    """Return what is known of the pool's images but those with data in the volumes ``without``."""
+    images = [_cached(image, survey) for image in survey.images if image.volume.name not in without]
     leftovers = [image.volume for image in images if image.is_leftover]
     if leftovers and not survey.usage.blind_spots:
         still = set(store.still([volume for volume in leftovers if _is_free(store, volume)]))

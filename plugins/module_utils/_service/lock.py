@@ -81,6 +81,11 @@ def image_data_lock(pool_uuid: str, volume: str, pool: str, timeout: float) -> c
     return host_lock(f"image data {pool_uuid} {volume}", timeout, f"volume {volume} of pool {pool}")
 
 
+def image_cache_lock(pool_uuid: str, pool: str, timeout: float) -> contextlib.AbstractContextManager[None]:
+    """Keep other runs here from taking the room that is made for an image; taken after the lock of its name."""
+    return host_lock(f"image cache {pool_uuid}", timeout, f"the images of pool {pool}")
+
+
 def _open(directory: str | None, name: str) -> tuple[Path, int]:
     while True:
         path = private_directory(directory) / name

@@ -25,6 +25,7 @@ from .image_signature import ImageSignature
 from .image_transport import Transport
 from .local_path import local_path
 from .names import check_name, is_one_word
+from .size import parse_size
 
 _SCHEMES = ("http", "https", "file")
 _URL_EXAMPLE = "give it as http://, https:// or file:///"
@@ -53,10 +54,16 @@ class ImageSpec:
     signature: ImageSignature | None = None
     signed_by: str | None = None
     """The key that was found to have signed the checksums."""
+    signers: frozenset[str] = frozenset()
+    """The keys of which one must have signed the image itself, by their fingerprints."""
     format: str | None = None
     convert_to: str | None = None
     transport: Transport = field(default_factory=Transport)
     max_size_gb: int = DEFAULT_MAX_SIZE_GB
+    cache_max_size: int | None = None
+    """Bytes that all images of the pool may take together when this one is there; None is any number."""
+    cache_keep: frozenset[str] = frozenset()
+    """Names of images that stay in any case."""
     metadata: ImageMetadata = field(default_factory=ImageMetadata)
 
     @staticmethod
@@ -90,6 +97,8 @@ class ImageSpec:
             convert_to=convert_to,
             transport=transport,
             max_size_gb=_positive_size(params["max_size_gb"]),
+            cache_max_size=_cache_size(params.get("cache_max_size")),
+            cache_keep=_names("cache_keep", params.get("cache_keep")),
             metadata=ImageMetadata.from_params(params.get("metadata")),
         )
 
@@ -210,6 +219,14 @@ def _choice(option: str, value: str | None, choices: tuple[str, ...]) -> str | N
     if value is not None and value not in choices:
         raise SpecError(option, f"{value!r} is not accepted", f"it is {', '.join(choices[:-1])} or {choices[-1]}")
     return value
+
+
+def _cache_size(text: str | None) -> int | None:
+    return None if text is None else parse_size("cache_max_size", text)
+
+
+def _names(option: str, names: t.Sequence[str] | None) -> frozenset[str]:
+    return frozenset(check_name(f"{option}[{index}]", name) for index, name in enumerate(names or ()))
 
 
 def _positive_size(size: int) -> int:

@@ -21,6 +21,7 @@ _STRONG_HASHES = frozenset({"8", "9", "10", "11", "12", "14"})
 """SHA-2 and SHA-3, by OpenPGP's numbers."""
 _DOCUMENT_CLASSES = frozenset({"00", "01"})
 _VALIDSIG_FIELDS = 9
+_FINGERPRINT_FIELD = 9
 _PROBLEMS = {
     "BADSIG": "it is not of what was fetched, or one of both was changed",
     "REVKEYSIG": "its key is revoked",
@@ -92,6 +93,20 @@ def signer(status: str) -> str:
         return fingerprint
     problem = next((words for key, words in _PROBLEMS.items() if key in found), _PROBLEMS["NODATA"])
     raise ImageError(f"Option signature: it is refused: {problem}; nothing was published.")
+
+
+def key_fingerprints(listing: str) -> frozenset[str]:
+    """Return the fingerprints of the keys that gpg lists with colons, but of those that are revoked."""
+    found = set()
+    is_next = False
+    for line in listing.splitlines():
+        kind, *fields = line.split(":")
+        if kind == "pub":
+            is_next = fields[:1] != ["r"]
+        elif kind == "fpr" and is_next and len(fields) >= _FINGERPRINT_FIELD:
+            found.add(fields[_FINGERPRINT_FIELD - 1])
+            is_next = False
+    return frozenset(found)
 
 
 def _url(place: str) -> str:

@@ -52,6 +52,8 @@ class SnapshotTraits:
     """Of all disks and drives."""
     pflash: bool = False
     """It has UEFI firmware whose variables lie in a file of their own."""
+    tpm: bool = False
+    """It has an emulated TPM, whose state lies in files of its own."""
     host_devices: tuple[str, ...] = ()
     """Devices of the host, whose state can't be saved with the memory."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .document import attribute, parse, text_of
+from .document import Element, attribute, parse, text_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class NetworkDescription:
     """Type of the virtual port, such as openvswitch, where the bridge is no Linux bridge."""
     addresses: tuple[str, ...] = ()
     """The host's own."""
+    subnets: tuple[str, ...] = ()
+    """Those that it gives addresses of, each as address/prefix."""
     reservations: tuple[tuple[str, str], ...] = ()
     """(address, MAC address) that DHCP keeps for one; the second may be empty, where a name is what counts."""
 
@@ -39,9 +41,16 @@ def read_network(text: str) -> NetworkDescription:
         bridge=attribute(root, "bridge", "name"),
         virtualport=attribute(root, "virtualport", "type"),
         addresses=tuple(ip.get("address") for ip in root.iterfind("ip") if ip.get("address")),
+        subnets=tuple(filter(None, map(_subnet, root.iterfind("ip")))),
         reservations=tuple(
             (host.get("ip"), (host.get("mac") or "").lower())
             for host in root.iterfind("ip/dhcp/host")
             if host.get("ip")
         ),
     )
+
+
+def _subnet(ip: Element) -> str | None:
+    """Return the subnet of one ``<ip>``; where it tells none, libvirt has no smaller one than this."""
+    address = ip.get("address")
+    return f"{address}/{ip.get('prefix') or ip.get('netmask') or (64 if ':' in address else 24)}" if address else None

@@ -98,6 +98,7 @@ def read_snapshot_traits(xml: str) -> SnapshotTraits:
         disks=tuple(_writable(root)),
         targets=tuple(target.get("dev", "") for target in root.iterfind("devices/disk/target")),
         pflash=attribute(root, "os/loader", "type") == "pflash" or attribute(root, "os", "firmware") == "efi",
+        tpm=root.find("devices/tpm/backend[@type='emulator']") is not None,
         host_devices=read_power_traits(xml).host_devices,
     )
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import subprocess
 import tempfile
@@ -35,15 +36,26 @@ class Signer:
         self.home = home
         self.gpg("--quick-gen-key", "vendor", "ed25519", "sign", "never")
 
+    @property
+    def key(self) -> str:
+        """Return the public key as text."""
+        return self.gpg("--armor", "--export").decode()
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the key's fingerprint."""
+        lines = self.gpg("--with-colons", "--list-keys").decode().splitlines()
+        return next(line.split(":")[9] for line in lines if line.startswith("fpr:"))
+
     def gpg(self, *words: str, content: bytes = b"") -> bytes:
         """Run gpg."""
         command = ["gpg", "--homedir", self.home, "--batch", "--passphrase", "", "--pinentry-mode", "loopback", *words]
         return subprocess.run(command, input=content, check=True, capture_output=True).stdout
 
 
-@pytest.fixture
-def vendor() -> t.Iterator[Signer]:
-    """Return somebody with a key, whose path has room for gpg's sockets."""
+@contextlib.contextmanager
+def somebody() -> t.Iterator[Signer]:
+    """Give somebody with a key, whose path has room for gpg's sockets."""
     with tempfile.TemporaryDirectory(prefix="kl-gpg-", dir="/tmp") as home:
         try:
             yield Signer(home)
@@ -51,13 +63,19 @@ def vendor() -> t.Iterator[Signer]:
             subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
 
+@pytest.fixture
+def vendor() -> t.Iterator[Signer]:
+    """Return somebody who makes images."""
+    with somebody() as found:
+        yield found
+
+
 def signed(server: ImageServer, vendor: Signer, packed: bytes) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
     """Serve a packed image, its checksums and the signatures of both; return the options for the one and the other."""
     server.files.update({"a.qcow2.gz": packed, "SUMS": f"{sha256(packed)[7:]}  a.qcow2.gz\n".encode()})
     for name in ("a.qcow2.gz", "SUMS"):
         server.files[f"{name}.sig"] = vendor.gpg("--detach-sign", content=server.files[name])
-    key = vendor.gpg("--armor", "--export").decode()
-    of_image: dict[str, t.Any] = {"signature": server.url("a.qcow2.gz.sig"), "signing_keys": [key]}
+    of_image: dict[str, t.Any] = {"signature": server.url("a.qcow2.gz.sig"), "signing_keys": [vendor.key]}
     return of_image, {**of_image, "checksum": server.url("SUMS"), "signature": server.url("SUMS.sig")}
 
 
@@ -86,3 +104,33 @@ def test_signature(hypervisor: Hypervisor, server: ImageServer, vendor: Signer, 
         assert refused.failed
         assert "Option signature: it is refused: it is not of what was fetched" in refused.message
         assert hypervisor.volumes() == set()
+
+
+def test_keys_change(hypervisor: Hypervisor, server: ImageServer, vendor: Signer, tmp_path: Path) -> None:
+    """What is published stays only while one who is trusted has signed it; who that is, is recorded, and asked for once."""
+    content = qcow2(tmp_path / "a.qcow2", 1)
+    url = server.url("a.qcow2.gz")
+    of_image, of_sums = signed(server, vendor, gzip.compress(content))
+    made(image(hypervisor, "a", url=url, **of_image))
+    volumes = hypervisor.volumes()
+    with somebody() as other:
+        # Both are trusted, and then only the one who has not signed it.
+        asked = len(server.requests)
+        assert not made(
+            image(hypervisor, "a", url=url, **{**of_image, "signing_keys": [other.key, vendor.key]})
+        ).changed
+        assert len(server.requests) == asked
+        only_other = {**of_image, "signing_keys": [other.key]}
+        refused = image(hypervisor, "a", url=url, **only_other)
+        assert "it was made with a key that is none of signing_keys; nothing was published" in refused.message
+        assert hypervisor.volumes() == volumes
+        server.files["a.qcow2.gz.sig"] = other.gpg("--detach-sign", content=server.files["a.qcow2.gz"])
+        again = made(image(hypervisor, "a", url=url, **only_other))
+        assert f"image.signed_by: {vendor.fingerprint}" in again.data["diff"]["before"]
+        assert again.data["image"]["signed_by"] == other.fingerprint
+        assert hypervisor.volumes() == volumes
+        assert not made(image(hypervisor, "a", url=url, **only_other)).changed
+        # The checksums are still signed by the first.
+        told = made(image(hypervisor, "a", url=url, **of_sums))
+        assert (told.data["actions"], told.data["image"]["signed_by"]) == (["publish_image a"], vendor.fingerprint)
+        assert not made(image(hypervisor, "a", url=url, **of_sums)).changed

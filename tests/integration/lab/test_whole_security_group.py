@@ -125,6 +125,34 @@ def test_packets_follow_the_rules(scene: Scene) -> None:
     assert scene.reached() == [NOTHING, ONLY["tcp"]]
 
 
+def test_ipv6_follows_the_rules(scene: Scene) -> None:
+    """As IPv4 does, on the network and on the bridge; a rule of the one family lets nothing of the other in."""
+    networks = ("fd00:1", "fd00:2")
+    for nic, network in enumerate(networks):
+        scene.client.adds(nic, f"{network}::c/64")
+        scene.server.adds(nic, f"{network}::5/64")
+    client, server = ([f"{network}::{host}" for network in networks] for host in ("c", "5"))
+
+    def reached() -> list[tuple[bool, bool]]:
+        return [(scene.client.pings(address), scene.client.fetches(address)) for address in server]
+
+    assert not scene.group(rules=[PING, HTTP]).failed
+    assert reached() == [(False, False)] * 2
+    # Answers come in, and neighbours are found.
+    wait_until(lambda: all(map(scene.server.pings, client)), "the server reaches the client by IPv6")
+    echo = {"protocol": "icmpv6", "icmp_type": 128}
+    done = scene.group(rules=[echo])
+    assert "+rule: ingress ipv6 icmpv6 type 128" in words(done)
+    assert not scene.group(rules=[echo]).changed
+    assert reached() == [(True, False)] * 2
+    assert scene.reached() == [NOTHING, NOTHING]
+    near = {**HTTP, "remote_cidr": f"{client[0]}/128"}
+    assert scene.group(rules=[near]).changed
+    assert reached() == [(False, True), (False, False)]
+    assert scene.group(rules=[]).changed
+    assert reached() == [(False, False)] * 2
+
+
 def test_rules_follow_the_members_of_a_group(scene: Scene) -> None:
     """A client that joins the remote group gets in with the run that lets it join, and out with the one that takes it away."""
     assert scene.group("clients", egress_default="allow").changed
@@ -144,6 +172,7 @@ def test_rules_follow_the_members_of_a_group(scene: Scene) -> None:
     assert not scene.instance(scene.client, security_groups=["clients"], port_security=False).changed
     assert not scene.group(rules=rules).changed
     assert scene.reached() == [ONLY["udp"], ONLY["udp"]]
+    _tell_lies(scene, rules)
 
     refused = scene.group("clients", state="absent")
     assert "it is used by client, security group web" in refused.message
@@ -157,6 +186,23 @@ def test_rules_follow_the_members_of_a_group(scene: Scene) -> None:
     assert scene.reached() == [ONLY["udp"], NOTHING]
     assert scene.group(rules=[]).changed
     assert scene.group("clients", state="absent").changed
+
+
+def _tell_lies(scene: Scene, rules: list[dict[str, t.Any]]) -> None:
+    """However many addresses a member gives itself: where it was leased one that alone counts, and on the bridge a few do."""
+    lies = {}
+    for nic, address in enumerate(scene.client.addresses):
+        prefix = address.rpartition(".")[0]
+        lies[nic] = [f"{prefix}.{last}/24" for last in range(20, 50)]
+        scene.client.adds(nic, *lies[nic])
+    told = scene.group(rules=rules)
+    here = told.data["security_group"]["members"]["clients"]["here"]
+    assert scene.client.addresses[0] in here
+    assert len(here) == 1 + 4
+    for nic, addresses in lies.items():
+        scene.client.adds(nic, *addresses, change="del")
+    assert not scene.group(rules=rules).failed
+    assert scene.reached() == [ONLY["udp"], ONLY["udp"]]
 
 
 def test_what_may_go_out(scene: Scene) -> None:

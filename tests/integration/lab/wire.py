@@ -79,6 +79,13 @@ class Guest:
         script = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 2 nc -w 1 {address} 80 | head -c 4"
         return self.run(script) == "HTTP"
 
+    def adds(self, nic: int, *addresses: str, change: str = "add") -> None:
+        """Have more addresses on a NIC, each with its prefix, or no longer."""
+        # An address of IPv6 is used at once, and not after a second in which nobody else says that it is his.
+        lines = [f"echo 0 > /proc/sys/net/ipv6/conf/eth{nic}/accept_dad"]
+        lines += [f"ip address {change} {one} dev eth{nic}" for one in addresses]
+        self.run("; ".join(lines))
+
     def asks(self, address: str, port: int = UDP_PORT) -> bool:
         """Tell whether a datagram is answered."""
         digits = f"{int(ipaddress.IPv4Address(address)):08x}"

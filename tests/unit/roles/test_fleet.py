@@ -21,6 +21,8 @@ from ansible_collections.kilonova.compute.plugins.module_utils._options import (
     instance_options,
     lifecycle_options,
 )
+from ansible_collections.kilonova.compute.plugins.modules import compute_image
+from ansible_collections.kilonova.compute.plugins.plugin_utils import _fleet
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "fleet"
 COMPARED = ("type", "elements", "choices", "default", "no_log")
@@ -60,6 +62,17 @@ def test_instances_take_what_the_module_takes() -> None:
     assert {name: shape(option) for name, option in declared.items()} == {
         name: shape(option) for name, option in wanted.items()
     }
+
+
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_images_take_what_the_module_takes(entry_point: str) -> None:
+    """But what is the same for all of them, and what there is on one hypervisor only."""
+    wanted = set(yaml.safe_load(compute_image.DOCUMENTATION)["options"])
+    wanted -= {"state", "pool", "source_instance", "cache_max_size", "cache_keep"}
+    assert set(options(entry_point)["fleet_images"]["options"]) == set(_fleet.IMAGE_KEYS) == wanted
+    tasks: t.Any = read("tasks/image.yml")
+    given = tasks[0]["kilonova.compute.compute_image"]
+    assert set(given) - {"uri", "pool", "cache_max_size", "cache_keep"} == wanted
 
 
 def test_flavors_take_what_the_module_takes() -> None:

@@ -29,6 +29,7 @@ from ..._spec.record import InstanceRecord
 from ..._xml import domain as domain_xml
 from ..._xml.record import render_found_record
 from ..._xml.restored import Identity, read_then, render_restored
+from ..._xml.snapshot import read_snapshot_traits
 from ..._xml.volume import VolumeDescription
 from .._instance.host import Host
 from ..lock import claims_lock, instance_lock
@@ -81,7 +82,8 @@ def _look(connection: Connection, spec: BackupSpec) -> tuple[_Job, RestoreScene]
     if guest is not None:
         existing = Existing(domain_xml.read(guest.xml), guest.state, guest.is_active, guest.has_saved_memory)
     taken = frozenset(target.pool.volumes())
-    scene = RestoreScene(backups, then, nics, target.directory, taken, existing, backups.now)
+    traits = read_snapshot_traits(definition)
+    scene = RestoreScene(backups, then, nics, target.directory, taken, existing, traits, backups.now)
     return _Job(connection, spec, source, target, definition, guest), scene
 
 

@@ -14,10 +14,12 @@ import typing as t
 from ..._errors import ImageError
 from ..._spec.image import ImageSpec
 from ..._spec.image_checksum import Checksum
+from ..._spec.image_format import published_format
 from .convert import too_large
 from .unpack import MAGIC_BYTES, Unpacker, find_unpacker
 
 _OWN = "sha256"
+_QCOW2 = b"QFI\xfb"
 _ZEROS = bytes(1024 * 1024)
 
 
@@ -60,8 +62,16 @@ class Digests:
 class Intake:
     """Takes an image into ``file``; ``received`` counts what came, which is more or less than what is stored."""
 
-    def __init__(self, spec: ImageSpec, file: t.BinaryIO, unpack: bool = True) -> None:
-        """Store in the empty ``file``, at most what ``spec`` allows."""
+    def __init__(
+        self,
+        spec: ImageSpec,
+        file: t.BinaryIO,
+        unpack: bool = True,
+        announced: t.Callable[[int], None] = lambda _bytes: None,
+    ) -> None:
+        """Store in the empty ``file``, at most what ``spec`` allows; what it will take is ``announced`` when it begins."""
+        self._announced = announced
+        self._expected: int | None = None
         self._unpack = unpack
         self._spec = spec
         self._file = file
@@ -76,6 +86,10 @@ class Intake:
         self._content = Digests()
         self._beginning: bytes | None = b"" if self._unpack else None
         self._unpacker: Unpacker | None = None
+
+    def expect(self, total: int | None) -> None:
+        """Be told how much there will be, if that is known."""
+        self._expected = total
 
     @property
     def digest(self) -> str:
@@ -111,6 +125,13 @@ class Intake:
     def _begin(self, beginning: bytes) -> None:
         self._beginning = None
         self._unpacker = find_unpacker(beginning)
+        # Of other formats, what comes tells nothing of how much room it takes: it has holes, is packed, or is converted.
+        if (
+            self._expected
+            and beginning.startswith(_QCOW2)
+            and published_format("qcow2", self._spec.convert_to) == "qcow2"
+        ):
+            self._announced(self._expected)
         self._take(beginning)
 
     def _take(self, chunk: bytes) -> None:

@@ -40,6 +40,11 @@ class Offer:
     taken_at: float | None = None
     """As of when a copy of a disk is."""
 
+    @property
+    def data_bytes(self) -> int:
+        """Return how much room it takes where it is, and as it is anywhere."""
+        return min(self.volume.allocation, self.size_bytes)
+
 
 @contextlib.contextmanager
 def offers(spec: ImageSpec) -> t.Iterator[t.Callable[[], Offer | None]]:

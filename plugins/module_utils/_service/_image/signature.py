@@ -11,11 +11,12 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 from ..._errors import ImageError, MissingLibraryError
 from ..._spec.image import ImageSpec
-from ..._spec.image_signature import ImageSignature, is_key_text, signer
+from ..._spec.image_signature import ImageSignature, is_key_text, key_fingerprints, signer
 from .small_file import read_small_file
 
 RunCommand = t.Callable[..., tuple[int, str, str]]
@@ -31,9 +32,26 @@ def verify(spec: ImageSpec, signed: bytes | t.BinaryIO, run: RunCommand | None, 
     if wanted is None or run is None:
         raise ImageError("Option signature: it can't be verified here.")
     content = read_small_file(spec, wanted.url, "signature", "the signature", _MOST_SIGNATURE_BYTES)
+    with _gpg(run, directory) as gpg:
+        return _verify(wanted, content, signed, gpg)
+
+
+def name_signers(spec: ImageSpec, run: RunCommand | None, directory: str | None) -> ImageSpec:
+    """Return ``spec`` with whose signature of the image counts, so that it is known whether a published one has it."""
+    wanted = spec.signature
+    if wanted is None or run is None or not spec.is_signed_itself:
+        return spec
+    with _gpg(run, directory) as gpg:
+        for number, key in enumerate(wanted.keys, 1):
+            _import(gpg, number, key)
+        return replace(spec, signers=key_fingerprints(gpg.status("--with-colons", "--list-keys")))
+
+
+@contextlib.contextmanager
+def _gpg(run: RunCommand, directory: str | None) -> t.Iterator[_Gpg]:
     with tempfile.TemporaryDirectory(prefix="gpg-", dir=directory) as home:
         try:
-            return _verify(wanted, content, signed, _Gpg(run, Path(home)))
+            yield _Gpg(run, Path(home))
         finally:
             # Some versions leave a daemon that keeps the keys.
             with contextlib.suppress(OSError):

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
 
 from ..progress import SILENT, Progress
@@ -21,6 +22,8 @@ class Tools:
     directory: str | None = None
     run: RunCommand | None = None
     progress: Progress = SILENT
+    announced: t.Callable[[int], None] = lambda _bytes: None
+    """Told how much room the image will take, where that is known before most of it comes; it may refuse."""
 
 
 NOTHING = Tools()

@@ -59,6 +59,7 @@ class Transfer:
 
     def __init__(self, url: str, transport: Transport, sink: Sink, what: str, progress: Progress = SILENT) -> None:
         """Fetch ``what``, in the words of an error."""
+        self._expect: t.Callable[[int | None], None] = lambda _total: None
         self._progress = progress
         self._url = url
         self._transport = transport
@@ -67,8 +68,9 @@ class Transfer:
         self._validator: str | None = None
         """What names the content that is half here, for the server to compare."""
 
-    def run(self) -> None:
-        """Fetch all of it, or say why not."""
+    def run(self, expect: t.Callable[[int | None], None] | None = None) -> None:
+        """Fetch all of it, or say why not; ``expect`` is told how much it will be, as far as the server tells."""
+        self._expect = expect or self._expect
         end = time.monotonic() + self._transport.timeout
         failures, pause = 0, _FIRST_PAUSE_SECONDS
         while True:
@@ -134,6 +136,7 @@ class Transfer:
         if self._url.startswith("https:") and not response.geturl().startswith("https:"):
             raise _FinalError("the server redirects to an address without TLS")
         total = self._begin(response)
+        self._expect(total)
         while chunk := response.read1(_CHUNK_BYTES):
             try:
                 self._sink.update(chunk)

@@ -19,6 +19,7 @@ from ..._plan.claims import Amount, refuse_overcommit
 from ..._plan.plan import Plan
 from ..._plan.power import START
 from ..._spec.instance import InstanceSpec
+from ..._spec.machine import Machine
 from .._guest.wait import wait_for
 from ..facts_guests import GIB
 from ..lock import host_lock
@@ -62,12 +63,18 @@ def _locked(host: Host, jobs: t.Sequence[Job]) -> t.Iterator[None]:
 
 
 def _settle(host: Host, jobs: t.Sequence[Job]) -> dict[str, Job]:
-    """Under the host's lock: look again, plan again, check that all fits, and define what is new."""
+    """Under the host's lock: look again, plan again, check that all fits, and define what takes something of the host.
+
+    Others see what is taken by the definitions. So those of instances that are there and take more are written here as well,
+    with the steps that go before them.
+    """
     with host_lock(f"host {host.uuid}", _LOCK_SECONDS, "this host"):
         host.read_again()
         renewed = [_again(host, job) for job in jobs]
         make_guards(host, renewed)
         _claim(host, renewed, claimed=lambda job: define(host, job))
+        taking = [job for job in renewed if job.error is None and takes_more(job, _more(host, job))]
+        _in_parallel(lambda job: _perform(host, job, planner.UPDATE), taking)
     return {job.name: job for job in renewed}
 
 
@@ -175,8 +182,27 @@ def _new_volumes_gb(host: Host, job: Job) -> int:
     return sum(max(0, size) for size in sizes)
 
 
-def _perform(host: Host, job: Job) -> None:
+def takes_more(job: Job, more: Amount) -> bool:
+    """Tell whether the new definition of an instance that is there has something that no other may have, or less is left of."""
+    if job.existing is None or job.desired is None or job.spec is None or not job.plan.has(planner.UPDATE):
+        return False
+    detail = job.spec.detail
+    picks = bool(detail.placement.cells) or detail.pci is not None or detail.mdevs is not None
+    return more != Amount() or picks or not _belongings(job.desired) <= _belongings(job.existing.machine)
+
+
+def _belongings(machine: Machine) -> set[tuple[str, str | None]]:
+    """Return what a machine has of which there is one."""
+    return {
+        *(("disk", disk.source) for disk in machine.disks if disk.source),
+        *(("device", device.address) for device in machine.hostdevs),
+        *(("address", nic.mac) for nic in machine.nics),
+        *(("filter", nic.filter) for nic in machine.nics if nic.filter),
+    }
+
+
+def _perform(host: Host, job: Job, last: str | None = None) -> None:
     try:
-        perform(host, job)
+        perform(host, job, last)
     except ComputeError as exc:
         job.error = exc

@@ -63,6 +63,11 @@ class Ledger:
         guest = self._guests().get(name)
         self._claims[name] = merged(machine, guest.machine) if guest else machine
 
+    @property
+    def planned(self) -> t.Mapping[str, Machine]:
+        """Return what this run has planned so far, by the instances' names."""
+        return self._claims
+
     def place(self, spec: InstanceSpec, desired: Machine, existing: Machine | None) -> Machine:
         """Return the machine with what it gets of the host, or raise what is short; nothing is asked where nothing is wanted."""
         detail = spec.detail

@@ -82,13 +82,15 @@ def define(host: Host, job: Job) -> None:
     job.defined = True
 
 
-def perform(host: Host, job: Job) -> None:
-    """Do what is left of the plan; a new instance that fails is taken back whole."""
+def perform(host: Host, job: Job, last: str | None = None) -> None:
+    """Do what is left of the plan, or no more of it than to the ``last`` verb; a new instance that fails is taken back whole."""
     try:
-        for action in job.plan.actions:
+        for action in job.plan.actions[job.done :]:
             if action.verb != verbs.DEFINE:
                 _STEPS[action.verb](host, job, action)
             job.done += 1
+            if action.verb == last:
+                return
     except NotFoundError:
         if job.spec is not None:
             take_back(host, job)

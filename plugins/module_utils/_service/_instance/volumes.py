@@ -15,7 +15,7 @@ from ..._driver.storage import Volume
 from ..._errors import ConflictError, NotFoundError, SpecError
 from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
-from ..._spec.machine import Disk
+from ..._spec.machine import Disk, Machine
 from ..._spec.volume import unfinished_name
 from ..facts_guests import GIB, Guest
 from ..volume_origin import attached_by, refuse_leading_elsewhere
@@ -81,11 +81,16 @@ def _disk_on(guest: Guest, place: Place, volume: VolumeSpec) -> Disk | None:
     return None
 
 
+def _disk_at(machine: Machine, path: str) -> Disk | None:
+    return next((disk for disk in machine.disks if disk.source == path), None)
+
+
 def _refuse_in_use(host: Host, spec: InstanceSpec, volume: VolumeSpec, place: Place, option: str) -> None:
-    for name, guest in host.guests.items():
+    path = place.locate(volume.name)
+    planned = ((name, _disk_at(machine, path)) for name, machine in host.ledger.planned.items())
+    for name, disk in (*((name, _disk_on(guest, place, volume)) for name, guest in host.guests.items()), *planned):
         if name == spec.name:
             continue
-        disk = _disk_on(guest, place, volume)
         if disk is not None and not (volume.shareable and disk.shareable) and not (volume.readonly and disk.readonly):
             raise ConflictError(
                 f"Option {option}.name: volume {volume.name} is a disk of {name}, and two guests that write to it destroy"

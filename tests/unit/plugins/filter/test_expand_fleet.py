@@ -130,6 +130,11 @@ def test_wrong_instances(instance: t.Any, message: str) -> None:
         ([], [{"name": "a"}], r"images\[0\] \(a\): give exactly one of url, src and source_host"),
         ([], [{"name": "a", "url": "u", "src": "s"}], "give exactly one of url, src and source_host"),
         ([], [{"name": "a", "src": "s"}, {"name": "a", "src": "s"}], "images: a is declared twice"),
+        (
+            [],
+            [{"name": "a", "source_instance": {"name": "web"}}],
+            r"\(a\): an image can be made of an instance only where",
+        ),
         ([], [{"name": "a", "path": "s"}], r"images\[0\] \(a\): 'path' is unknown"),
         ([], [{"name": "a/b", "src": "s"}], r"images\[0\].name: 'a/b' is not a valid name"),
     ],

@@ -95,6 +95,14 @@ def made(intent: BackupIntent) -> NewBackup:
     return t.cast(NewBackup, steps[0])
 
 
+def test_a_tpm_is_told_while_its_keys_can_still_be_replaced() -> None:
+    """Once, when the backup is taken."""
+    assert plan(scene()).warnings == ()
+    where = scene(traits=replace(scene().traits, tpm=True, pflash=True))
+    (warning,) = plan(where).warnings
+    assert "The state of the TPM of instance web is not in backup new" in warning
+
+
 def test_the_first_one_is_full() -> None:
     """Of all disks, with a checkpoint on those that can have one."""
     new = made(plan(scene(), description="d", quiesce=False))

@@ -10,12 +10,13 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError
+from ansible_collections.kilonova.compute.plugins.module_utils._errors import CapacityError, ConflictError
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.image_cache import (
     CachedImage,
     CacheState,
     choose,
     plan_cache,
+    plan_room,
     total_size,
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_cache import CacheSpec
@@ -91,6 +92,45 @@ def test_size() -> None:
     assert gone(0) == ["oldest", "new", "newer"]
 
 
+def room(needed: int, *images: CachedImage, size: int = 300, blind_spots: tuple[str, ...] = ()) -> list[str]:
+    """Return what goes to make room."""
+    spec = CacheSpec(max_size=size, keep=frozenset({"kept"}))
+    plan = plan_room(spec, CacheState(images, (), blind_spots), needed, NOW)
+    return [action.target for action in plan.actions if action.verb == "remove_volume"]
+
+
+def test_room_for_one_more() -> None:
+    """No more goes than has to, and where that is not enough, who takes the room is named."""
+    old, older = replace(UNUSED, volume="old", unused_since=NOW - 1), replace(
+        UNUSED, volume="older", unused_since=NOW - 2
+    )
+    assert room(0, USED, old, older) == []
+    assert room(1, USED, old, older) == ["older"]
+    assert room(200, USED, old, older) == ["older", "old"]
+    with pytest.raises(CapacityError, match=r"100 bytes are taken by fedora \(in use by domain web\)") as caught:
+        room(201, USED, old, older)
+    assert caught.value.details == {"option": "cache_max_size", "size_bytes": 100, "needed_bytes": 201}
+    with pytest.raises(CapacityError, match="nothing is taken"):
+        room(301)
+
+
+@pytest.mark.parametrize(
+    ("changes", "blind_spots", "words"),
+    [
+        ({"names": ("kept",)}, (), r"kept \(to be kept\)"),
+        ({"can_return": False}, (), r"debian \(nowhere else to be had\)"),
+        ({"names": (), "is_worked_on": True}, (), r"data \(just worked on\)"),
+        ({}, ("storage pool x",), r"debian \(perhaps in use by storage pool x\)"),
+    ],
+)
+def test_why_there_is_no_room(changes: dict[str, t.Any], blind_spots: tuple[str, ...], words: str) -> None:
+    """Each that stays is told with its reason; what can't be looked into hinders nobody while there is room."""
+    image = replace(UNUSED, **changes)
+    assert room(200, image, LEFTOVER if not blind_spots else image, size=400, blind_spots=blind_spots) in ([], ["half"])
+    with pytest.raises(CapacityError, match=words):
+        room(201, image, blind_spots=blind_spots)
+
+
 def test_a_clock_that_is_ahead_makes_nothing_old() -> None:
     """A note of tomorrow counts as one of now."""
     assert steps(CacheSpec(unused_for=1), replace(UNUSED, unused_since=NOW + DAY)) == []
@@ -163,6 +203,22 @@ def test_the_size_is_reached_if_it_can_be(spec: CacheSpec, state: CacheState) ->
             assert spec.max_size is not None
             younger = going[going.index(image) :]
             assert total_size(left) + total_size(younger) > spec.max_size
+
+
+@given(SPECS, STATES, st.integers(1, 1500))
+def test_room_is_made_or_refused(spec: CacheSpec, state: CacheState, needed: int) -> None:
+    """It fits afterwards; it is refused only where all that may go would not be enough."""
+    limit = spec.max_size or 0
+    may_go = [*removable(spec, state), *(image for image in state.images if image.is_leftover)]
+    stays = [image for image in state.images if image not in may_go]
+    try:
+        plan = plan_room(spec, state, needed, NOW)
+    except CapacityError:
+        assert total_size(stays) + needed > limit
+        return
+    gone = {action.target for action in plan.actions if action.verb == "remove_volume"}
+    assert not gone & {image.volume for image in stays}
+    assert total_size(image for image in state.images if image.volume not in gone) + needed <= limit
 
 
 @given(SPECS, STATES)

@@ -32,6 +32,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.record impo
     Rescue,
     SeedRecord,
 )
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.snapshot_disk import SnapshotTraits
 
 BACKUP = BackupRecord(
     instance="web",
@@ -84,6 +85,18 @@ def told(intent: BackupIntent) -> list[str]:
 def restored(intent: BackupIntent) -> Restored:
     """Return the instance to be made."""
     return t.cast(Restored, t.cast(BackupStep, intent.plan.actions[0]).what)
+
+
+def test_what_is_in_no_backup_is_told() -> None:
+    """As far as the instance of then had it."""
+    lost = plan_restore(SPEC, scene(traits=SnapshotTraits(pflash=True, tpm=True))).warnings[1:]
+    assert [
+        words in warning for words, warning in zip(("boots what its disk has in EFI/BOOT", "an empty one"), lost)
+    ] == [
+        True,
+        True,
+    ]
+    assert len(plan_restore(SPEC, scene()).warnings) == 1
 
 
 def test_an_instance_is_made() -> None:

@@ -20,6 +20,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_check
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_host import HostSource
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_metadata import ImageMetadata
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_record import ImageRecord
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_signature import ImageSignature
 
 OLD, NEW = "aa" * 32, "bb" * 32
 SPEC = ImageSpec("debian", url="https://h/d.qcow2", checksum=Checksum("sha256", OLD))
@@ -130,6 +131,28 @@ def test_disc_is_never_converted() -> None:
     """Asking for another format changes nothing of an ISO image."""
     state = replace(PUBLISHED, record=replace(RECORD, format="raw", source_format="iso"))
     assert not plan_image(replace(SPEC, convert_to="qcow2"), state).changed
+
+
+def test_keys_that_are_trusted_no_longer() -> None:
+    """What only they have signed is fetched again to be verified; an image of others' signature is no substitute."""
+    spec = replace(SPEC, signature=ImageSignature("https://h/d.sig", ("/key",)), signers=frozenset({"NEW", "OTHER"}))
+    for signed_by, trusted in ((None, False), ("OLD", False), ("NEW", True), ("OTHER", True)):
+        record = replace(RECORD, signed_by=signed_by)
+        assert described(spec, replace(PUBLISHED, record=record)) == (
+            [] if trusted else [f"fetch_image {SPEC.source}", "publish_image debian"]
+        )
+    assert not plan_image(SPEC, replace(PUBLISHED, record=replace(RECORD, signed_by="OLD"))).changed
+
+
+def test_signer_of_checksums_is_told() -> None:
+    """Of data that is there, whoever signed its checksums now is recorded, once; nothing is fetched."""
+    spec = replace(SPEC, signed_by="NEW")
+    plan = plan_image(spec, PUBLISHED)
+    assert [action.describe() for action in plan.actions] == ["publish_image debian"]
+    assert [(change.path, change.before, change.after) for change in plan.changes] == [("image.signed_by", None, "NEW")]
+    assert not plan_image(spec, replace(PUBLISHED, record=replace(RECORD, signed_by="NEW"))).changed
+    twin = plan_image(spec, ImageState(twin=replace(RECORD, name="other", signed_by="OLD")))
+    assert ("image.signed_by", "NEW") in [(change.path, change.after) for change in twin.changes]
 
 
 def test_metadata_alone() -> None:

@@ -103,6 +103,8 @@ def test_good_input() -> None:
     assert spec(checksum=sums, url=None, src="/srv/b.raw").checksum_file == ChecksumFile(sums, "b.raw")
     assert spec(username="me", password="p").transport == Transport(60, 10, 2, "me", "p")
     assert spec().max_size_bytes == 8 * 1024**3
+    limited = spec(cache_max_size="1.5G", cache_keep=["a", "b"])
+    assert (limited.cache_max_size, limited.cache_keep) == (3 * 2**29, frozenset({"a", "b"}))
     assert spec(url=None, src="/srv//a/../b.raw").path == "/srv/b.raw"
     assert spec(url="file:///srv/a%20b.raw").path == "/srv/a b.raw"
     assert spec(state="absent", url=None) == ImageSpec("debian", present=False, transport=Transport(60, 10, 2))

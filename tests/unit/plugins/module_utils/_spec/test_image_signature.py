@@ -14,6 +14,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._errors import Im
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.image_signature import (
     ImageSignature,
     is_key_text,
+    key_fingerprints,
     signer,
 )
 from hypothesis import given
@@ -172,3 +173,21 @@ def test_no_text_is_taken_for_a_signature(text: str, words: list[str]) -> None:
     for said in (text, "".join(words), f"[GNUPG:] {text}"):
         with pytest.raises(ImageError):
             signer(said)
+
+
+def test_fingerprints_of_keys() -> None:
+    """Of the keys themselves and not of their subkeys, and of none that is revoked."""
+    listing = """tru::1:1:0:3:1:5
+pub:u:255:22:AAAA:1:::u:::scESC::::::23::0:
+fpr:::::::::1111AAAA:
+uid:u::::1::X::vendor::::::::::0:
+sub:u:255:18:BBBB:1::::::e::::::23:
+fpr:::::::::2222BBBB:
+pub:r:255:22:CCCC:1:::u:::scESC::::::23::0:
+fpr:::::::::3333CCCC:
+pub:e:255:22:DDDD:1:::u:::scESC::::::23::0:
+fpr:::::::::4444DDDD:
+fpr:
+"""
+    assert key_fingerprints(listing) == {"1111AAAA", "4444DDDD"}
+    assert key_fingerprints("") == frozenset()

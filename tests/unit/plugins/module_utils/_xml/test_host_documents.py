@@ -76,10 +76,12 @@ def test_a_device_of_another_kind() -> None:
         ),
         (
             "<network><name>a</name><ip address='192.0.2.1'><dhcp><host mac='52:54:00:00:00:0A' ip='192.0.2.9'/>"
-            "<host name='b' ip='192.0.2.8'/><host mac='52:54:00:00:00:0b' name='c'/></dhcp></ip><ip family='ipv6'/></network>",
+            "<host name='b' ip='192.0.2.8'/><host mac='52:54:00:00:00:0b' name='c'/></dhcp></ip><ip family='ipv6'/>"
+            "<ip address='2001:db8::1' prefix='60'/><ip address='10.0.0.1' netmask='255.0.0.0'/><ip address='fd00::1'/></network>",
             NetworkDescription(
                 "a",
-                addresses=("192.0.2.1",),
+                addresses=("192.0.2.1", "2001:db8::1", "10.0.0.1", "fd00::1"),
+                subnets=("192.0.2.1/24", "2001:db8::1/60", "10.0.0.1/255.0.0.0", "fd00::1/64"),
                 reservations=(("192.0.2.9", "52:54:00:00:00:0a"), ("192.0.2.8", "")),
             ),
         ),

@@ -86,3 +86,26 @@ def test_wrong_checksum_is_refused(file: t.BinaryIO) -> None:
     take(intake, gzip.compress(CONTENT))
     with pytest.raises(ImageError, match="Option checksum: the image at here has sha256:"):
         intake.verify("here")
+
+
+@pytest.mark.parametrize(
+    ("content", "convert_to", "told"),
+    [
+        (b"QFI\xfb" + bytes(MIB), None, [MIB + 4]),
+        (b"QFI\xfb" + bytes(MIB), "qcow2", [MIB + 4]),
+        (b"QFI\xfb" + bytes(MIB), "raw", []),
+        (CONTENT, None, []),
+        (gzip.compress(b"QFI\xfb" + bytes(MIB)), None, []),
+    ],
+)
+def test_what_it_will_take_is_told_when_it_begins(
+    file: t.BinaryIO, content: bytes, convert_to: str | None, told: list[int]
+) -> None:
+    """Only of what is stored as it comes, and has no holes."""
+    seen: list[int] = []
+    intake = Intake(replace(SPEC, convert_to=convert_to), file, announced=seen.append)
+    intake.expect(len(content))
+    intake.update(content[:11])
+    assert seen == told
+    intake.update(content[11:])
+    assert seen == told
