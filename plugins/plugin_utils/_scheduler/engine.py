@@ -23,7 +23,7 @@ from .filters import Filter, default_filters, first_refusal, home_filters
 from .hidden import find_hidden
 from .model import DIMENSIONS, Amounts, Demand, Guest, Host, Placement, Plan, Problem, Removal, Request
 from .names import natural_key
-from .state import HostState
+from .state import HostState, host_states
 from .weighers import POLICIES, Policy, room_text
 
 _MILLION = 1_000_000
@@ -40,9 +40,9 @@ class _Rules:
 def make_plan(problem: Problem) -> Plan:
     """Return where every request goes, or why it goes nowhere."""
     hosts = sorted(problem.hosts, key=lambda host: natural_key(host.name))
-    states = {host.name: HostState(host) for host in hosts}
+    states = {state.name: state for state in host_states(hosts)}
     hidden = find_hidden(hosts, problem.assume_down_hosts_empty)
-    rules = _Rules(default_filters(hidden), _policy(problem.policy))
+    rules = _Rules(default_filters(hidden, problem.rules, problem.fleet), _policy(problem.policy))
     homes = find_homes(hosts, problem.fleet)
     removed = _removed(problem, homes, states)
     requests = sorted(_with_conflicts(problem, hosts), key=lambda request: natural_key(request.name))

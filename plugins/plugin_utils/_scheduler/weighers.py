@@ -17,6 +17,12 @@ from .state import HostState
 _MILLION = 1_000_000
 _PERCENT = 100
 
+WEIGHER_NAMES = (
+    *("cpu", "ram", "disk", "io_ops", "num_instances", "hypervisor_version", "pci"),
+    *("soft_affinity", "soft_anti_affinity", "image_props"),
+)
+"""Nova's names, whose multipliers users may set."""
+
 
 class Weigher(abc.ABC):
     """One opinion about one host."""
