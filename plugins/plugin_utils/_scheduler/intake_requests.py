@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from .._values import ValuesError, check_name, known_keys, mapping, mappings, whole_number
 from .extra_specs import check_extra_specs, resource_amounts, traits_of
+from .filters.aggregates import FLAVOR_KEY
 from .image_properties import read_properties
 from .intake_groups import read_groups
 from .intake_values import MOST, name_set, text_pairs, texts
@@ -109,7 +110,7 @@ class _Reader:
             forbidden_traits=forbidden,
             require=check_expression(instance.get("require"), where),
             hints=self._hints(),
-            flavor=flavor_name if self._rules.reads_flavor else "",
+            flavor=flavor_name if FLAVOR_KEY in self._rules.aggregate_keys else "",
             extra_specs=specs,
             image=image if self._rules.isolated_images else "",
             properties=properties,

@@ -14,19 +14,20 @@ from fractions import Fraction
 from .._values import ValuesError, mapping, whole_number
 from .filters import FILTER_NAMES
 from .intake_values import MOST, name_set
-from .model import Rules
+from .model import Host, Rules
 from .question import Question
 from .weighers import WEIGHER_NAMES
 
 _MOST_MULTIPLIER = 10**12
 
 
-def read_rules(question: Question, hosts: t.Collection[str], reads_flavor: bool) -> Rules:
+def read_rules(question: Question, hosts: t.Sequence[Host]) -> Rules:
     """Return the choices."""
+    names = {host.name for host in hosts}
     isolated = name_set(question.isolated_hosts, "isolated_hosts")
     for host in isolated:
-        if host not in hosts:
-            raise ValuesError(f"isolated_hosts: {host!r} is not a hypervisor; take some of {', '.join(sorted(hosts))}.")
+        if host not in names:
+            raise ValuesError(f"isolated_hosts: {host!r} is not a hypervisor; take some of {', '.join(sorted(names))}.")
     return Rules(
         filters=_filters(question.filters),
         weights=_weights(question.weights),
@@ -35,7 +36,7 @@ def read_rules(question: Question, hosts: t.Collection[str], reads_flavor: bool)
         isolated_hosts=frozenset(isolated),
         isolated_images=frozenset(name_set(question.isolated_images, "isolated_images")),
         restrict_isolated_hosts=question.restrict_isolated_hosts_to_isolated_images,
-        reads_flavor=reads_flavor,
+        aggregate_keys=frozenset(key for host in hosts for key in host.metadata),
     )
 
 

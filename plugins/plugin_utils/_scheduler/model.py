@@ -221,8 +221,8 @@ class Rules:
     isolated_images: frozenset[str] = frozenset()
     restrict_isolated_hosts: bool = True
     """Whether isolated hosts take isolated images only."""
-    reads_flavor: bool = False
-    """Whether some aggregate takes certain flavors only, so that their names matter."""
+    aggregate_keys: frozenset[str] = frozenset()
+    """All keys that aggregates of hosts say something about."""
 
 
 @dataclass(frozen=True)
