@@ -39,6 +39,12 @@ def vcpus_used(state: HostState) -> int:
     return state.used[_CPU] + state.host.limits.reserved[_CPU]
 
 
+def free_devices(state: HostState) -> int:
+    """Return how many devices that are set aside for guests no guest has."""
+    devices = state.host.facts.get("pci_devices") or []
+    return sum(device.get("driver") == "vfio-pci" and not device.get("in_use_by") for device in devices)
+
+
 def supported_instances(state: HostState) -> list[tuple[str, str, str]]:
     """Return (architecture, hypervisor, mode) of what can run there."""
     facts = state.host.facts

@@ -66,6 +66,7 @@ __all__ = [
     "NameFilter",
     "NetworkFilter",
     "RamFilter",
+    "SameHostFilter",
     "SplitBrainFilter",
     "StickyFilter",
     "default_filters",
