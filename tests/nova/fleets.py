@@ -70,7 +70,7 @@ METADATA: tuple[dict[str, str], ...] = (
 
 def fleet(seed: int, hosts: int, instances: int, plain: bool = False) -> dict[str, t.Any]:
     """Return a question; a plain one has nothing but amounts, for measurements."""
-    maker = _Maker(random.Random(seed), plain)  # noqa: S311 - it is no secret
+    maker = _Maker(random.Random(seed), plain)
     aggregates = {} if plain else maker.aggregates()
     nodes = {f"hv{number}": maker.node(number, list(aggregates)) for number in range(1, hosts + 1)}
     return {
@@ -104,7 +104,11 @@ class _Maker:
         member = [name for name in aggregates if not name.startswith("zone-") and self._one_in(2)]
         zone = [f"zone-{chance.choice(ZONES)}"] if aggregates and not self._one_in(3) else []
         guests = [] if self._plain else [self._guest(f"old-{number}-{copy}") for copy in range(chance.randrange(3))]
-        vcpus, memory_mb, local_gb = chance.choice((4, 8, 16, 32)), chance.choice((8, 16, 64, 100)) * 1024, chance.choice((100, 500))
+        vcpus, memory_mb, local_gb = (
+            chance.choice((4, 8, 16, 32)),
+            chance.choice((8, 16, 64, 100)) * 1024,
+            chance.choice((100, 500)),
+        )
         used = {key: sum(guest[key] for guest in guests) for key in ("vcpus", "memory_mb", "disk_gb")}
         return {
             "state": "up",
@@ -141,7 +145,7 @@ class _Maker:
     def instances(self, number: int, nodes: dict[str, t.Any]) -> list[dict[str, t.Any]]:
         """Return instances, some of them in groups, some asking for others by UUID."""
         policies = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
-        groups = [{"group": f"group-{policy}", "group_policy": policy} for policy in policies]
+        groups: list[dict[str, t.Any]] = [{"group": f"group-{policy}", "group_policy": policy} for policy in policies]
         groups.append({"group": "pairs", "group_policy": "anti-affinity", "max_server_per_host": 2})
         found: list[dict[str, t.Any]] = []
         known = [guest["uuid"] for node in nodes.values() for guest in node["instances"]]
@@ -192,7 +196,16 @@ class _Maker:
         """Return what operators configure: filters, multipliers and what these need."""
         chance = self._chance
         rules: dict[str, t.Any] = {"weights": {}}
-        names = ("cpu", "ram", "disk", "io_ops", "num_instances", "hypervisor_version", "soft_affinity", "soft_anti_affinity")
+        names = (
+            "cpu",
+            "ram",
+            "disk",
+            "io_ops",
+            "num_instances",
+            "hypervisor_version",
+            "soft_affinity",
+            "soft_anti_affinity",
+        )
         for name in chance.sample(names, chance.randrange(4)):
             # Nova takes none below zero for groups.
             least = 2 if name.startswith("soft_") else 0

@@ -79,7 +79,16 @@ class RealNova:
             CONF.set_override(option, question.get(option, []), section)
         restrict = "restrict_isolated_hosts_to_isolated_images"
         CONF.set_override(restrict, question.get(restrict, True), section)
-        for name in ("cpu", "ram", "disk", "io_ops", "num_instances", "hypervisor_version", "soft_affinity", "soft_anti_affinity"):
+        for name in (
+            "cpu",
+            "ram",
+            "disk",
+            "io_ops",
+            "num_instances",
+            "hypervisor_version",
+            "soft_affinity",
+            "soft_anti_affinity",
+        ):
             option = f"{name}_weight_multiplier"
             CONF.clear_override(option, section)
             if name in question.get("weights", {}):
@@ -107,10 +116,14 @@ class RealNova:
             for aggregate in sorted(node["aggregates"])
         ]
         state.instances = {guest["uuid"]: guest for guest in node["instances"]}
+        state.service = self._service(name, node)
+        return state
+
+    @staticmethod
+    def _service(name: str, node: dict[str, t.Any]) -> dict[str, t.Any]:
         now = datetime.datetime.now(datetime.timezone.utc)
         is_disabled = node["service_status"] == "disabled"
-        state.service = {"host": name, "disabled": is_disabled, "forced_down": False, "last_seen_up": now}
-        return state
+        return {"host": name, "disabled": is_disabled, "forced_down": False, "last_seen_up": now}
 
     def place(self, instance: dict[str, t.Any]) -> str | None:
         """Return the host that Nova takes, having claimed it, or None."""
@@ -135,7 +148,11 @@ class RealNova:
             room = (node[total] - limits[reserve] // unit) * Fraction(str(limits[ratio]))
             if wanted and (wanted > node[total] or self._used[state.host][key] + wanted > room):
                 return False
-        zones = [aggregate.metadata["availability_zone"] for aggregate in state.aggregates if "availability_zone" in aggregate.metadata]
+        zones = [
+            aggregate.metadata["availability_zone"]
+            for aggregate in state.aggregates
+            if "availability_zone" in aggregate.metadata
+        ]
         wanted_zone = instance.get("availability_zone")
         if wanted_zone is not None and wanted_zone != (zones or ["nova"])[0]:
             return False
@@ -145,7 +162,8 @@ class RealNova:
     def _spec(self, instance: dict[str, t.Any]) -> t.Any:
         flavor = instance["flavor"]
         hints = {
-            key: value if isinstance(value, list) else [value] for key, value in instance.get("scheduler_hints", {}).items()
+            key: value if isinstance(value, list) else [value]
+            for key, value in instance.get("scheduler_hints", {}).items()
         }
         return objects.RequestSpec(
             instance_uuid=instance["uuid"],
@@ -177,7 +195,11 @@ class RealNova:
         if name is None:
             return None
         if name not in self._groups:
-            rules = {"max_server_per_host": str(instance["max_server_per_host"])} if "max_server_per_host" in instance else {}
+            rules = (
+                {"max_server_per_host": str(instance["max_server_per_host"])}
+                if "max_server_per_host" in instance
+                else {}
+            )
             policy = instance["group_policy"]
             self._groups[name] = objects.InstanceGroup(
                 uuid=instance["uuid"], policy=policy, policies=[policy], rules=rules, hosts=[], members=[]

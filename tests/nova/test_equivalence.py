@@ -15,10 +15,11 @@ import warnings
 import pytest
 from fleets import fleet
 from nova.scheduler.filters import extra_specs_ops
+from real_nova import RealNova
+
 from plugins.plugin_utils._scheduler.answer import answer
 from plugins.plugin_utils._scheduler.intake import Question
 from plugins.plugin_utils._scheduler.operators import matches
-from real_nova import RealNova
 
 FLEETS = int(os.environ.get("NOVA_FLEETS", "300"))
 MEASURED_HOSTS, MEASURED_REQUESTS, NOVA_REQUESTS = 1000, 1000, 100
@@ -82,7 +83,7 @@ def test_speed(capsys: pytest.CaptureFixture[str]) -> None:
         assert places.get(instance["name"]) == real.place(instance)
     theirs = (time.process_time() - start) * MEASURED_REQUESTS / NOVA_REQUESTS
     with capsys.disabled():
-        print(  # noqa: T201 - the figures are what it is for
+        print(
             f"\n{MEASURED_HOSTS} hosts x {MEASURED_REQUESTS} requests: ours {own:.2f} s of CPU, Nova {theirs:.0f} s "
             f"(from {NOVA_REQUESTS} requests): {math.floor(theirs / own)} times less"
         )

@@ -59,7 +59,9 @@ def _weights(value: t.Any) -> tuple[tuple[str, Fraction], ...]:
     multipliers = tuple((name, _multiplier(weights[name], f"weights.{name}")) for name in sorted(weights))
     for name, multiplier in multipliers:
         if name in _NEVER_NEGATIVE and multiplier < 0:
-            raise ValuesError(f"weights.{name}: it is below 0, which would turn its meaning round; write 0 to ignore it.")
+            raise ValuesError(
+                f"weights.{name}: it is below 0, which would turn its meaning round; write 0 to ignore it."
+            )
     return multipliers
 
 
