@@ -93,7 +93,7 @@ def violations(question: Data, plan: Data) -> list[str]:
 
 
 def _bookkeeping(scene: Scene) -> t.Iterator[str]:
-    """Every instance is placed or unplaced, once; by_host says the same as placements."""
+    # Every instance is placed or unplaced, once; by_host says the same as placements.
     placed = [item["name"] for item in scene.placements]
     found = Counter(placed + [item["name"] for item in scene.plan["unplaced"]])
     if found != Counter(list(scene.declared)):
@@ -109,7 +109,7 @@ def _bookkeeping(scene: Scene) -> t.Iterator[str]:
 
 
 def _sticky(scene: Scene) -> t.Iterator[str]:
-    """What runs stays, unless the question allows moves; nothing is made twice; only images may not change."""
+    # What runs stays, unless the question allows moves; nothing is made twice; only images may not change.
     may_move = scene.question.get("fix_violations") or scene.question.get("make_room")
     for item in scene.placements:
         name, home = item["name"], scene.homes.get(item["name"])
@@ -133,7 +133,7 @@ def _sticky(scene: Scene) -> t.Iterator[str]:
 
 
 def _service(scene: Scene) -> t.Iterator[str]:
-    """Nothing comes to a host that is not up and enabled."""
+    # Nothing comes to a host that is not up and enabled.
     for name, host in scene.arrivals.items():
         facts = scene.hosts[host]
         if facts.get("state", "up") != "up" or facts.get("service_status", "enabled") == "disabled":
@@ -141,7 +141,7 @@ def _service(scene: Scene) -> t.Iterator[str]:
 
 
 def _declared_host(scene: Scene) -> t.Iterator[str]:
-    """An instance that names its host is there or nowhere."""
+    # An instance that names its host is there or nowhere.
     for item in scene.placements:
         wanted = scene.declared[item["name"]].get("host")
         if wanted not in (None, item["host"]):
@@ -149,14 +149,14 @@ def _declared_host(scene: Scene) -> t.Iterator[str]:
 
 
 def _names(scene: Scene) -> t.Iterator[str]:
-    """A name is once on a host."""
+    # A name is once on a host.
     for name, host in scene.arrivals.items():
         if any(guest["name"] == name for guest in scene.hosts[host].get("instances") or []):
             yield f"{name} comes to {host}, where its name is taken"
 
 
 def _split_brain(scene: Scene) -> t.Iterator[str]:
-    """What may be running where nobody can look is not made elsewhere."""
+    # What may be running where nobody can look is not made elsewhere.
     states = [host.get("state", "up") for host in scene.hosts.values()]
     doubt = "left_out" in states or ("down" in states and not scene.question.get("assume_down_hosts_empty"))
     for item in scene.placements:
@@ -165,22 +165,27 @@ def _split_brain(scene: Scene) -> t.Iterator[str]:
 
 
 def _capacity(scene: Scene) -> t.Iterator[str]:
-    """Where something is added: used after <= (total - reserved) * ratio, and each instance <= total."""
+    # Where something is added: used after <= (total - reserved) * ratio, and each instance <= total.
     for host, facts in scene.hosts.items():
         if facts.get("state", "up") != "up":
             continue
         added = _added(scene, host)
-        limits = scene.limits(host)
-        for key, total, used, ratio, reserved in FIELDS:
-            more = [(name, amounts[key]) for name, amounts in added.items() if amounts[key] > 0]
-            kept = limits[reserved] if "disk" not in reserved else -(-limits[reserved] // _MIB_PER_GIB)
-            most = max(Fraction(0), (facts[total] - kept) * Fraction(str(limits[ratio])))
-            taken = max(0, math.ceil(facts[used]) - _left(scene, host, key)) + sum(amount for _name, amount in more)
-            for name, amount in more:
-                if amount > facts[total]:
-                    yield f"{name} takes {amount} {key} of {host}, which has {facts[total]}"
-                if taken > most:
+        for key, total, used, *_limits in FIELDS:
+            most = _most(scene, host, key)
+            taken = max(0, math.ceil(facts[used]) - _left(scene, host, key)) + sum(one[key] for one in added.values())
+            for name, amounts in added.items():
+                if amounts[key] > facts[total]:
+                    yield f"{name} takes {amounts[key]} {key} of {host}, which has {facts[total]}"
+                if amounts[key] > 0 and taken > most:
                     yield f"{host} has {name} added and then {taken} {key} taken of {most}"
+
+
+def _most(scene: Scene, host: str, key: str) -> Fraction:
+    """Return how much of a host may be promised."""
+    limits = scene.limits(host)
+    total, ratio, reserved = next((total, ratio, kept) for name, total, _used, ratio, kept in FIELDS if name == key)
+    kept = limits[reserved] if "disk" not in reserved else -(-limits[reserved] // _MIB_PER_GIB)
+    return max(Fraction(0), (scene.hosts[host][total] - kept) * Fraction(str(limits[ratio])))
 
 
 def _added(scene: Scene, host: str) -> dict[str, dict[str, int]]:
@@ -200,7 +205,7 @@ def _left(scene: Scene, host: str, key: str) -> int:
 
 
 def _groups(scene: Scene) -> t.Iterator[str]:
-    """Affinity: one host; anti-affinity: at most so many on a host, those that run counted."""
+    # Affinity: one host; anti-affinity: at most so many on a host, those that run counted.
     members: dict[str, dict[str, str]] = {}
     for name, host in scene.after.items():
         group = scene.group(name)
@@ -219,7 +224,7 @@ def _groups(scene: Scene) -> t.Iterator[str]:
 
 
 def _torn(scene: Scene) -> t.Iterator[str]:
-    """New members of an affinity group that ran nowhere before are together."""
+    # New members of an affinity group that ran nowhere before are together.
     places: dict[str, set[str]] = {}
     for name, host in scene.arrivals.items():
         instance = scene.declared[name]
@@ -232,7 +237,7 @@ def _torn(scene: Scene) -> t.Iterator[str]:
 
 
 def _counts(scene: Scene) -> t.Iterator[str]:
-    """No host gets more instances, or more that start at once, than the question allows."""
+    # No host gets more instances, or more that start at once, than the question allows.
     most = scene.question.get("max_instances_per_host")
     busy = scene.question.get("max_io_ops_per_host")
     for host in set(scene.arrivals.values()):
@@ -246,7 +251,7 @@ def _counts(scene: Scene) -> t.Iterator[str]:
 
 
 def _zones(scene: Scene) -> t.Iterator[str]:
-    """An instance that names an availability zone comes to a host of that zone."""
+    # An instance that names an availability zone comes to a host of that zone.
     for name, host in scene.arrivals.items():
         wanted = scene.declared[name].get("availability_zone")
         if wanted and scene.hosts[host].get("availability_zone") != wanted:
@@ -254,7 +259,7 @@ def _zones(scene: Scene) -> t.Iterator[str]:
 
 
 def _traits(scene: Scene) -> t.Iterator[str]:
-    """A host has all traits that are required and none that are forbidden."""
+    # A host has all traits that are required and none that are forbidden.
     for name, host in scene.arrivals.items():
         instance = scene.declared[name]
         traits = instance.get("traits") or {}
@@ -268,7 +273,7 @@ def _traits(scene: Scene) -> t.Iterator[str]:
 
 
 def _networks(scene: Scene) -> t.Iterator[str]:
-    """All networks that an instance is plugged into are active where it comes to."""
+    # All networks that an instance is plugged into are active where it comes to.
     for name, host in scene.arrivals.items():
         networks = scene.hosts[host].get("networks")
         for nic in scene.declared[name].get("networks") or []:
@@ -277,7 +282,7 @@ def _networks(scene: Scene) -> t.Iterator[str]:
 
 
 def _hints(scene: Scene) -> t.Iterator[str]:
-    """same_host and different_host, of instances by name or UUID that are on a host when the plan is made."""
+    # same_host and different_host, of instances by name or UUID that are on a host when the plan is made.
     for name, host in scene.arrivals.items():
         hints = scene.declared[name].get("scheduler_hints") or {}
         guests = scene.hosts[host].get("instances") or []
@@ -290,7 +295,7 @@ def _hints(scene: Scene) -> t.Iterator[str]:
 
 
 def _aggregates(scene: Scene) -> t.Iterator[str]:
-    """aggregate_instance_extra_specs: a host's aggregates have the key, with the value (plain words only)."""
+    # aggregate_instance_extra_specs: a host's aggregates have the key, with the value (plain words only).
     known = scene.question.get("aggregates") or {}
     scope = "aggregate_instance_extra_specs:"
     for name, host in scene.arrivals.items():

@@ -82,8 +82,10 @@ def questions(
 
 @st.composite
 def _instances(draw: st.DrawFn, name: str, hosts: list[str], kinds: frozenset[str]) -> dict[str, t.Any]:
-    flavor = dict(draw(flavors))
-    specs: dict[str, str] = {}
+    flavor: dict[str, t.Any] = dict(draw(flavors))
+    specs = draw(_specs(kinds))
+    if specs:
+        flavor.update({"name": f"{flavor['name']}-special", "extra_specs": specs})
     instance: dict[str, t.Any] = {"name": name, "flavor": flavor}
     if _seldom(draw):
         instance["host"] = draw(st.sampled_from(hosts))
@@ -95,21 +97,21 @@ def _instances(draw: st.DrawFn, name: str, hosts: list[str], kinds: frozenset[st
     if "zones" in kinds and _seldom(draw) and instance.get("group_policy") != "affinity":
         instance["availability_zone"] = draw(st.sampled_from(ZONES))
     if "traits" in kinds and _seldom(draw):
-        wanted = draw(st.sampled_from(["required", "forbidden"]))
-        trait = draw(st.sampled_from(TRAITS))
-        if draw(st.booleans()):
-            specs[f"trait:{trait}"] = wanted
-        else:
-            instance["traits"] = {wanted: [trait]}
+        instance["traits"] = {draw(st.sampled_from(["required", "forbidden"])): [draw(st.sampled_from(TRAITS))]}
+    other = f"i{draw(st.integers(0, 11))}"
+    if "hints" in kinds and _seldom(draw) and other != name:
+        instance["scheduler_hints"] = {draw(st.sampled_from(["same_host", "different_host"])): [other]}
+    return instance
+
+
+@st.composite
+def _specs(draw: st.DrawFn, kinds: frozenset[str]) -> dict[str, str]:
+    specs: dict[str, str] = {}
+    if "traits" in kinds and _seldom(draw):
+        specs[f"trait:{draw(st.sampled_from(TRAITS))}"] = draw(st.sampled_from(["required", "forbidden"]))
     if "aggregates" in kinds and _seldom(draw):
         specs["aggregate_instance_extra_specs:disk"] = draw(st.sampled_from(["ssd", "hdd", "tape"]))
-    if "hints" in kinds and _seldom(draw):
-        other = f"i{draw(st.integers(0, 11))}"
-        if other != name:
-            instance["scheduler_hints"] = {draw(st.sampled_from(["same_host", "different_host"])): [other]}
-    if specs:
-        flavor.update(name=f"{flavor['name']}-special", extra_specs=specs)
-    return instance
+    return specs
 
 
 @st.composite
