@@ -17,7 +17,7 @@ ZONES = ("az1", "az2")
 TRAITS = ("HW_CPU_X86_AVX2", "CUSTOM_FAST")
 ALL = frozenset({"groups", "zones", "traits", "hints", "aggregates"})
 """Kinds of rules that a question may contain, beside capacity, hosts, names and networks."""
-GROUPS = {
+GROUPS: dict[str, dict[str, t.Any]] = {
     "apart": {"group": "apart", "group_policy": "anti-affinity"},
     "pairs": {"group": "pairs", "group_policy": "anti-affinity", "max_server_per_host": 2},
     "near": {"group": "near", "group_policy": "affinity"},
