@@ -186,6 +186,7 @@ _value:
 """
 
 import typing as t
+from dataclasses import fields
 
 from ansible.errors import AnsibleFilterError
 
@@ -198,35 +199,26 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def schedule(  # noqa: PLR0913 - a filter's arguments are its interface
-    instances: t.Any,
-    hosts: t.Any,
-    fleet: t.Any,
-    *,
-    policy: t.Any = "spread",
-    limits: t.Any = None,
-    host_limits: t.Any = None,
-    assume_down_hosts_empty: bool = False,
-    purge: bool = False,
-    prefix: t.Any = "",
-) -> dict[str, t.Any]:
+_BOOLEANS = frozenset(field.name for field in fields(Question) if isinstance(field.default, bool))
+_OPTIONS = frozenset(field.name for field in fields(Question)) - {"instances", "hosts", "fleet"}
+
+
+def schedule(instances: t.Any, hosts: t.Any, fleet: t.Any, **options: t.Any) -> dict[str, t.Any]:
     """Return the plan."""
+    for name in sorted(options):
+        if name not in _OPTIONS:
+            raise AnsibleFilterError(f"schedule has no argument {name}; it has {', '.join(sorted(_OPTIONS))}.")
+    given = {"instances": instances, "hosts": hosts, "fleet": fleet, **options}
     try:
-        return answer(
-            Question(
-                fleet=to_plain(fleet, "fleet"),
-                instances=to_plain(instances, "instances"),
-                hosts=to_plain(hosts, "hosts"),
-                policy=to_plain(policy, "policy"),
-                limits=to_plain(limits, "limits"),
-                host_limits=to_plain(host_limits, "host_limits"),
-                assume_down_hosts_empty=_boolean(assume_down_hosts_empty, "assume_down_hosts_empty"),
-                purge=_boolean(purge, "purge"),
-                prefix=str(to_plain(prefix, "prefix")),
-            )
-        )
+        return answer(Question(**{name: _plain(value, name) for name, value in given.items()}))
     except (PlainError, ScheduleError) as exc:
         raise AnsibleFilterError(str(exc)) from exc
+
+
+def _plain(value: t.Any, option: str) -> t.Any:
+    if option == "prefix":
+        return str(to_plain(value, option))
+    return _boolean(value, option) if option in _BOOLEANS else to_plain(value, option)
 
 
 def _boolean(value: t.Any, option: str) -> bool:

@@ -23,8 +23,10 @@ from .filters import Filter, default_filters, first_refusal, home_filters
 from .hidden import find_hidden
 from .model import DIMENSIONS, Amounts, Demand, Guest, Host, Placement, Plan, Problem, Removal, Request
 from .names import natural_key
-from .state import HostState
-from .weighers import POLICIES, Policy, room_text
+from .nova_weighers import NOVA, NovaScorer
+from .sequential import PolicyScorer, Scorer, place_in_turn
+from .state import HostState, host_states
+from .weighers import PACK, SPREAD, Policy, own_policy, room_text
 
 _MILLION = 1_000_000
 
@@ -34,15 +36,18 @@ Homes = dict[str, tuple[str, Guest]]
 @dataclass(frozen=True)
 class _Rules:
     filters: tuple[Filter, ...]
-    policy: Policy
+    policy: Policy | None
+    """Spread or pack; None for Nova's, which can only weigh all hosts at once."""
+    scorer: Scorer
 
 
 def make_plan(problem: Problem) -> Plan:
     """Return where every request goes, or why it goes nowhere."""
     hosts = sorted(problem.hosts, key=lambda host: natural_key(host.name))
-    states = {host.name: HostState(host) for host in hosts}
+    states = {state.name: state for state in host_states(hosts)}
     hidden = find_hidden(hosts, problem.assume_down_hosts_empty)
-    rules = _Rules(default_filters(hidden), _policy(problem.policy))
+    filters = default_filters(hidden, problem.rules, problem.fleet)
+    rules = _Rules(filters, *_weighing(problem, list(states.values())))
     homes = find_homes(hosts, problem.fleet)
     removed = _removed(problem, homes, states)
     requests = sorted(_with_conflicts(problem, hosts), key=lambda request: natural_key(request.name))
@@ -52,11 +57,15 @@ def make_plan(problem: Problem) -> Plan:
     for request in requests:
         if request.name in homes:
             _stay(request, homes[request.name], states, placements, refused)
-    new = [request for request in requests if request.name not in homes]
-    for batch in _hardest_first(new, list(states.values()), rules):
-        _place(batch, list(states.values()), rules, placements, refused)
-
     declared = [request.name for request in problem.requests]
+    new = [request for request in requests if request.name not in homes]
+    if problem.order == "declared":
+        turns = {name: number for number, name in enumerate(declared)}
+        new.sort(key=lambda request: turns[request.name])
+        _place_in_turn(new, list(states.values()), rules, placements, refused)
+    else:
+        for batch in _hardest_first(new, list(states.values()), rules):
+            _place(batch, list(states.values()), rules, placements, refused)
     return Plan(
         policy=problem.policy,
         purge=problem.purge,
@@ -87,10 +96,14 @@ def find_homes(hosts: Sequence[Host], fleet: str) -> Homes:
     return homes
 
 
-def _policy(name: str) -> Policy:
-    if not isinstance(name, str) or name not in POLICIES:
-        raise ScheduleError(f"Policy {name!r} is unknown; take one of {', '.join(sorted(POLICIES))}.")
-    return POLICIES[name]
+def _weighing(problem: Problem, states: Sequence[HostState]) -> tuple[Policy | None, Scorer]:
+    name = problem.policy
+    if name == NOVA:
+        return None, NovaScorer(problem.rules, states)
+    if name not in (SPREAD, PACK):
+        raise ScheduleError(f"Policy {name!r} is unknown; take one of {', '.join(sorted((SPREAD, PACK, NOVA)))}.")
+    policy = own_policy(problem)
+    return policy, PolicyScorer(policy)
 
 
 def _removed(problem: Problem, homes: Homes, states: dict[str, HostState]) -> tuple[Removal, ...]:
@@ -149,6 +162,8 @@ def _hardest_first(requests: Sequence[Request], states: Sequence[HostState], rul
     def hardness(demand: Demand) -> tuple[t.Any, ...]:
         candidates = sum(first_refusal(rules.filters, state, demand) is None for state in states)
         return (
+            # Those that go where another one is wait for it.
+            bool(demand.hints.same_host),
             candidates,
             -_share(demand.amounts, room),
             [-amount for amount in demand.amounts],
@@ -173,9 +188,12 @@ def _place(
     refused: dict[str, Refused],
 ) -> None:
     """Place requests of one demand, each on the host that is best at its turn."""
-    demand = batch[0].demand
+    demand, policy = batch[0].demand, rules.policy
+    if policy is None:
+        _place_in_turn(batch, states, rules, placements, refused)
+        return
     heap = [
-        (-rules.policy.weigh(state, demand), state.order, state)
+        (-policy.weigh(state, demand), state.order, state)
         for state in states
         if first_refusal(rules.filters, state, demand) is None
     ]
@@ -187,16 +205,33 @@ def _place(
         choices = len(heap)
         state = heapq.heappop(heap)[2]
         state.place(demand)
-        why = _why(demand, state, choices, rules.policy)
+        why = _why(demand, state, choices, policy.summary)
         placements[request.name] = Placement(request.name, request.flavor, state.name, "create", why)
         # Only this host's room has changed.
         if first_refusal(rules.filters, state, demand) is None:
-            heapq.heappush(heap, (-rules.policy.weigh(state, demand), state.order, state))
+            heapq.heappush(heap, (-policy.weigh(state, demand), state.order, state))
 
 
-def _why(demand: Demand, state: HostState, choices: int, policy: Policy) -> str:
+def _place_in_turn(
+    requests: Sequence[Request],
+    states: Sequence[HostState],
+    rules: _Rules,
+    placements: dict[str, Placement],
+    refused: dict[str, Refused],
+) -> None:
+    """Place requests one after the other."""
+    for turn in place_in_turn(requests, states, rules.filters, rules.scorer):
+        request = turn.request
+        if turn.host is None:
+            refused[request.name] = Refused(request, request.demand, rules.filters, None)
+        else:
+            why = _why(request.demand, turn.host, turn.choices, rules.scorer.summary)
+            placements[request.name] = Placement(request.name, request.flavor, turn.host.name, "create", why)
+
+
+def _why(demand: Demand, state: HostState, choices: int, summary: str) -> str:
     if demand.host is not None:
         return "is the declared host"
     if choices == 1:
         return f"the only host that can take it ({room_text(state)} left)"
-    return f"{policy.summary} of {choices} hosts ({room_text(state)})"
+    return f"{summary} of {choices} hosts ({room_text(state)})"

@@ -17,6 +17,7 @@ from .filters import (
     Filter,
     HostFilter,
     NetworkFilter,
+    SameHostFilter,
     SplitBrainFilter,
     StickyFilter,
     first_refusal,
@@ -56,6 +57,11 @@ def _refusal(state: HostState, refused: Refused) -> Refusal:
     stays_away = refused.home not in (None, state.name)
     filters = [rule for rule in refused.filters if isinstance(rule, StickyFilter)] if stays_away else refused.filters
     rule = first_refusal(filters, state, refused.demand)
+    if rule is None and refused.demand.hints.same_host:
+        others = ", ".join(refused.demand.hints.same_host)
+        return Refusal(
+            state.name, SameHostFilter.name, f"had none of {others} yet when it was asked; declare it after them"
+        )
     if rule is None:
         raise RuntimeError(f"host {state.name} was refused, yet every filter lets it pass")
     shortage = rule.shortage(state, refused.demand) if isinstance(rule, CapacityFilter) else 0

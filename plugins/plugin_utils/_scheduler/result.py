@@ -11,10 +11,16 @@ from __future__ import annotations
 import typing as t
 
 from .explain import by_filter
+from .extra_specs import is_for_scheduling
 from .model import DIMENSIONS, Plan, Unplaced, Usage
 from .problem import problem_text
 
-PLACEMENT_KEYS = frozenset({"host"})
+PLACEMENT_KEYS = frozenset(
+    {
+        *("host", "availability_zone", "max_server_per_host", "traits", "require", "scheduler_hints"),
+        "image_properties",
+    }
+)
 """What of an instance only the scheduler reads: it is no part of what the host is told."""
 
 
@@ -28,7 +34,7 @@ def as_result(plan: Plan, instances: list[dict[str, t.Any]]) -> dict[str, t.Any]
         removed_by_host[removal.host].append({"name": removal.name})
     for placement in plan.placements:
         instance = declared[placement.name]
-        by_host[placement.host].append({key: value for key, value in instance.items() if key not in PLACEMENT_KEYS})
+        by_host[placement.host].append(for_host(instance))
     return {
         "policy": plan.policy,
         "purge": plan.purge,
@@ -51,6 +57,16 @@ def as_result(plan: Plan, instances: list[dict[str, t.Any]]) -> dict[str, t.Any]
         "removed_by_host": removed_by_host,
         "hosts": {usage.host.name: _usage(usage) for usage in plan.usage},
     }
+
+
+def for_host(instance: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what a host is told of an instance."""
+    told = {key: value for key, value in instance.items() if key not in PLACEMENT_KEYS}
+    specs = told["flavor"].get("extra_specs") or {}
+    if any(is_for_scheduling(key) for key in specs):
+        kept = {key: value for key, value in specs.items() if not is_for_scheduling(key)}
+        told["flavor"] = {**told["flavor"], "extra_specs": kept}
+    return told
 
 
 def _unplaced(item: Unplaced) -> dict[str, t.Any]:

@@ -9,16 +9,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from .model import Amounts, Demand, Host, Usage
 from .names import natural_key
 
 
+def host_states(hosts: Sequence[Host]) -> list[HostState]:
+    """Return the states of hosts that are planned together."""
+    everywhere: Counter[str] = Counter()
+    return [HostState(host, everywhere) for host in hosts]
+
+
 class HostState:
     """A host and what of it is taken; claims accumulate."""
 
-    def __init__(self, host: Host) -> None:
-        """Begin with what the host reports."""
+    def __init__(self, host: Host, everywhere: Counter[str] | None = None) -> None:
+        """Begin with what the host reports; ``everywhere`` counts the members of groups on all hosts together."""
         self.host = host
         self.name = host.name
         self.order = natural_key(host.name)
@@ -29,22 +36,41 @@ class HostState:
         """Instances that this plan starts there: Nova's num_io_ops."""
         self.members: Counter[str] = Counter(guest.group for guest in host.guests if guest.group)
         """How many instances of each server group are there."""
+        self.everywhere = Counter() if everywhere is None else everywhere
+        self.everywhere.update(self.members)
+        self.names: Counter[str] = Counter(
+            name for guest in host.guests for name in (guest.name, guest.uuid) if name is not None
+        )
+        """Names and UUIDs of what is there, as far as hints may ask for it."""
+        self.pool_claims: Counter[str] = Counter()
+        """GiB that this plan puts in each storage pool that requests name."""
+        self.properties: Counter[tuple[str, str]] = Counter(pair for guest in host.guests for pair in guest.properties)
+        """How many instances' images have each property."""
 
     def place(self, demand: Demand) -> None:
         """Take all that a new instance takes."""
         self.claim(demand.amounts)
         self.instances += 1
         self.starting += 1
-        if demand.group:
-            self.members[demand.group.name] += 1
+        self._count(demand, 1)
 
     def displace(self, demand: Demand) -> None:
         """Take back what ``place`` did."""
         self.release(demand.amounts)
         self.instances -= 1
         self.starting -= 1
+        self._count(demand, -1)
+
+    def _count(self, demand: Demand, number: int) -> None:
         if demand.group:
-            self.members[demand.group.name] -= 1
+            self.members[demand.group.name] += number
+            self.everywhere[demand.group.name] += number
+        for name in demand.marks:
+            self.names[name] += number
+        for pool, size_gb in demand.pools:
+            self.pool_claims[pool] += number * size_gb
+        for pair in demand.properties:
+            self.properties[pair] += number
 
     def claim(self, amounts: Amounts) -> None:
         """Take room."""
