@@ -26,6 +26,7 @@ from .names import natural_key
 from .nova_weighers import NOVA, NovaScorer
 from .sequential import PolicyScorer, Scorer, place_in_turn
 from .state import HostState, host_states
+from .topology.result import with_allocations
 from .weighers import PACK, SPREAD, Policy, own_policy, room_text
 
 _MILLION = 1_000_000
@@ -69,7 +70,9 @@ def make_plan(problem: Problem) -> Plan:
     return Plan(
         policy=problem.policy,
         purge=problem.purge,
-        placements=tuple(placements[name] for name in declared if name in placements),
+        placements=with_allocations(
+            [placements[name] for name in declared if name in placements], problem.requests, states
+        ),
         unplaced=tuple(
             explain(refused[name], list(states.values()), hidden, problem.prefix)
             for name in declared

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from .model import Amounts, Demand, Host, Usage
 from .names import natural_key
+from .topology.facts import read_host_facts
+from .topology.state import HostTopology
 
 
 def host_states(hosts: Sequence[Host]) -> list[HostState]:
@@ -46,6 +48,14 @@ class HostState:
         """GiB that this plan puts in each storage pool that requests name."""
         self.properties: Counter[tuple[str, str]] = Counter(pair for guest in host.guests for pair in guest.properties)
         """How many instances' images have each property."""
+        self._topology: HostTopology | None = None
+
+    @property
+    def topology(self) -> HostTopology:
+        """Return the NUMA cells and devices; the facts are read once somebody asks."""
+        if self._topology is None:
+            self._topology = HostTopology(read_host_facts(self.name, self.host.facts))
+        return self._topology
 
     def place(self, demand: Demand) -> None:
         """Take all that a new instance takes."""
@@ -71,6 +81,8 @@ class HostState:
             self.pool_claims[pool] += number * size_gb
         for pair in demand.properties:
             self.properties[pair] += number
+        if demand.topology is not None:
+            (self.topology.take if number > 0 else self.topology.give)(demand.topology)
 
     def claim(self, amounts: Amounts) -> None:
         """Take room."""
