@@ -192,7 +192,8 @@ def _place(
 ) -> None:
     """Place requests of one demand, each on the host that is best at its turn."""
     demand, policy = batch[0].demand, rules.policy
-    if policy is None:
+    # The first member of an affinity group changes what all hosts say to the others.
+    if policy is None or (demand.group is not None and demand.group.policy == "affinity"):
         _place_in_turn(batch, states, rules, placements, refused)
         return
     heap = [

@@ -112,7 +112,9 @@ class _Search:
 
     def _gap(self, kind: Kind, besides: int) -> int | None:
         self._looks -= 1 + len(self._board.states) // 8
-        return next((host for host in self._board.candidates(kind) if host != besides and self._board.takes(kind, host)), None)
+        return next(
+            (host for host in self._board.candidates(kind) if host != besides and self._board.takes(kind, host)), None
+        )
 
     def _exchange(self) -> Exchange | None:
         """Find the exchange after which least waits, among some of what waits and some hosts; carry its host's part out."""
@@ -186,4 +188,3 @@ class _Search:
             if self._locked.get(unit, 0) <= self._step and board.kind_of[unit] is not kind:
                 by_kind.setdefault(board.kind_of[unit], []).append(unit)
         return sorted(by_kind.items(), key=lambda item: item[0].index)
-
