@@ -80,6 +80,8 @@ class _Descent:
     def _kinds(self, host: int) -> dict[Kind, int]:
         kinds: dict[Kind, int] = {}
         for unit in self._board.on[host]:
+            if self._board.is_pinned(unit):
+                continue
             kinds.setdefault(self._board.kind_of[unit], unit)
         return kinds
 

@@ -51,5 +51,9 @@ def _empty(board: Board, host: int) -> bool:
 
 
 def _emptiest(board: Board, vain: set[int]) -> int | None:
-    hosts = [host for host, units in enumerate(board.on) if units and not board.is_busy[host] and host not in vain]
+    hosts = [
+        host
+        for host, units in enumerate(board.on)
+        if units and not board.is_busy[host] and host not in vain and not any(board.is_pinned(unit) for unit in units)
+    ]
     return min(hosts, key=lambda host: (sum(board.kind_of[unit].size for unit in board.on[host]), -host), default=None)
