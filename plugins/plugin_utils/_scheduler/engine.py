@@ -107,6 +107,7 @@ class _Batched:
         if scene.problem.make_room and board.pool():
             room = Room(board, scene.movable(), scene.problem.make_room_cost)
             room.make()
+            scene.has_made_room = bool(room.migrations)
             for resident, move in room.migrations:
                 scene.migrate(resident, move)
         batch.polish(lambda: bounds.least_hosts(_placed(board))[0])

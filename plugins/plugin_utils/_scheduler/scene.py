@@ -34,6 +34,8 @@ class Scene:
         self.placements: dict[str, Placement] = {}
         self.refused: dict[str, Refused] = {}
         self.migrations: list[Migration] = []
+        self.has_made_room = False
+        """Whether anything that runs is moved for what is new."""
         homes = find_homes(hosts, problem.fleet)
         self.removed = removed_guests(problem, homes, self.by_name)
         requests = sorted(with_conflicts(problem, hosts), key=lambda request: natural_key(request.name))

@@ -20,6 +20,7 @@ from .units import Kind
 
 STEPS = 2_000
 """How many exchanges are tried at most."""
+_STEPS_PER_UNIT = 10
 _LOOKS = 300_000
 """How many pairs of a host and what might come out of it are looked at."""
 _WINDOW = 48
@@ -83,7 +84,8 @@ class _Search:
     def run(self, most_missing: int) -> int:
         board = self._board
         best, places, idle = board.missing(), list(board.where), 0
-        while self._step < STEPS and self._looks > 0 and self._pool:
+        steps = min(STEPS, _STEPS_PER_UNIT * len(board.where))
+        while self._step < steps and self._looks > 0 and self._pool:
             self._step += 1
             found = self._exchange()
             if found is None:
