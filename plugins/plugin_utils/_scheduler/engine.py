@@ -30,6 +30,7 @@ from .scene import Scene
 from .scores import Scores, total
 from .sequential import PolicyScorer, Scorer, Turn, place_in_turn
 from .state import HostState
+from .topology.result import with_allocations
 from .verdicts import Verdicts
 from .weighers import PACK, SPREAD, own_policy, room_text
 
@@ -63,7 +64,9 @@ def _plan(scene: Scene, bounds: Bounds, verdicts: Verdicts) -> Plan:
     return Plan(
         policy=problem.policy,
         purge=problem.purge,
-        placements=tuple(placements[name] for name in declared if name in placements),
+        placements=with_allocations(
+            [placements[name] for name in declared if name in placements], problem.requests, scene.by_name
+        ),
         unplaced=tuple(explainer.explain(refused[name]) for name in declared if name in refused),
         removed=scene.removed,
         usage=tuple(state.as_usage() for state in scene.states),

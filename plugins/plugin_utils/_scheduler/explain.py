@@ -16,6 +16,7 @@ from .filters import (
     CapacityFilter,
     Filter,
     HostFilter,
+    NUMATopologyFilter,
     NetworkFilter,
     SameHostFilter,
     SplitBrainFilter,
@@ -94,6 +95,8 @@ def _refusal(state: HostState, refused: Refused) -> Refusal:
         return Refusal(
             state.name, SameHostFilter.name, f"had none of {others} yet when it was asked; declare it after them"
         )
+    if rule is None and refused.demand.topology is not None:
+        return Refusal(state.name, NUMATopologyFilter.name, "had no way to lay it out when it was asked")
     if rule is None:
         raise RuntimeError(f"host {state.name} was refused, yet every filter lets it pass")
     shortage = rule.shortage(state, refused.demand) if isinstance(rule, CapacityFilter) else 0

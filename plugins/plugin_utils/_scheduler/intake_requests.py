@@ -23,6 +23,7 @@ from .intake_values import MOST, name_set, text_pairs, texts
 from .json_query import check_query
 from .model import DIMENSIONS, Amounts, Demand, Hints, Pairs, Request, Rules, ServerGroup
 from .require import check_expression
+from .topology.demands import read_demand
 
 _HINTS = ("same_host", "different_host", "build_near_host_ip", "cidr", "query")
 
@@ -114,6 +115,7 @@ class _Reader:
             extra_specs=specs,
             image=image if self._rules.isolated_images else "",
             properties=properties,
+            topology=read_demand(instance, where),
         )
         return Request(self._name, flavor_name, demand, image)
 

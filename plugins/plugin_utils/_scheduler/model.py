@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from ...module_utils._plan.allocate import Demand as TopologyDemand
+from ...module_utils._plan.topology import Allocation
+
 Amounts = tuple[int, ...]
 Pairs = tuple[tuple[str, str], ...]
 """Keys and values, ordered by key: a dictionary that can be hashed."""
@@ -190,6 +193,8 @@ class Demand:
     """The image's name, where some images are isolated."""
     properties: Pairs = ()
     """The image's properties."""
+    topology: TopologyDemand | None = None
+    """What it wants of its host to itself: NUMA cells, CPUs, pages and devices."""
 
 
 @dataclass(frozen=True)
@@ -315,6 +320,8 @@ class Placement:
     """The host that it is moved from."""
     score: Score | None = None
     """Of what was chosen among hosts."""
+    allocation: Allocation | None = None
+    """What it gets of the host to itself."""
 
 
 @dataclass(frozen=True)

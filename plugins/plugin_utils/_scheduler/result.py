@@ -16,6 +16,7 @@ from .explain import by_filter
 from .extra_specs import is_for_scheduling
 from .model import DIMENSIONS, Certificate, Migration, Plan, Score, Unplaced, Usage
 from .problem import problem_text
+from .topology.result import allocation_text
 
 PLACEMENT_KEYS = frozenset(
     {
@@ -36,7 +37,10 @@ def as_result(plan: Plan, instances: list[dict[str, t.Any]]) -> dict[str, t.Any]
         removed_by_host[removal.host].append({"name": removal.name})
     for placement in plan.placements:
         instance = declared[placement.name]
-        by_host[placement.host].append(for_host(instance))
+        told = for_host(instance)
+        if placement.allocation is not None:
+            told["placement"] = allocation_text(placement.allocation)
+        by_host[placement.host].append(told)
     return {
         "policy": plan.policy,
         "purge": plan.purge,

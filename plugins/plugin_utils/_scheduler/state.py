@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from .model import Amounts, Demand, Guest, Host, Usage
 from .names import natural_key
+from .topology.facts import read_host_facts
+from .topology.state import HostTopology
 
 
 def host_states(hosts: Sequence[Host]) -> list[HostState]:
@@ -46,6 +48,14 @@ class HostState:
         """GiB that this plan puts in each storage pool that requests name."""
         self.properties: Counter[tuple[str, str]] = Counter(pair for guest in host.guests for pair in guest.properties)
         """How many instances' images have each property."""
+        self._topology: HostTopology | None = None
+
+    @property
+    def topology(self) -> HostTopology:
+        """Return the NUMA cells and devices; the facts are read once somebody asks."""
+        if self._topology is None:
+            self._topology = HostTopology(read_host_facts(self.name, self.host.facts))
+        return self._topology
 
     def place(self, demand: Demand) -> None:
         """Take all that a new instance takes."""
@@ -68,11 +78,13 @@ class HostState:
         """
         self.release(demand.amounts)
         self._count_guest(guest, demand, -1)
+        self.topology.leave(guest.name)
 
     def join(self, guest: Guest, demand: Demand) -> None:
         """Take back what ``leave`` did."""
         self.claim(demand.amounts)
         self._count_guest(guest, demand, 1)
+        self.topology.come_back(guest.name)
 
     def _count_guest(self, guest: Guest, demand: Demand, number: int) -> None:
         self.instances += number
@@ -100,6 +112,7 @@ class HostState:
         self.regroup(guest.group, None)
         self.names.subtract(name for name in (guest.name, guest.uuid) if name is not None)
         self.properties.subtract(guest.properties)
+        self.topology.leave(guest.name)
 
     def _count(self, demand: Demand, number: int) -> None:
         if demand.group:
@@ -111,6 +124,8 @@ class HostState:
             self.pool_claims[pool] += number * size_gb
         for pair in demand.properties:
             self.properties[pair] += number
+        if demand.topology is not None:
+            (self.topology.take if number > 0 else self.topology.give)(demand.topology)
 
     def claim(self, amounts: Amounts) -> None:
         """Take room."""

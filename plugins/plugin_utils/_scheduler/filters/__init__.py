@@ -52,6 +52,7 @@ from .places import (
     PoolFilter,
     SplitBrainFilter,
 )
+from .topology import NUMATopologyFilter, PciPassthroughFilter
 
 __all__ = [
     "ALWAYS",
@@ -64,7 +65,9 @@ __all__ = [
     "Filter",
     "HostFilter",
     "NameFilter",
+    "NUMATopologyFilter",
     "NetworkFilter",
+    "PciPassthroughFilter",
     "RamFilter",
     "SameHostFilter",
     "SplitBrainFilter",
@@ -77,7 +80,7 @@ __all__ = [
 ALWAYS = frozenset(
     {
         *("ComputeFilter", "HostFilter", "NameFilter", "SplitBrainFilter", "CoreFilter", "RamFilter", "DiskFilter"),
-        *("AvailabilityZoneFilter", "TraitsFilter"),
+        *("AvailabilityZoneFilter", "TraitsFilter", "NUMATopologyFilter", "PciPassthroughFilter"),
     }
 )
 """What nobody can leave out: it keeps data safe, or is what Nova's placement sees to whichever filters there are."""
@@ -111,6 +114,8 @@ def known_filters(hidden: Hidden, rules: Rules, fleet: str) -> tuple[Filter, ...
         DifferentHostFilter(),
         *CAPACITY_FILTERS,
         PoolFilter(),
+        NUMATopologyFilter(),
+        PciPassthroughFilter(),
     )
 
 
