@@ -105,9 +105,7 @@ class _Filler:
         }
         mean = [max(1, sum(host[index] for host in board.capacity) // len(board.capacity)) for index in range(3)]
         # A dimension counts by how much of it is asked for.
-        scarcity = [
-            max(1, wanted * 1000 // max(1, room)) for wanted, room in zip(board.demanded, board.room)
-        ]
+        scarcity = [max(1, wanted * 1000 // max(1, room)) for wanted, room in zip(board.demanded, board.room)]
         self._factor = [weight * 1000 for weight in scarcity]
         self._mean = mean
         self._scaled = {kind: self._scale(kind.amounts) for kind in kinds}
