@@ -19,6 +19,7 @@ from .question import Question
 from .weighers import WEIGHER_NAMES
 
 _MOST_MULTIPLIER = 10**12
+_NEVER_NEGATIVE = frozenset({"pci", "soft_affinity", "soft_anti_affinity"})
 
 
 def read_rules(question: Question, hosts: t.Sequence[Host]) -> Rules:
@@ -55,7 +56,13 @@ def _weights(value: t.Any) -> tuple[tuple[str, Fraction], ...]:
     for name in sorted(weights):
         if name not in WEIGHER_NAMES:
             raise ValuesError(f"weights: {name!r} is unknown; known are {', '.join(sorted(WEIGHER_NAMES))}.")
-    return tuple((name, _multiplier(weights[name], f"weights.{name}")) for name in sorted(weights))
+    multipliers = tuple((name, _multiplier(weights[name], f"weights.{name}")) for name in sorted(weights))
+    for name, multiplier in multipliers:
+        if name in _NEVER_NEGATIVE and multiplier < 0:
+            raise ValuesError(
+                f"weights.{name}: it is below 0, which would turn its meaning round; write 0 to ignore it."
+            )
+    return multipliers
 
 
 def _multiplier(value: t.Any, where: str) -> Fraction:

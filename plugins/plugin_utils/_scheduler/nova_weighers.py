@@ -19,7 +19,7 @@ from fractions import Fraction
 from .model import Demand, Host, Rules
 from .nova_view import free_devices, free_disk_mb, free_ram_mb, vcpus_used
 from .state import HostState
-from .weighers import group_members, shared_properties
+from .weighers import Extent, Terms, group_members, shared_properties
 
 NOVA = "nova"
 SUMMARY = "highest weight"
@@ -93,11 +93,25 @@ class NovaScorer:
             for weigher, _multipliers in self._weighers
         )
 
-    def scores(self, places: Sequence[int], columns: Sequence[Sequence[float]]) -> list[float]:
+    def spans(self, extents: Sequence[Extent]) -> tuple[Extent, ...]:
+        """Return from where to where each weigher's weights are normalised."""
+        return tuple(
+            (0.0 if weigher.is_from_zero else least, most)
+            for (weigher, _multipliers), (least, most) in zip(self._weighers, extents)
+        )
+
+    def score(self, place: int, row: Sequence[float], spans: Sequence[Extent]) -> float:
+        """Return the sum for one host."""
+        score = 0.0
+        for (_weigher, multipliers), value, (least, most) in zip(self._weighers, row, spans):
+            if least != most:
+                score += multipliers[place] * ((value - least) / (most - least))
+        return score
+
+    def scores(self, places: Sequence[int], columns: Sequence[Sequence[float]], spans: Sequence[Extent]) -> list[float]:
         """Return the sums for the hosts at ``places``, of which ``columns`` are the raw weights."""
         scores = [0.0] * len(places)
-        for (weigher, multipliers), column in zip(self._weighers, columns):
-            least, most = 0.0 if weigher.is_from_zero else min(column), max(column)
+        for (_weigher, multipliers), column, (least, most) in zip(self._weighers, columns, spans):
             if least == most:
                 continue
             span = most - least
@@ -107,16 +121,12 @@ class NovaScorer:
             ]
         return scores
 
-    def terms(
-        self, index: int, places: Sequence[int], columns: Sequence[Sequence[float]]
-    ) -> tuple[tuple[str, float], ...]:
-        """Return (weigher, its part of the score) of one of the hosts."""
-        terms = []
-        for (weigher, multipliers), column in zip(self._weighers, columns):
-            least, most = 0.0 if weigher.is_from_zero else min(column), max(column)
-            norm = (column[index] - least) / (most - least) if most != least else 0.0
-            terms.append((weigher.name, multipliers[places[index]] * norm))
-        return tuple(terms)
+    def terms(self, place: int, row: Sequence[float], spans: Sequence[Extent]) -> Terms:
+        """Return (weigher, its part of the score) of one host."""
+        return tuple(
+            (weigher.name, multipliers[place] * ((value - least) / (most - least)) if least != most else 0.0)
+            for (weigher, multipliers), value, (least, most) in zip(self._weighers, row, spans)
+        )
 
 
 def _multiplier(host: Host, key: str, default: float) -> float:

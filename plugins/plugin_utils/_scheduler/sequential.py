@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import typing as t
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .filters import Filter, first_refusal
 from .model import Demand, Request
 from .state import HostState
-from .weighers import Policy
+from .weighers import Extent, Policy, Terms
 
 
 class Scorer(t.Protocol):
@@ -29,14 +30,18 @@ class Scorer(t.Protocol):
     summary: str
 
     def values(self, host: HostState, demand: Demand) -> tuple[float, ...]:
-        """Return what the scores are made from, of one host."""
+        """Return what the score is made from, of one host."""
 
-    def scores(self, places: Sequence[int], columns: Sequence[Sequence[float]]) -> Sequence[float]:
+    def spans(self, extents: Sequence[Extent]) -> tuple[Extent, ...]:
+        """Return what all scores depend on, from the extents of each value over all hosts that passed."""
+
+    def score(self, place: int, row: Sequence[float], spans: Sequence[Extent]) -> float:
+        """Return one host's score."""
+
+    def scores(self, places: Sequence[int], columns: Sequence[Sequence[float]], spans: Sequence[Extent]) -> list[float]:
         """Return the scores of hosts; ``columns`` has their values, one column for each."""
 
-    def terms(
-        self, index: int, places: Sequence[int], columns: Sequence[Sequence[float]]
-    ) -> tuple[tuple[str, float], ...]:
+    def terms(self, place: int, row: Sequence[float], spans: Sequence[Extent]) -> Terms:
         """Return the parts of one host's score."""
 
 
@@ -53,15 +58,21 @@ class PolicyScorer:
         """Return the score itself."""
         return (self._policy.weigh(host, demand),)
 
-    def scores(self, places: Sequence[int], columns: Sequence[Sequence[float]]) -> Sequence[float]:
-        """Return the scores as they are."""
-        return columns[0]
+    def spans(self, extents: Sequence[Extent]) -> tuple[Extent, ...]:
+        """Return nothing: no score depends on other hosts."""
+        return ()
 
-    def terms(
-        self, index: int, places: Sequence[int], columns: Sequence[Sequence[float]]
-    ) -> tuple[tuple[str, float], ...]:
+    def score(self, place: int, row: Sequence[float], spans: Sequence[Extent]) -> float:
+        """Return the score as it is."""
+        return row[0]
+
+    def scores(self, places: Sequence[int], columns: Sequence[Sequence[float]], spans: Sequence[Extent]) -> list[float]:
+        """Return the scores as they are."""
+        return list(columns[0])
+
+    def terms(self, place: int, row: Sequence[float], spans: Sequence[Extent]) -> Terms:
         """Return the score as one term."""
-        return ((self._policy.name, columns[0][index]),)
+        return ((self._policy.name, row[0]),)
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ class Turn:
     """None if no host can take it."""
     choices: int = 0
     """How many hosts could."""
-    terms: tuple[tuple[str, float], ...] = ()
+    terms: Terms = ()
 
 
 def place_in_turn(
@@ -94,16 +105,16 @@ def place_in_turn(
         if not candidates.places:
             yield Turn(request, None)
             continue
-        index, choices = candidates.best(), len(candidates.places)
+        index = candidates.best()
         place = candidates.places[index]
-        turn = Turn(request, states[place], choices, candidates.terms(index))
+        turn = Turn(request, states[place], len(candidates.places), candidates.terms(index))
         states[place].place(demand)
         changes.append(place)
         yield turn
 
 
 class _Candidates:
-    """The hosts that can take requests of one demand, and what their scores are made from."""
+    """The hosts that can take requests of one demand, what their scores are made from, and the scores."""
 
     def __init__(
         self, demand: Demand, states: Sequence[HostState], filters: Sequence[Filter], scorer: Scorer, seen: int
@@ -115,34 +126,59 @@ class _Candidates:
         self._possible = [first_refusal(static, state, demand) is None for state in states]
         self.places = [place for place in range(len(states)) if self._passes(place)]
         rows = [scorer.values(states[place], demand) for place in self.places]
-        width = len(scorer.values(states[0], demand))
-        self._columns: list[list[float]] = [[row[number] for row in rows] for number in range(width)]
+        self._columns: list[list[float]] = [list(column) for column in zip(*rows)]
+        self._counts = [Counter(column) for column in self._columns]
+        self._extents: list[Extent] = [(min(counts), max(counts)) for counts in self._counts]
+        self._spans: tuple[Extent, ...] | None = None
+        self._scores: list[float] = [0.0] * len(self.places)
 
     def refresh(self, changes: Sequence[int]) -> None:
         """Look again at the hosts that have changed since."""
         for place in sorted(set(changes[self._seen :])):
             index = bisect_left(self.places, place)
             if index < len(self.places) and self.places[index] == place:
-                del self.places[index]
-                for column in self._columns:
-                    del column[index]
+                self._remove(index)
             if self._passes(place):
-                self.places.insert(index, place)
-                row = self._scorer.values(self._states[place], self._demand)
-                for column, value in zip(self._columns, row):
-                    column.insert(index, value)
+                self._insert(index, place)
         self._seen = len(changes)
 
     def best(self) -> int:
-        """Return the index of the first host with the highest score; where there is but one, nothing is weighed."""
-        if len(self.places) == 1:
-            return 0
-        scores = self._scorer.scores(self.places, self._columns)
-        return scores.index(max(scores))
+        """Return the index of the first host with the highest score."""
+        spans = self._scorer.spans(self._extents)
+        if spans != self._spans:
+            self._spans = spans
+            self._scores = self._scorer.scores(self.places, self._columns, spans)
+        return self._scores.index(max(self._scores))
 
-    def terms(self, index: int) -> tuple[tuple[str, float], ...]:
-        """Return the parts of one host's score."""
-        return self._scorer.terms(index, self.places, self._columns)
+    def terms(self, index: int) -> Terms:
+        """Return the parts of the score of one host."""
+        row = [column[index] for column in self._columns]
+        return self._scorer.terms(self.places[index], row, self._spans or ())
 
     def _passes(self, place: int) -> bool:
         return self._possible[place] and first_refusal(self._dynamic, self._states[place], self._demand) is None
+
+    def _remove(self, index: int) -> None:
+        del self.places[index]
+        del self._scores[index]
+        for number, column in enumerate(self._columns):
+            value, counts = column.pop(index), self._counts[number]
+            counts[value] -= 1
+            if not counts[value]:
+                del counts[value]
+                if value in self._extents[number] and counts:
+                    self._extents[number] = (min(counts), max(counts))
+
+    def _insert(self, index: int, place: int) -> None:
+        row = self._scorer.values(self._states[place], self._demand)
+        if not self.places:
+            self._columns, self._extents = [[] for _value in row], [(value, value) for value in row]
+            self._counts = [Counter() for _value in row]
+        self.places.insert(index, place)
+        for number, value in enumerate(row):
+            self._columns[number].insert(index, value)
+            self._counts[number][value] += 1
+            least, most = self._extents[number]
+            self._extents[number] = (min(least, value), max(most, value))
+        # As long as the spans stay, so do the scores of all others.
+        self._scores.insert(index, self._scorer.score(place, row, self._spans or ()))

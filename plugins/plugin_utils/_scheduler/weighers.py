@@ -35,6 +35,12 @@ SPREAD, PACK = "spread", "pack"
 _SUMMARIES = {SPREAD: "most room left", PACK: "least room left"}
 
 
+Terms = tuple[tuple[str, float], ...]
+"""(weigher, its part of a host's score)."""
+Extent = tuple[float, float]
+"""The smallest and the largest of some weights."""
+
+
 class Weigher(abc.ABC):
     """One opinion about one host."""
 
@@ -140,7 +146,7 @@ class Policy:
         """Return the weighted sum."""
         return sum(multiplier * weigher.weigh(host, demand) for weigher, multiplier in self.weighers)
 
-    def terms(self, host: HostState, demand: Demand) -> tuple[tuple[str, float], ...]:
+    def terms(self, host: HostState, demand: Demand) -> Terms:
         """Return (weigher, its part of the sum in whole hosts)."""
         unit = _MILLION * self.scale
         return tuple(

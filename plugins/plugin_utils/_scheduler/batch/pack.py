@@ -49,7 +49,11 @@ def pack(board: Board, score: Score) -> None:
     kinds = sorted(board.kinds, key=hardness(board))
     order = opening_order(board)
     several = len(board.states) // _FEW_HOSTS
-    fussy = [kind for kind in kinds if not kind.is_plain or kind.mask.bit_count() <= several]
+    fussy = [
+        kind
+        for kind in kinds
+        if not kind.is_plain or kind.soft or kind.demands[0].marks or kind.mask.bit_count() <= several
+    ]
     for kind in fussy:
         _first_fit(board, kind, order)
     chosen = set(fussy)
@@ -101,9 +105,7 @@ class _Filler:
         }
         mean = [max(1, sum(host[index] for host in board.capacity) // len(board.capacity)) for index in range(3)]
         # A dimension counts by how much of it is asked for.
-        scarcity = [
-            max(1, wanted * 1000 // max(1, room)) for wanted, room in zip(board.demanded, board.room)
-        ]
+        scarcity = [max(1, wanted * 1000 // max(1, room)) for wanted, room in zip(board.demanded, board.room)]
         self._factor = [weight * 1000 for weight in scarcity]
         self._mean = mean
         self._scaled = {kind: self._scale(kind.amounts) for kind in kinds}
