@@ -255,6 +255,58 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Score:
+    """Why a host and not the next best one; more is better."""
+
+    terms: tuple[tuple[str, float], ...]
+    total: float
+    runner_up: tuple[str, float] | None = None
+    """Another host that could take the instance once the plan has been carried out, and its total."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A move of something that runs already."""
+
+    name: str
+    origin: str
+    host: str
+    amounts: Amounts
+    why: str
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule of its own that an instance breaks where it is."""
+
+    name: str
+    host: str
+    filter: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether it is proven that an instance can have no place, and how or why not."""
+
+    name: str
+    is_proven: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How good the plan is, and how good any plan could be."""
+
+    hosts_used: int
+    lower_bound: int
+    """No arrangement of what has a place uses fewer hosts."""
+    proof: str
+    """What the bound follows from."""
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where an instance goes, or stays."""
 
@@ -262,8 +314,12 @@ class Placement:
     flavor: str
     host: str
     action: str
-    """keep or create."""
+    """keep, create or migrate."""
     why: str
+    origin: str | None = None
+    """The host that it is moved from."""
+    score: Score | None = None
+    """Of what was chosen among hosts."""
     allocation: Allocation | None = None
     """What it gets of the host to itself."""
 
@@ -316,3 +372,6 @@ class Plan:
     unplaced: tuple[Unplaced, ...]
     removed: tuple[Removal, ...]
     usage: tuple[Usage, ...]
+    migrations: tuple[Migration, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    certificate: Certificate = Certificate(0, 0, "")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from .model import Amounts, Demand, Host, Usage
+from .model import Amounts, Demand, Guest, Host, Usage
 from .names import natural_key
 from .topology.facts import read_host_facts
 from .topology.state import HostTopology
@@ -70,6 +70,49 @@ class HostState:
         self.instances -= 1
         self.starting -= 1
         self._count(demand, -1)
+
+    def leave(self, guest: Guest, demand: Demand) -> None:
+        """Give back all that a running instance takes, which the state began with and which ``join`` takes again.
+
+        The room of its volumes in other pools is not counted on.
+        """
+        self.release(demand.amounts)
+        self._count_guest(guest, demand, -1)
+        self.topology.leave(guest.name)
+
+    def join(self, guest: Guest, demand: Demand) -> None:
+        """Take back what ``leave`` did."""
+        self.claim(demand.amounts)
+        self._count_guest(guest, demand, 1)
+        self.topology.come_back(guest.name)
+
+    def _count_guest(self, guest: Guest, demand: Demand, number: int) -> None:
+        self.instances += number
+        if demand.group:
+            self.members[demand.group.name] += number
+            self.everywhere[demand.group.name] += number
+        for name in (guest.name, guest.uuid):
+            if name is not None:
+                self.names[name] += number
+        for pair in guest.properties:
+            self.properties[pair] += number
+
+    def regroup(self, old: str | None, new: str | None) -> None:
+        """Count an instance in the group that it is declared in now."""
+        if old != new:
+            for group, number in ((old, -1), (new, 1)):
+                if group is not None:
+                    self.members[group] += number
+                    self.everywhere[group] += number
+
+    def forget(self, guest: Guest) -> None:
+        """Give back all that an instance takes that is about to go."""
+        self.release(guest.amounts)
+        self.instances -= 1
+        self.regroup(guest.group, None)
+        self.names.subtract(name for name in (guest.name, guest.uuid) if name is not None)
+        self.properties.subtract(guest.properties)
+        self.topology.leave(guest.name)
 
     def _count(self, demand: Demand, number: int) -> None:
         if demand.group:

@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from .apart import place_members
 from .balance import balance
 from .board import Board
 from .empty import empty_hosts
+from .goal import Goal
 from .pack import Score, biggest, dot, least_left, pack, tiniest
 from .repair import insert, repair
 from .scale import Scale
@@ -24,82 +26,65 @@ _MANY = 6_000
 Try = Callable[[], None]
 
 
-def place_all(board: Board, is_pack: bool, most_placed: int, least_hosts: Callable[[], int]) -> int:
-    """Place what can be placed; return how many steps were spent on what can't.
+class Batch:
+    """One run of the engine over a board."""
 
-    ``most_placed`` is how many requests have room at all, and ``least_hosts`` tells how few hosts those may be on that
-    have been placed: nothing better is looked for beyond either.
-    """
-    scale = Scale(board)
-    wanted = sum(len(unit.requests) for unit in board.units.units)
-    least_missing = wanted - most_placed
-    first: list[Try] = (
-        [lambda score=score: pack(board, score) for score in _scores(wanted)]  # type: ignore[misc]
-        if is_pack
-        else [lambda: spread(board, scale, hardness(board))]
-    )
-    _best(board, first, None)
-    if board.missing()[0] > least_missing:
-        others: list[Try] = [lambda: spread(board, scale, smallest(board)), lambda: pack(board, tiniest)]
-        if not is_pack:
-            others += [lambda: pack(board, least_left), lambda: pack(board, dot)]
-        _best(board, others, list(board.where))
-    steps = repair(board, most_missing=least_missing) if board.missing()[0] else 0
-    steps += _apart(board)
-    if is_pack:
-        empty_hosts(board, least_hosts())
-    else:
-        balance(board, scale)
-    insert(board)
-    return steps
+    def __init__(self, board: Board, goal: Goal, most_placed: int) -> None:
+        """Take the board before anything is put on it, and how many requests have room at all."""
+        self._board, self._goal = board, goal
+        self.scale = Scale(board, goal)
+        self.steps = 0
+        """How many exchanges were tried for what has no place."""
+        wanted = sum(len(unit.requests) for unit in board.units.units)
+        self._least_missing, self._is_large = wanted - most_placed, wanted > _MANY
 
+    def place(self, start: Try | None = None) -> None:
+        """Place what can be placed; ``start`` does it in another way, and then only what it leaves is dealt with."""
+        if start is not None:
+            start()
+        else:
+            self._best(self._packings() if self._goal.is_pack else [self._spread], None)
+        if self._board.missing()[0] > self._least_missing:
+            self._best(self._others(), list(self._board.where))
+            self.steps += repair(self._board, most_missing=self._least_missing)
+        place_members(self._board)
+        insert(self._board)
 
-def _scores(wanted: int) -> tuple[Score, ...]:
-    return (least_left, dot) if wanted > _MANY else (least_left, dot, biggest)
+    def polish(self, least_hosts: Callable[[], int]) -> None:
+        """Use fewer hosts, or use them more evenly, with what has a place; no fewer than ``least_hosts`` returns."""
+        if self._goal.own is not None or self._goal.policy == "nova":
+            return
+        if self._goal.is_pack:
+            empty_hosts(self._board, least_hosts())
+        else:
+            balance(self._board, self.scale)
+        insert(self._board)
 
+    def _spread(self) -> None:
+        spread(self._board, self.scale, hardness(self._board))
 
-def _best(board: Board, tries: list[Try], places: list[int] | None) -> None:
-    """Take the try that leaves least without a place, then on the fewest hosts; the first of equals."""
-    best = None if places is None else (board.missing(), board.opened())
-    for attempt in tries:
-        board.clear()
-        attempt()
-        insert(board)
-        outcome = board.missing(), board.opened()
-        if best is None or outcome < best:
-            best, places = outcome, list(board.where)
-    if places is not None:
-        board.restore(places)
+    def _packings(self) -> list[Try]:
+        scores = (least_left, dot) if self._is_large else (least_left, dot, biggest)
+        return [self._packing(score) for score in scores]
 
+    def _packing(self, score: Score) -> Try:
+        return lambda: pack(self._board, score)
 
-def _apart(board: Board) -> int:
-    """Place as many members as possible of groups that do not fit on one host as a whole."""
-    groups = [unit for unit in board.pool() if len(board.kind_of[unit].demands) > 1]
-    if not groups:
-        return 0
-    for unit in groups:
-        _most_members(board, board.split(unit))
-    return 0
+    def _others(self) -> list[Try]:
+        """Return what may place more where not all fits: the smallest first, and what packs densely."""
+        small: list[Try] = [lambda: spread(self._board, self.scale, smallest(self._board)), self._packing(tiniest)]
+        return small if self._goal.is_pack else [*small, self._packing(least_left), self._packing(dot)]
 
-
-def _most_members(board: Board, parts: list[int]) -> None:
-    """Put the parts of a group on the one host that takes most of them, the small ones first."""
-    parts = sorted(parts, key=lambda part: (board.kind_of[part].amounts, part))
-    best: list[int] = []
-    for host in range(len(board.states)):
-        placed = _fill(board, parts, host)
-        for part in placed:
-            board.take(part)
-        if len(placed) > len(best):
-            best, chosen = placed, host
-    if best:
-        _fill(board, parts, chosen)
-
-
-def _fill(board: Board, parts: list[int], host: int) -> list[int]:
-    placed = []
-    for part in parts:
-        if board.takes(board.kind_of[part], host):
-            board.put(part, host)
-            placed.append(part)
-    return placed
+    def _best(self, tries: Sequence[Try], places: list[int] | None) -> None:
+        """Take what leaves least without a place, then what uses the fewest hosts; the first of equals."""
+        board = self._board
+        best = None if places is None else (board.missing(), board.opened())
+        for attempt in tries:
+            board.clear()
+            attempt()
+            insert(board)
+            outcome = board.missing(), board.opened()
+            if best is None or outcome < best:
+                best, places = outcome, list(board.where)
+        if places is not None:
+            board.restore(places)

@@ -21,8 +21,8 @@ NOWHERE = -1
 class Board:
     """The hosts with what this plan puts on them. What runs already is part of the hosts."""
 
-    def __init__(self, states: Sequence[HostState], units: Units, masks: Masks) -> None:
-        """Take the hosts in order."""
+    def __init__(self, states: Sequence[HostState], units: Units, masks: Masks, *, watches: bool = False) -> None:
+        """Take the hosts in order; ``watches`` lets their states learn of everything at once."""
         self.states, self.masks = states, masks
         self.kinds, self.units = units.kinds, units
         self.kind_of = [unit.kind for unit in units.units]
@@ -36,7 +36,7 @@ class Board:
         """Whether something is there that this plan did not put there."""
         self._apart: set[int] = set()
         # Where no rule but capacity looks at claims, the states learn of them in the end.
-        self._is_told = not all(kind.is_plain and kind.soft is None for kind in self.kinds)
+        self._is_told = watches or not all(kind.is_plain and kind.soft is None for kind in self.kinds)
         self.demanded = [
             sum(kind.amounts[index] * len(kind.units) for kind in self.kinds) for index in range(len(DIMENSIONS))
         ]
@@ -159,6 +159,14 @@ class Board:
         """Read a host's room anew, after something that runs there came or went."""
         self.free[host] = self._free(self.states[host])
 
+    def in_order(self) -> list[int]:
+        """Return all units, the biggest first and those that follow others last."""
+        follows = {kind: any(demand.hints.same_host for demand in kind.demands) for kind in self.kinds}
+        return sorted(
+            range(len(self.where)),
+            key=lambda unit: (follows[self.kind_of[unit]], -self.kind_of[unit].size, self.kind_of[unit].index, unit),
+        )
+
     def pool(self) -> list[int]:
         """Return the units that have no place."""
         return [unit for unit, host in enumerate(self.where) if host == NOWHERE and unit not in self._apart]
@@ -171,3 +179,11 @@ class Board:
     def opened(self) -> int:
         """Return how many hosts have something, of this plan or before it."""
         return sum(1 for is_busy, units in zip(self.is_busy, self.on) if units or is_busy)
+
+    def is_used(self, host: int) -> bool:
+        """Tell whether a host has something, of this plan or before it."""
+        return self.is_busy[host] or bool(self.on[host])
+
+    def is_pinned(self, unit: int) -> bool:
+        """Tell whether a unit stays where it was put first: others may be there because of it."""
+        return any(demand.marks for demand in self.kind_of[unit].demands)

@@ -44,7 +44,7 @@ class Masks:
 
     def static(self, demand: Demand) -> Mask:
         """Return what the static rules say: none of them reads how much is asked for, nor the group."""
-        key = replace(demand, amounts=_NOTHING, group=None, marks=()) if hasattr(demand, "marks") else demand
+        key = replace(demand, amounts=_NOTHING, group=None, marks=())
         if key not in self._masks:
             self._masks[key] = self._asked(demand)
         return self._masks[key]

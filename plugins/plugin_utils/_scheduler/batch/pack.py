@@ -49,7 +49,11 @@ def pack(board: Board, score: Score) -> None:
     kinds = sorted(board.kinds, key=hardness(board))
     order = opening_order(board)
     several = len(board.states) // _FEW_HOSTS
-    fussy = [kind for kind in kinds if not kind.is_plain or kind.mask.bit_count() <= several]
+    fussy = [
+        kind
+        for kind in kinds
+        if not kind.is_plain or kind.soft or kind.demands[0].marks or kind.mask.bit_count() <= several
+    ]
     for kind in fussy:
         _first_fit(board, kind, order)
     chosen = set(fussy)

@@ -20,6 +20,7 @@ from .units import Kind
 
 STEPS = 2_000
 """How many exchanges are tried at most."""
+_STEPS_PER_UNIT = 10
 _LOOKS = 300_000
 """How many pairs of a host and what might come out of it are looked at."""
 _WINDOW = 48
@@ -35,16 +36,25 @@ Exchange = tuple[int, int, tuple[int, ...]]
 
 
 def insert(board: Board) -> None:
-    """Place all that fits just so, the biggest first."""
+    """Place all that fits just so, the biggest first; once more if some go where others went."""
+    while _insert(board) and any(demand.hints.same_host for kind in board.kinds for demand in kind.demands):
+        pass
+
+
+def _insert(board: Board) -> int:
+    placed = 0
     for kind in sorted(_kinds(board, board.pool()), key=lambda kind: (-kind.size, kind.index)):
-        waiting = [unit for unit in kind.units if board.where[unit] == NOWHERE]
         hosts = board.candidates(kind)
-        for unit in waiting:
+        for unit in kind.units:
+            if board.where[unit] != NOWHERE:
+                continue
             while hosts and not board.takes(kind, hosts[-1]):
                 hosts.pop()
             if not hosts:
                 break
             board.put(unit, hosts[-1])
+            placed += 1
+    return placed
 
 
 def repair(board: Board, looks: int = _LOOKS, most_missing: int = 0) -> int:
@@ -72,9 +82,11 @@ class _Search:
         self._turn = 0
 
     def run(self, most_missing: int) -> int:
+        """Search, then put everything where it was in the best plan seen; return the steps taken."""
         board = self._board
         best, places, idle = board.missing(), list(board.where), 0
-        while self._step < STEPS and self._looks > 0 and self._pool:
+        steps = min(STEPS, _STEPS_PER_UNIT * len(board.where))
+        while self._step < steps and self._looks > 0 and self._pool:
             self._step += 1
             found = self._exchange()
             if found is None:
@@ -185,6 +197,10 @@ class _Search:
         by_kind: dict[Kind, list[int]] = {}
         board = self._board
         for unit in board.on[host]:
-            if self._locked.get(unit, 0) <= self._step and board.kind_of[unit] is not kind:
+            if (
+                self._locked.get(unit, 0) <= self._step
+                and board.kind_of[unit] is not kind
+                and not board.is_pinned(unit)
+            ):
                 by_kind.setdefault(board.kind_of[unit], []).append(unit)
         return sorted(by_kind.items(), key=lambda item: item[0].index)

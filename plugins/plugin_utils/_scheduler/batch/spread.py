@@ -27,14 +27,16 @@ def hardness(board: Board) -> Order:
         group = kind.demands[0].group
         is_apart = group is not None and group.policy == "anti-affinity" and not kind.is_plain
         spare = hosts - len(kind.units) // group.most_per_host if group is not None and is_apart else hosts
-        return max(0, spare), -kind.size, [-amount for amount in kind.amounts], kind.units[0]
+        # Those that go where another one is wait for it.
+        follows = any(demand.hints.same_host for demand in kind.demands)
+        return follows, max(0, spare), -kind.size, [-amount for amount in kind.amounts], kind.units[0]
 
     return key
 
 
 def smallest(_board: Board) -> Order:
     """Return the key that sorts kinds by size, the smallest first: where not all fit, more of them do."""
-    return lambda kind: (kind.size, kind.amounts, kind.units[0])
+    return lambda kind: (any(demand.hints.same_host for demand in kind.demands), kind.size, kind.amounts, kind.units[0])
 
 
 def spread(board: Board, scale: Scale, order: Order) -> None:

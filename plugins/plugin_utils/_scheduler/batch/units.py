@@ -58,14 +58,14 @@ class Unit:
 class Units:
     """All that a plan has to place."""
 
-    def __init__(self, requests: Sequence[Request], masks: Masks) -> None:
-        """Take the requests in natural order of their names."""
+    def __init__(self, requests: Sequence[Request], masks: Masks, *, fuse: bool = True) -> None:
+        """Take the requests in natural order of their names; ``fuse`` makes one of groups that stay together."""
         self.kinds: list[Kind] = []
         self.units: list[Unit] = []
         self._masks = masks
         self._dynamic: dict[Demand, tuple[Filter, ...]] = {}
         by_demands: dict[tuple[Demand, ...], Kind] = {}
-        for members in self._together(requests):
+        for members in self._together(requests) if fuse else [(request,) for request in requests]:
             demands = tuple(request.demand for request in members)
             kind = by_demands.get(demands)
             if kind is None:

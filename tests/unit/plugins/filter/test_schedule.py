@@ -92,7 +92,10 @@ def test_what_runs_stays_and_is_not_counted_twice() -> None:
     }
     result = plan([instance("web", memory_mb=4096)], hosts)
     assert result["placements"] == [
-        {"name": "web", "flavor": "f", "host": "hv1", "action": "keep", "from": None, "why": "is there already"}
+        {
+            **{"name": "web", "flavor": "f", "host": "hv1", "action": "keep", "from": None},
+            **{"why": "is there already", "score": None},
+        }
     ]
     assert result["hosts"]["hv1"]["memory_mb_used"] == MEMORY_MB
 
