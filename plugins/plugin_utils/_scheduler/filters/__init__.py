@@ -52,11 +52,12 @@ from .places import (
     PoolFilter,
     SplitBrainFilter,
 )
-from .topology import NUMATopologyFilter, PciPassthroughFilter
+from .topology import TOPOLOGY_FILTERS, NUMATopologyFilter
 
 __all__ = [
     "ALWAYS",
     "CAPACITY_FILTERS",
+    "TOPOLOGY_FILTERS",
     "FILTER_NAMES",
     "CapacityFilter",
     "ComputeFilter",
@@ -67,7 +68,6 @@ __all__ = [
     "NUMATopologyFilter",
     "NameFilter",
     "NetworkFilter",
-    "PciPassthroughFilter",
     "RamFilter",
     "SameHostFilter",
     "SplitBrainFilter",
@@ -114,8 +114,7 @@ def known_filters(hidden: Hidden, rules: Rules, fleet: str) -> tuple[Filter, ...
         DifferentHostFilter(),
         *CAPACITY_FILTERS,
         PoolFilter(),
-        NUMATopologyFilter(),
-        PciPassthroughFilter(),
+        *TOPOLOGY_FILTERS,
     )
 
 

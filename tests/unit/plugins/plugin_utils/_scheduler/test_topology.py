@@ -173,14 +173,48 @@ def test_what_guests_hold_is_not_free() -> None:
 
 
 def test_what_suits_an_instance_it_keeps() -> None:
-    """What it has is compared with what it declares."""
+    """What it has is compared with what it declares; what it gets in its place it has beside it until its next boot."""
     host = topology(instances=[guest(placement={**HELD, "taken_cpus": [0]})])
-    assert host.suits("old", wanted(vcpus=1, memory_mb=128, hugepages="2MB", **DEDICATED))
-    assert host.suits("old", wanted(vcpus=1, memory_mb=128, hugepages="2MB", pci_devices=[CARD], **DEDICATED))
-    assert not host.suits("old", wanted(vcpus=1, memory_mb=128, **DEDICATED))
-    assert not host.suits("old", wanted(vcpus=2, memory_mb=128, hugepages="2MB", **DEDICATED))
-    assert not host.suits("old", wanted(mdevs=[MDEV]))
-    assert not host.suits("new", wanted(**DEDICATED))
+    for declared in ({"hugepages": "2MB"}, {"hugepages": "2MB", "pci_devices": [CARD]}):
+        assert host.keep("old", wanted(vcpus=1, memory_mb=128, **declared, **DEDICATED))
+    assert host.free().taken == {0}
+    assert host.keep("old", wanted(vcpus=2, memory_mb=128, **DEDICATED))
+    assert host.free().taken == {0, 1}
+    assert not host.keep("old", wanted(vcpus=5, memory_mb=128, **DEDICATED))
+    assert host.keep("old", wanted(mdevs=[MDEV]))
+    assert not host.fits(wanted(mdevs=[MDEV]))
+    assert host.keep("floats", wanted(vcpus=2, **DEDICATED))
+    assert host.free().taken == {0, 1, 2, 3}
+
+
+def test_an_instance_that_asks_for_more_than_its_host_has() -> None:
+    """It is told of, as with other things that it cannot grow into."""
+    rows = [guest("a", vcpus=2, memory_mb=512, placement=None), guest("b", vcpus=2, memory_mb=512, placement=None)]
+    result = plan([instance("a", vcpus=5, **DEDICATED), instance("b", **DEDICATED)], instances=rows)
+    assert [(item["name"], item["action"]) for item in result["placements"]] == [("b", "keep")]
+    assert result["unplaced"][0]["reason"] == (
+        "hv1 has no room for a (flavor f: 5 vCPU, 512 MiB, 1 GiB) to grow into: NUMATopologyFilter: needs 5 free CPUs in"
+        " one cell, most are 4 in cell 1"
+    )
+    assert "placement" not in result["by_host"]["hv1"][0]
+
+
+def test_a_guest_that_comes_back_pushes_claims_aside() -> None:
+    """What was planned where it was lies elsewhere again, at once or when there is room."""
+    host = topology(numa_topology=[cell(0)], instances=[guest()])
+    one, three = wanted(vcpus=1, memory_mb=100, **DEDICATED), wanted(vcpus=3, memory_mb=100, **DEDICATED)
+    host.take(one)
+    before = host.given(one)
+    host.leave("old")
+    host.take(three)
+    host.come_back("old")
+    host.give(three)
+    assert host.given(one) == before
+    host.leave("old")
+    host.take(one)
+    host.come_back("old")
+    assert not host.free().taken - {0, 1, 2, 3}
+    assert len({cpu for allocation in host.given(one) for cpu in allocation.cpus} | {0, 1}) == 4
 
 
 def test_claims_are_laid_out_anew_where_that_makes_room() -> None:
