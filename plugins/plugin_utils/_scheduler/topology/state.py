@@ -40,7 +40,7 @@ class HostTopology:
         """Begin with what guests hold."""
         self._facts = facts
         self._held = dict(facts.held or {})
-        self._changes: Claims = ()
+        self._changes: dict[str, tuple[Demand, Allocation]] = {}
         self._claims: Claims = ()
         self._is_torn = False
         self._arrangements: dict[frozenset[str], dict[frozenset[tuple[Demand, int]], Claims]] = {}
@@ -84,16 +84,20 @@ class HostTopology:
         What it holds it keeps as long as that is what it asks for. Otherwise it gets something else at its next boot,
         and until then has both.
         """
-        own = _without(_host(self._facts, [held for one, held in self._held.items() if one != name]), self._changes)
+        own = _without(_host(self._facts, [held for one, held in self._held.items() if one != name]), self._changed())
         held = self._held.get(name)
         if held is not None and satisfies(_allocation(held, demand), demand, own):
             return True
         found = _add(own, self._claims, demand)
         if found is None:
             return False
-        self._changes += found[len(self._claims) :]
+        self._changes[name] = found[-1]
         self._forget()
         return True
+
+    def instead(self, name: str) -> Allocation | None:
+        """Return what a guest gets at its next boot instead of what it holds; None if nothing."""
+        return self._changes[name][1] if name in self._changes else None
 
     def given(self, demand: Demand) -> tuple[Allocation, ...]:
         """Return what was claimed for requests of this demand."""
@@ -149,6 +153,9 @@ class HostTopology:
                 self._is_torn = False
                 self._change(claims)
 
+    def _changed(self) -> Claims:
+        return tuple(self._changes.values())
+
     def _forget(self) -> None:
         self._base = None
         self._found.clear()
@@ -156,7 +163,7 @@ class HostTopology:
     def _host(self) -> Host:
         """Return what no guest holds."""
         if self._base is None:
-            self._base = _without(_host(self._facts, list(self._held.values())), self._changes)
+            self._base = _without(_host(self._facts, list(self._held.values())), self._changed())
         return self._base
 
 

@@ -219,6 +219,10 @@ def crowded(draw: st.DrawFn, **options: t.Any) -> dict[str, t.Any]:
         vcpus, memory_mb = draw(st.integers(1, 4)), draw(st.sampled_from([128, 200, 512]))
         flavor = {"name": f"f{vcpus}-{memory_mb}", "vcpus": vcpus, "memory_mb": memory_mb, "disk_gb": 1}
         instances.append({"name": f"i{number}", "flavor": flavor, **_sound(draw(own_parts), vcpus)})
+    for instance in instances:
+        if _seldom(draw):
+            host = hosts[draw(st.sampled_from(sorted(hosts)))]
+            put(host, instance, FLEET, draw(st.one_of(st.none(), _held(host))))
     for number in range(draw(st.integers(0, 3))):
         host = hosts[draw(st.sampled_from(sorted(hosts)))]
         put(host, {"name": f"x{number}", "flavor": draw(flavors)}, None, draw(_held(host)))
