@@ -57,8 +57,8 @@ from .topology import TOPOLOGY_FILTERS, NUMATopologyFilter
 __all__ = [
     "ALWAYS",
     "CAPACITY_FILTERS",
-    "TOPOLOGY_FILTERS",
     "FILTER_NAMES",
+    "TOPOLOGY_FILTERS",
     "CapacityFilter",
     "ComputeFilter",
     "CoreFilter",

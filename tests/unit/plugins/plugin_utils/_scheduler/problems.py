@@ -212,7 +212,14 @@ def crowded(draw: st.DrawFn, **options: t.Any) -> dict[str, t.Any]:
     """Return hosts that have room enough but for CPUs, pages and devices, which most instances want to themselves."""
     hosts: dict[str, t.Any] = {}
     for number in range(1, draw(st.integers(1, 3)) + 1):
-        room = {"vcpus": 64, "vcpus_used": 0, "memory_mb": 10**6, "memory_mb_used": 0, "local_gb": 999, "local_gb_used": 0}
+        room = {
+            "vcpus": 64,
+            "vcpus_used": 0,
+            "memory_mb": 10**6,
+            "memory_mb_used": 0,
+            "local_gb": 999,
+            "local_gb_used": 0,
+        }
         hosts[f"hv{number}"] = {"state": "up", "instances": [], **room, **draw(_cells_and_devices(least=1))}
     instances = []
     for number in range(draw(st.integers(1, 10))):

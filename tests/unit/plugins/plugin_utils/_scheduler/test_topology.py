@@ -21,7 +21,7 @@ from ansible_collections.kilonova.compute.plugins.plugin_utils._values import Va
 
 MDEV = "4b20d080-1b54-4048-85b3-a6a62d165c01"
 CARD = {"vendor_id": "8086", "product_id": "10ed"}
-DEDICATED = {"cpu_policy": "dedicated"}
+DEDICATED: dict[str, t.Any] = {"cpu_policy": "dedicated"}
 
 
 def cell(number: int, **changes: t.Any) -> dict[str, t.Any]:
@@ -52,9 +52,9 @@ def instance(name: str = "a", vcpus: int = 2, memory_mb: int = 512, **declared: 
     return {"name": name, "flavor": flavor, **declared}
 
 
-def plan(instances: list[dict[str, t.Any]], /, **changes: t.Any) -> dict[str, t.Any]:
+def plan(declared: list[dict[str, t.Any]], **changes: t.Any) -> dict[str, t.Any]:
     """Return the plan for one such host."""
-    return answer(Question("demo", instances, {"hv1": node(**changes)}))
+    return answer(Question("demo", declared, {"hv1": node(**changes)}))
 
 
 def wanted(**declared: t.Any) -> Demand:
@@ -102,7 +102,10 @@ def test_the_plan_says_where_an_instance_lies() -> None:
             "NUMATopologyFilter: has no cell that fits: cell 0 has too few pages (2048 KiB) for 511 MiB, free huge pages: "
             "256 of 2048 KiB; cell 1 has too few pages (2048 KiB) for 511 MiB, free huge pages: 256 of 2048 KiB",
         ),
-        ({"vcpus": 3, "memory_mb": 300, "numa": {"nodes": 3}}, "NUMATopologyFilter: needs 3 NUMA cells, the host has 2"),
+        (
+            {"vcpus": 3, "memory_mb": 300, "numa": {"nodes": 3}},
+            "NUMATopologyFilter: needs 3 NUMA cells, the host has 2",
+        ),
         ({"pci_devices": [{**CARD, "count": 3}]}, "PciPassthroughFilter: needs 3 of PCI 8086:10ed, 2 free"),
         (
             {"pci_devices": [{"address": "0000:01:00.0"}]},
@@ -175,8 +178,8 @@ def test_what_guests_hold_is_not_free() -> None:
 def test_what_suits_an_instance_it_keeps() -> None:
     """What it has is compared with what it declares; what it gets in its place it has beside it until its next boot."""
     host = topology(instances=[guest(placement={**HELD, "taken_cpus": [0]})])
-    for declared in ({"hugepages": "2MB"}, {"hugepages": "2MB", "pci_devices": [CARD]}):
-        assert host.keep("old", wanted(vcpus=1, memory_mb=128, **declared, **DEDICATED))
+    for declared in ({"hugepages": "2MB", **DEDICATED}, {"hugepages": "2MB", "pci_devices": [CARD], **DEDICATED}):
+        assert host.keep("old", wanted(vcpus=1, memory_mb=128, **declared))
     assert host.free().taken == {0}
     assert host.keep("old", wanted(vcpus=2, memory_mb=128, **DEDICATED))
     assert host.free().taken == {0, 1}
@@ -307,4 +310,6 @@ def test_facts_of_a_host_that_tells_less() -> None:
     """Where nothing is told of threads each CPU is a core, and what is pinned is taken."""
     bare = {"id": 0, "cpus": [0, 1, 2], "memory_mb": 100, "pinned_cpus": [1]}
     free = topology(numa_topology=[bare]).free()
-    assert (free.cells[0].cores, free.cells[0].free_memory_mb, free.taken) == (((0,), (1,), (2,)), 100, {1})
+    assert free.cells[0].cores == ((0,), (1,), (2,))
+    assert free.cells[0].free_memory_mb == 100
+    assert free.taken == {1}
