@@ -54,6 +54,11 @@ def _emptiest(board: Board, vain: set[int]) -> int | None:
     hosts = [
         host
         for host, units in enumerate(board.on)
-        if units and not board.is_busy[host] and host not in vain and not any(board.is_pinned(unit) for unit in units)
+        if units and not board.is_busy[host] and host not in vain and not any(_stays(board, unit) for unit in units)
     ]
     return min(hosts, key=lambda host: (sum(board.kind_of[unit].size for unit in board.on[host]), -host), default=None)
+
+
+def _stays(board: Board, unit: int) -> bool:
+    """Tell whether a unit is where it has to be, or where its soft group would have it."""
+    return board.is_pinned(unit) or board.kind_of[unit].soft is not None
