@@ -155,6 +155,20 @@ options:
     description:
       - Limits of single hosts by their names; each has the keys of O(limits), and what it does not have is taken from there.
     type: dictionary
+  fix_violations:
+    description:
+      - Whether running instances that break their own rules where they are may be moved to hosts where they do not.
+    type: boolean
+    default: false
+  make_room:
+    description:
+      - Whether running instances may be moved so that new ones fit, as few and as small ones as possible.
+    type: boolean
+    default: false
+  make_room_cost:
+    description:
+      - How many MiB of running instances may be moved for each new one that then has a place. If not set, any number.
+    type: integer
   assume_down_hosts_empty:
     description:
       - While a hypervisor is down, an instance that is on no other one is not created elsewhere, since it may be running there.
