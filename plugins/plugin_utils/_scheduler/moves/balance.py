@@ -33,6 +33,8 @@ class Balance:
         self.members = tuple(members)
         self._capacity = [state.capacity for state in states]
         self._used = [list(state.used) for state in states]
+        self._known: list[dict[tuple[Amounts, int], Change]] = [{} for _state in states]
+        """What ``change`` has said of each host as it is now."""
         self._counts = [
             max(1, sum(self._capacity[host][index] > 0 for host in members)) for index in range(len(DIMENSIONS))
         ]
@@ -64,6 +66,12 @@ class Balance:
 
     def change(self, host: int, amounts: Amounts, sign: int) -> Change:
         """Return what it does to take amounts from a host or to give it some."""
+        known = self._known[host].get((amounts, sign))
+        if known is None:
+            known = self._known[host][amounts, sign] = self._change(host, amounts, sign)
+        return known
+
+    def _change(self, host: int, amounts: Amounts, sign: int) -> Change:
         found = []
         for used, amount, capacity, part in zip(self._used[host], amounts, self._capacity[host], self._parts[host]):
             new = (used + sign * amount) * _MILLION // capacity if capacity else 0
@@ -72,17 +80,26 @@ class Balance:
 
     def exchange(self, host: int, gone: Amounts, come: Amounts) -> Change:
         """Return what it does to take amounts from a host and to give it others."""
-        return self.change(host, tuple(new - old for new, old in zip(come, gone)), 1)
+        return self._change(host, tuple(new - old for new, old in zip(come, gone)), 1)
 
     def after(self, one: Change, other: Change) -> int:
         """Return the value after the changes of two hosts."""
-        total = 0
-        for factor, count, whole, square, (part, more), (part2, more2) in zip(
-            self._factors, self._counts, self._sums, self._squares, one, other
-        ):
-            whole += part + part2  # noqa: PLW2901 - the sum as it would be
-            total += factor * math.isqrt(count * (square + more + more2) - whole * whole)
-        return total
+        # Spelled out for the three dimensions, since nothing is asked more often.
+        (part, more), (part1, more1), (part2, more2) = one
+        (extra, further), (extra1, further1), (extra2, further2) = other
+        whole, whole1, whole2 = self._sums
+        square, square1, square2 = self._squares
+        count, count1, count2 = self._counts
+        factor, factor1, factor2 = self._factors
+        isqrt = math.isqrt
+        whole += part + extra
+        whole1 += part1 + extra1
+        whole2 += part2 + extra2
+        return (
+            factor * isqrt(count * (square + more + further) - whole * whole)
+            + factor1 * isqrt(count1 * (square1 + more1 + further1) - whole1 * whole1)
+            + factor2 * isqrt(count2 * (square2 + more2 + further2) - whole2 * whole2)
+        )
 
     def apply(self, host: int, amounts: Amounts, sign: int) -> None:
         """Take amounts from a host or give it some."""
@@ -91,6 +108,7 @@ class Balance:
             self._squares[index] += more
             self._used[host][index] += sign * amounts[index]
             self._parts[host][index] = self._part(host, index)
+        self._known[host].clear()
         self.value = self._value(self._sums, self._squares)
 
     def deviation(self, index: int) -> Fraction:

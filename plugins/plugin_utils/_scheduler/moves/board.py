@@ -28,6 +28,8 @@ class Board:
         self.on: list[set[int]] = [set() for _host in hosts]
         for unit in units:
             self.on[unit.home].add(unit.index)
+        self.away: set[int] = set()
+        """The numbers of the units that are not at home."""
         self._filters = filters
         self._dynamic: dict[int, tuple[Filter, ...]] = {}
         self._static: dict[tuple[int, int], bool] = {}
@@ -98,7 +100,7 @@ class Board:
             self.leave(unit, origin)
         if host is not None:
             self.arrive(unit, host)
-        self.places[unit.index] = host
+        self._put(unit, host)
 
     def arrive(self, unit: Unit, host: int) -> None:
         """Take room for a unit."""
@@ -107,7 +109,7 @@ class Board:
             state.place(demand)
         self._correct(state, unit, host, -1)
         self.on[host].add(unit.index)
-        self.places[unit.index] = host
+        self._put(unit, host)
 
     def leave(self, unit: Unit, host: int) -> None:
         """Give back the room that a unit has."""
@@ -121,6 +123,13 @@ class Board:
     def units_on(self, host: int) -> t.Iterator[Unit]:
         """Give the units of a host in order."""
         return (self.units[index] for index in sorted(self.on[host]))
+
+    def _put(self, unit: Unit, host: int | None) -> None:
+        self.places[unit.index] = host
+        if host == unit.home:
+            self.away.discard(unit.index)
+        else:
+            self.away.add(unit.index)
 
     def _dynamic_filters(self, unit: Unit) -> tuple[Filter, ...]:
         found = self._dynamic.get(unit.kind)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..model import Amounts
-from .balance import Balance, Change
+from .balance import Balance
 from .board import Board
 from .budget import Budget
 from .units import Unit
@@ -117,7 +117,6 @@ class Descent:
     def _best_move(self, sources: Sequence[int], targets: Sequence[int]) -> Step | None:
         best: Step | None = None
         best_key = 0
-        come: dict[tuple[int, Amounts], Change] = {}
         for source in sources:
             for unit in self._kinds(source):
                 if not self._is_affordable(unit):
@@ -126,10 +125,8 @@ class Descent:
                 for target in targets:
                     if target == source:
                         continue
-                    room = (target, unit.taken(target))
-                    if room not in come:
-                        come[room] = self._balance.change(*room, 1)
-                    gain = self._balance.value - self._balance.after(gone, come[room])
+                    come = self._balance.change(target, unit.taken(target), 1)
+                    gain = self._balance.value - self._balance.after(gone, come)
                     if gain < self._wishes.least_gain:
                         continue
                     key = self._wishes.key(gain, unit.memory_mb)

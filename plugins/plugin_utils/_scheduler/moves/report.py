@@ -9,17 +9,22 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from ..model import DIMENSIONS
 from ..state import HostState
 from .balance import Balance
+from .board import Board
 from .scene import Scene
-from .units import disk_of, memory_of
+from .units import Unit, disk_of, memory_of
 from .waves import Order, Step
 
 _DIGITS = 6
+
+Refusals = tuple[tuple[str, str, str], ...]
+"""(host, filter, message): why hosts don't take something."""
 
 
 def number(value: Fraction) -> float:
@@ -95,3 +100,23 @@ def _usage(state: HostState) -> dict[str, t.Any]:
         row[dimension.used_field] = state.used[index]
         row[f"{dimension.total_field}_limit"] = state.capacity[index]
     return row
+
+
+def refusals_of(board: Board, unit: Unit, hosts: Iterable[int]) -> Refusals:
+    """Return why each host does not take a unit, as all else is now."""
+    found = []
+    for host in hosts:
+        refusal = board.refusal(unit, host)
+        # In the figures after all moves there may be room that came too late.
+        rule, message = (refusal[0].name, refusal[1]) if refusal else ("Order", "takes it once all else is moved")
+        found.append((board.states[host].name, rule, message))
+    return tuple(found)
+
+
+def no_place(refusals: Refusals) -> str:
+    """Say that something has no place, as the rest of a sentence about it."""
+    counts = Counter(rule for _host, rule, _message in refusals)
+    told = ", ".join(
+        f"{rule} refuses {count}" for rule, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+    return f"finds no other host ({told})" if told else "has no other host to go to"

@@ -81,15 +81,18 @@ def move_filters(problem: Problem) -> tuple[Filter, ...]:
     return default_filters(Hidden(), problem.rules, problem.fleet)
 
 
-def set_scene(problem: Problem, reason: Reason) -> Scene:
-    """Return the scene; ``reason`` says what is not to be moved."""
+def set_scene(problem: Problem, reason: Reason, are_tied: bool = True) -> Scene:
+    """Return the scene; ``reason`` says what is not to be moved.
+
+    When their host is lost, guests are no longer tied to it by what they are in the middle of.
+    """
     hosts = ordered_hosts(problem)
     people = _People(problem, hosts)
     movable: list[tuple[int, Guest]] = []
     fixed = []
     for number, host in enumerate(hosts):
         for guest in sorted(host.guests, key=lambda guest: (natural_key(guest.name), guest.fleet or "")):
-            why = reason(guest, number) or people.tie(guest, number)
+            why = reason(guest, number) or (people.tie(guest, number) if are_tied else None)
             if why is None:
                 movable.append((number, guest))
             else:
