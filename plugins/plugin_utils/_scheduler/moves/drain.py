@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from fractions import Fraction
 
 from ..._values import ValuesError, whole_number
 from ..errors import ScheduleError
 from ..intake_values import MOST
-from ..model import DIMENSIONS, Guest, Host
-from .balance import Balance
+from ..model import Guest, Host
 from .board import Board
 from .options import boolean, host_names, read_move_options, reasons
 from .placing import Placing, Price
@@ -92,10 +90,7 @@ class _Drain:
 
     def _result(self, order: Order, left: list[_Left], board: Board) -> dict[str, t.Any]:
         scene = self._scene
-        balance = Balance(scene.board().states, self._targets, (Fraction(1),) * len(DIMENSIONS))
-        rows = move_rows(scene, order, balance, [self._why(step) for step in order.steps])
-        for row in rows:
-            del row["gain"]
+        rows = move_rows(scene, order, [self._why(step) for step in order.steps])
         unseen = [scene.hosts[index] for index in self._drained if not scene.hosts[index].is_up]
         return {
             "drained": [scene.hosts[index].name for index in self._drained],

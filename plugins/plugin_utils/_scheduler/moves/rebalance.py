@@ -24,7 +24,7 @@ from .compaction import final_moves, send_home, shorten_chains
 from .descent import Descent, Wishes
 from .options import MoveOptions, dimension_weights, fraction, host_names, read_move_options, reasons
 from .question import RebalanceQuestion
-from .report import evenness, fixed_rows, move_rows, number, usage_rows
+from .report import evening_rows, evenness, fixed_rows, number, usage_rows
 from .scene import Reason, Scene, ordered_hosts, read_hosts_question, set_scene
 from .waves import Order, in_sequence, in_waves
 
@@ -105,7 +105,7 @@ class _Rebalance:
         order = Order((), ()) if reason else self._search()
         for step in order.steps:
             board.move(step.unit, step.target)
-        rows = move_rows(self._scene, order, balance, ())
+        rows = evening_rows(self._scene, order, balance)
         if not rows and not reason:
             gain = number(self._options.min_gain)
             limits = " and the limits on moves and memory" if Budget(*self._limits()).is_limited else ""

@@ -40,43 +40,37 @@ def evenness(balance: Balance) -> dict[str, t.Any]:
     return found
 
 
-def move_rows(scene: Scene, order: Order, balance: Balance, whys: Sequence[str]) -> list[dict[str, t.Any]]:
-    """Return the moves as data, and carry them out on the balance; ``whys`` is empty where the balance knows why."""
-    rows = []
-    for position, step in enumerate(order.steps):
-        why = whys[position] if whys else _why(scene, step, balance)
+def move_rows(scene: Scene, order: Order, whys: Sequence[str]) -> list[dict[str, t.Any]]:
+    """Return the moves as data, one for each guest."""
+    return [
+        {
+            "name": guest.name,
+            "fleet": guest.fleet,
+            "from": scene.hosts[step.origin].name,
+            "to": scene.hosts[step.target].name,
+            "memory_mb": memory_of(guest),
+            "disk_gb": disk_of(guest),
+            "wave": step.wave,
+            "temporary": step.is_temporary,
+            "why": why,
+        }
+        for step, why in zip(order.steps, whys)
+        for guest in step.unit.guests
+    ]
+
+
+def evening_rows(scene: Scene, order: Order, balance: Balance) -> list[dict[str, t.Any]]:
+    """Return the moves as data with what each gains, and carry them out on the balance."""
+    whys = []
+    gains = []
+    for step in order.steps:
+        whys.append(_why(scene, step, balance))
         before = balance.value
         balance.apply(step.origin, step.unit.taken(step.origin), -1)
         balance.apply(step.target, step.unit.taken(step.target), 1)
-        gain = balance.as_gain(before - balance.value) / len(step.unit.guests)
-        rows += [
-            {
-                "name": guest.name,
-                "fleet": guest.fleet,
-                "from": scene.hosts[step.origin].name,
-                "to": scene.hosts[step.target].name,
-                "memory_mb": memory_of(guest),
-                "disk_gb": disk_of(guest),
-                "gain": number(gain),
-                "wave": step.wave,
-                "temporary": step.is_temporary,
-                "why": why,
-            }
-            for guest in step.unit.guests
-        ]
-    return rows
-
-
-def _why(scene: Scene, step: Step, balance: Balance) -> str:
-    origin, target = (scene.hosts[host].name for host in (step.origin, step.target))
-    if step.is_temporary:
-        return "makes way for another move, and goes on in a later wave"
-    fullness = f"({balance.percentages(step.origin)})", f"({balance.percentages(step.target)})"
-    if balance.heat(step.origin) > balance.heat(step.target):
-        why = f"{origin} {fullness[0]} is fuller than {target} {fullness[1]}"
-    else:
-        why = f"is exchanged with what left {target} {fullness[1]}; {origin} is at {fullness[0]}"
-    return f"{why}; its affinity group moves as one" if len(step.unit.guests) > 1 else why
+        number_of = len(step.unit.guests)
+        gains += [number(balance.as_gain(before - balance.value) / number_of)] * number_of
+    return [{**row, "gain": gain} for row, gain in zip(move_rows(scene, order, whys), gains)]
 
 
 def fixed_rows(scene: Scene, hosts: Sequence[int] | None = None) -> list[dict[str, t.Any]]:
