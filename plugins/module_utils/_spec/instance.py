@@ -24,6 +24,7 @@ from .hardware import PLAIN, Hardware
 from .names import check_name, check_uuid
 from .nic import NicSpec, read_nics
 from .patch import PatchSpec, patches_from_params
+from .wish import Wish
 
 _MOST_CDROMS = 20
 _UUID_REMEDY = "give one such as 4b20d080-1b54-4048-85b3-a6a62d165c01"
@@ -119,6 +120,8 @@ class InstanceSpec:
     first_boot: FirstBootSpec | None = None
     first_boot_change: str = NEXT_BOOT
     adopt: bool = False
+    wish: Wish | None = None
+    """Where a plan wants it to lie on its host."""
 
     @classmethod
     def from_params(cls, params: dict[str, t.Any], fleet: str | None) -> InstanceSpec:
@@ -161,6 +164,7 @@ class InstanceSpec:
             first_boot=FirstBootSpec.from_params(params),
             first_boot_change=params["first_boot_change"],
             adopt=params["adopt"],
+            wish=None if params["placement"] is None else Wish.from_params(params["placement"]),
         )
         _check_headroom(spec)
         return spec
@@ -210,8 +214,8 @@ class InstanceSpec:
         return tuple((one.address, nics[one.nic]) for one in found if one.nic is not None and one.nic < len(nics))
 
     def digest(self) -> str:
-        """Return a stable digest of the whole declaration, but for the power state and what may hold secrets."""
-        left_out = ("power_state", "first_boot")
+        """Return a stable digest of the declaration, but for the power state, a plan's wish and what may hold secrets."""
+        left_out = ("power_state", "first_boot", "wish")
         declared = {key: value for key, value in asdict(self).items() if key not in left_out}
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
 

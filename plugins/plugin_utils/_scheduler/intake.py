@@ -23,7 +23,6 @@ from .question import Question
 __all__ = ["LIMIT_DEFAULTS", "ORDERS", "Question", "read_limits", "read_problem"]
 
 ORDERS = ("batch", "declared")
-_TYPE_KEY = "instance_type"
 
 
 def read_problem(question: Question) -> Problem:
@@ -40,7 +39,7 @@ def _problem(question: Question) -> Problem:
         raise ValuesError(f"Order {question.order!r} is unknown; take one of {', '.join(ORDERS)}.")
     hosts = read_hosts(question, _declared_properties(question.instances))
     names = {host.name for host in hosts}
-    rules = read_rules(question, names, any(_TYPE_KEY in host.metadata for host in hosts))
+    rules = read_rules(question, hosts)
     cost = question.make_room_cost
     return Problem(
         fleet=fleet,

@@ -16,12 +16,14 @@ from dataclasses import replace
 
 from .._values import ValuesError, check_name, known_keys, mapping, mappings, whole_number
 from .extra_specs import check_extra_specs, resource_amounts, traits_of
+from .filters.aggregates import FLAVOR_KEY
 from .image_properties import read_properties
 from .intake_groups import read_groups
 from .intake_values import MOST, name_set, text_pairs, texts
 from .json_query import check_query
 from .model import DIMENSIONS, Amounts, Demand, Hints, Pairs, Request, Rules, ServerGroup
 from .require import check_expression
+from .topology.demands import read_demand
 
 _HINTS = ("same_host", "different_host", "build_near_host_ip", "cidr", "query")
 
@@ -109,10 +111,11 @@ class _Reader:
             forbidden_traits=forbidden,
             require=check_expression(instance.get("require"), where),
             hints=self._hints(),
-            flavor=flavor_name if self._rules.reads_flavor else "",
+            flavor=flavor_name if FLAVOR_KEY in self._rules.aggregate_keys else "",
             extra_specs=specs,
             image=image if self._rules.isolated_images else "",
             properties=properties,
+            topology=read_demand(instance, where),
         )
         return Request(self._name, flavor_name, demand, image)
 

@@ -14,19 +14,21 @@ from fractions import Fraction
 from .._values import ValuesError, mapping, whole_number
 from .filters import FILTER_NAMES
 from .intake_values import MOST, name_set
-from .model import Rules
+from .model import Host, Rules
 from .question import Question
 from .weighers import WEIGHER_NAMES
 
 _MOST_MULTIPLIER = 10**12
+_NEVER_NEGATIVE = frozenset({"pci", "soft_affinity", "soft_anti_affinity"})
 
 
-def read_rules(question: Question, hosts: t.Collection[str], reads_flavor: bool) -> Rules:
+def read_rules(question: Question, hosts: t.Sequence[Host]) -> Rules:
     """Return the choices."""
+    names = {host.name for host in hosts}
     isolated = name_set(question.isolated_hosts, "isolated_hosts")
     for host in isolated:
-        if host not in hosts:
-            raise ValuesError(f"isolated_hosts: {host!r} is not a hypervisor; take some of {', '.join(sorted(hosts))}.")
+        if host not in names:
+            raise ValuesError(f"isolated_hosts: {host!r} is not a hypervisor; take some of {', '.join(sorted(names))}.")
     return Rules(
         filters=_filters(question.filters),
         weights=_weights(question.weights),
@@ -35,7 +37,7 @@ def read_rules(question: Question, hosts: t.Collection[str], reads_flavor: bool)
         isolated_hosts=frozenset(isolated),
         isolated_images=frozenset(name_set(question.isolated_images, "isolated_images")),
         restrict_isolated_hosts=question.restrict_isolated_hosts_to_isolated_images,
-        reads_flavor=reads_flavor,
+        aggregate_keys=frozenset(key for host in hosts for key in host.metadata),
     )
 
 
@@ -54,7 +56,13 @@ def _weights(value: t.Any) -> tuple[tuple[str, Fraction], ...]:
     for name in sorted(weights):
         if name not in WEIGHER_NAMES:
             raise ValuesError(f"weights: {name!r} is unknown; known are {', '.join(sorted(WEIGHER_NAMES))}.")
-    return tuple((name, _multiplier(weights[name], f"weights.{name}")) for name in sorted(weights))
+    multipliers = tuple((name, _multiplier(weights[name], f"weights.{name}")) for name in sorted(weights))
+    for name, multiplier in multipliers:
+        if name in _NEVER_NEGATIVE and multiplier < 0:
+            raise ValuesError(
+                f"weights.{name}: it is below 0, which would turn its meaning round; write 0 to ignore it."
+            )
+    return multipliers
 
 
 def _multiplier(value: t.Any, where: str) -> Fraction:

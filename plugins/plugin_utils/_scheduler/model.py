@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from ...module_utils._plan.allocate import Demand as TopologyDemand
+from ...module_utils._plan.topology import Allocation
+
 Amounts = tuple[int, ...]
 Pairs = tuple[tuple[str, str], ...]
 """Keys and values, ordered by key: a dictionary that can be hashed."""
@@ -190,6 +193,8 @@ class Demand:
     """The image's name, where some images are isolated."""
     properties: Pairs = ()
     """The image's properties."""
+    topology: TopologyDemand | None = None
+    """What it wants of its host to itself: NUMA cells, CPUs, pages and devices."""
 
 
 @dataclass(frozen=True)
@@ -221,8 +226,8 @@ class Rules:
     isolated_images: frozenset[str] = frozenset()
     restrict_isolated_hosts: bool = True
     """Whether isolated hosts take isolated images only."""
-    reads_flavor: bool = False
-    """Whether some aggregate takes certain flavors only, so that their names matter."""
+    aggregate_keys: frozenset[str] = frozenset()
+    """All keys that aggregates of hosts say something about."""
 
 
 @dataclass(frozen=True)
@@ -250,6 +255,58 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Score:
+    """Why a host and not the next best one; more is better."""
+
+    terms: tuple[tuple[str, float], ...]
+    total: float
+    runner_up: tuple[str, float] | None = None
+    """Another host that could take the instance once the plan has been carried out, and its total."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A move of something that runs already."""
+
+    name: str
+    origin: str
+    host: str
+    amounts: Amounts
+    why: str
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule of its own that an instance breaks where it is."""
+
+    name: str
+    host: str
+    filter: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether it is proven that an instance can have no place, and how or why not."""
+
+    name: str
+    is_proven: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How good the plan is, and how good any plan could be."""
+
+    hosts_used: int
+    lower_bound: int
+    """No arrangement of what has a place uses fewer hosts."""
+    proof: str
+    """What the bound follows from."""
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where an instance goes, or stays."""
 
@@ -257,8 +314,14 @@ class Placement:
     flavor: str
     host: str
     action: str
-    """keep or create."""
+    """keep, create or migrate."""
     why: str
+    origin: str | None = None
+    """The host that it is moved from."""
+    score: Score | None = None
+    """Of what was chosen among hosts."""
+    allocation: Allocation | None = None
+    """What it gets of the host to itself."""
 
 
 @dataclass(frozen=True)
@@ -309,3 +372,6 @@ class Plan:
     unplaced: tuple[Unplaced, ...]
     removed: tuple[Removal, ...]
     usage: tuple[Usage, ...]
+    migrations: tuple[Migration, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    certificate: Certificate = Certificate(0, 0, "")

@@ -10,10 +10,49 @@ from __future__ import annotations
 
 from ..hidden import Hidden
 from ..model import Rules
+from .aggregates import (
+    AggregateImagePropertiesIsolation,
+    AggregateInstanceExtraSpecsFilter,
+    AggregateMultiTenancyIsolation,
+    AggregateTypeAffinityFilter,
+)
 from .base import Filter, first_refusal
+from .capabilities import (
+    ComputeCapabilitiesFilter,
+    ImagePropertiesFilter,
+    JsonFilter,
+    RequireFilter,
+    TraitsFilter,
+)
 from .capacity import CAPACITY_FILTERS, CapacityFilter, CoreFilter, DiskFilter, RamFilter
+from .company import (
+    DifferentHostFilter,
+    SameHostFilter,
+    ServerGroupAffinityFilter,
+    ServerGroupAntiAffinityFilter,
+    SimpleCIDRAffinityFilter,
+)
+from .counts import (
+    MAX_INSTANCES,
+    MAX_IO_OPS,
+    AggregateIoOpsFilter,
+    AggregateNumInstancesFilter,
+    IoOpsFilter,
+    NumInstancesFilter,
+)
 from .home import StickyFilter
-from .places import ComputeFilter, HostFilter, NameFilter, NetworkFilter, SplitBrainFilter
+from .places import (
+    AllHostsFilter,
+    AvailabilityZoneFilter,
+    ComputeFilter,
+    HostFilter,
+    IsolatedHostsFilter,
+    NameFilter,
+    NetworkFilter,
+    PoolFilter,
+    SplitBrainFilter,
+)
+from .topology import NUMATopologyFilter, PciPassthroughFilter
 
 __all__ = [
     "ALWAYS",
@@ -26,8 +65,11 @@ __all__ = [
     "Filter",
     "HostFilter",
     "NameFilter",
+    "NUMATopologyFilter",
     "NetworkFilter",
+    "PciPassthroughFilter",
     "RamFilter",
+    "SameHostFilter",
     "SplitBrainFilter",
     "StickyFilter",
     "default_filters",
@@ -36,20 +78,59 @@ __all__ = [
 ]
 
 ALWAYS = frozenset(
-    {"ComputeFilter", "HostFilter", "NameFilter", "SplitBrainFilter", "CoreFilter", "RamFilter", "DiskFilter"}
+    {
+        *("ComputeFilter", "HostFilter", "NameFilter", "SplitBrainFilter", "CoreFilter", "RamFilter", "DiskFilter"),
+        *("AvailabilityZoneFilter", "TraitsFilter", "NUMATopologyFilter", "PciPassthroughFilter"),
+    }
 )
 """What nobody can leave out: it keeps data safe, or is what Nova's placement sees to whichever filters there are."""
 
 
 def known_filters(hidden: Hidden, rules: Rules, fleet: str) -> tuple[Filter, ...]:
-    """Return every filter for new instances, in the order in which they are asked: the cheap and telling ones first."""
+    """Return every filter for new instances, in the order in which they are asked: what never changes first."""
     return (
         ComputeFilter(),
         HostFilter(),
         NameFilter(),
         SplitBrainFilter(hidden),
+        AllHostsFilter(),
+        AvailabilityZoneFilter(),
+        IsolatedHostsFilter(rules),
+        AggregateInstanceExtraSpecsFilter(),
+        AggregateImagePropertiesIsolation(),
+        AggregateMultiTenancyIsolation(fleet, rules.aggregate_keys),
+        AggregateTypeAffinityFilter(),
+        TraitsFilter(),
+        ImagePropertiesFilter(),
+        ComputeCapabilitiesFilter(),
+        RequireFilter(),
+        JsonFilter(),
+        SimpleCIDRAffinityFilter(),
         NetworkFilter(),
+        *_count_filters(rules),
+        ServerGroupAffinityFilter(),
+        ServerGroupAntiAffinityFilter(),
+        SameHostFilter(),
+        DifferentHostFilter(),
         *CAPACITY_FILTERS,
+        PoolFilter(),
+        NUMATopologyFilter(),
+        PciPassthroughFilter(),
+    )
+
+
+def _count_filters(rules: Rules) -> tuple[Filter, ...]:
+    """Return the filters that count; Nova's limits hold only for those who choose the filters by name."""
+    instances, io_ops = rules.max_instances_per_host, rules.max_io_ops_per_host
+    if rules.filters is not None:
+        instances = MAX_INSTANCES if instances is None else instances
+        io_ops = MAX_IO_OPS if io_ops is None else io_ops
+    keys, is_alone = rules.aggregate_keys, rules.filters is not None
+    return (
+        NumInstancesFilter(instances, keys, is_alone),
+        AggregateNumInstancesFilter(instances, keys, is_alone),
+        IoOpsFilter(io_ops, keys, is_alone),
+        AggregateIoOpsFilter(io_ops, keys, is_alone),
     )
 
 

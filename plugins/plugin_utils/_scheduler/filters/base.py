@@ -26,7 +26,7 @@ class Filter(abc.ABC):
     is_static = True
     """Whether claims on the host leave its answer as it is."""
 
-    def applies(self, demand: Demand) -> bool:
+    def applies(self, demand: Demand) -> bool:  # pylint: disable=unused-argument # there are rules for all
         """Tell whether the request says anything that the rule is about: of what does not apply nothing is told."""
         return True
 
