@@ -19,7 +19,7 @@ from ..intake_values import MOST
 from ..model import DIMENSIONS, Demand, Guest, Host, Problem
 from ..moves.question import CapacityQuestion
 from ..moves.report import usage_rows
-from ..moves.scene import Scene, ordered_hosts, read_hosts_question, set_scene
+from ..moves.scene import Scene, move_filters, ordered_hosts, read_hosts_question, set_scene
 from ..state import HostState, host_states
 from .count import Count, Counter
 from .failures import Failure, failures
@@ -39,7 +39,8 @@ def capacity(question: CapacityQuestion) -> dict[str, t.Any]:
     except ValuesError as exc:
         raise ScheduleError(str(exc)) from exc
     scene = set_scene(problem, _foreign, are_tied=False)
-    counters = {name: Counter(demand, scene.filters) for name, demand in flavors.items()}
+    filters = move_filters(problem, problem.fleet)
+    counters = {name: Counter(demand, filters) for name, demand in flavors.items()}
     return _figures(scene, counters, wanted, like)
 
 

@@ -73,9 +73,15 @@ class Counter:
         ]
         return min(numbers, default=0)
 
+    def _is_let_in(self, state: HostState) -> bool:
+        topology = self.demand.topology
+        return all(rule.passes(state, self.demand) for rule in self._others) and (
+            topology is None or state.topology.fits(topology)
+        )
+
     def _tried(self, state: HostState, most: int) -> int:
         number = 0
-        while number < most and all(rule.passes(state, self.demand) for rule in self._others):
+        while number < most and self._is_let_in(state):
             state.place(self.demand)
             number += 1
         for _instance in range(number):

@@ -53,10 +53,14 @@ def failures(scene: Scene, counters: Sequence[Counter], now: Mapping[int, tuple[
         placing = Placing(board, [other for other in ordered if other != index], is_quick=True, room=room)
         placing.place(units)
         changed = {place for moved in board.away if (place := board.places[moved]) is not None}
-        lost = (0,) * len(counters) if placing.homeless else _numbers(board, counters, now, totals, index, changed)
-        homeless = tuple(one for unit in placing.homeless for one in _homeless(board, unit, placing.targets))
-        foreign = tuple(one.name for one in scene.fixed if one.host == index)
-        number = sum(len(unit.guests) for unit in units)
+        fixed = [one for one in scene.fixed if one.host == index]
+        homeless = (
+            *((one.name, one.fleet, one.why) for one in fixed if one.fleet is not None),
+            *(one for unit in placing.homeless for one in _homeless(board, unit, placing.targets)),
+        )
+        lost = (0,) * len(counters) if homeless else _numbers(board, counters, now, totals, index, changed)
+        foreign = tuple(one.name for one in fixed if one.fleet is None)
+        number = sum(len(unit.guests) for unit in units) + len(fixed)
         found.append(Failure(host.name, homeless, foreign, number, lost))
         _restore(board)
     return found

@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ..filters import Filter
+from ..filters import Filter, NameFilter, NUMATopologyFilter
 from ..model import Demand, Host
 from ..state import HostState, host_states
 from .units import Unit
@@ -20,8 +20,8 @@ from .units import Unit
 class Board:
     """Hosts, and the units on them."""
 
-    def __init__(self, hosts: Sequence[Host], units: Sequence[Unit], filters: Sequence[Filter]) -> None:
-        """Put every unit at home."""
+    def __init__(self, hosts: Sequence[Host], units: Sequence[Unit], filters: Mapping[str, Sequence[Filter]]) -> None:
+        """Put every unit at home; there are filters for every fleet."""
         self.states = host_states(hosts)
         self.units = units
         self.places: list[int | None] = [unit.home for unit in units]
@@ -31,39 +31,45 @@ class Board:
         self.away: set[int] = set()
         """The numbers of the units that are not at home."""
         self._filters = filters
+        self._twins = _twins(units)
         self._dynamic: dict[int, tuple[Filter, ...]] = {}
         self._static: dict[tuple[int, int], bool] = {}
 
     def may(self, unit: Unit, host: int) -> bool:
         """Tell whether a unit may go to a host as all else is now; what it leaves behind does not matter there."""
-        if not self.could(unit, host):
+        if not self.could(unit, host) or self._namesakes(unit, host):
             return False
         if unit.is_grouped or len(unit.demands) > 1:
             return self.refusal(unit, host) is None
         state, demand = self.states[host], unit.demands[0]
-        return all(rule.passes(state, demand) for rule in self._dynamic_filters(unit))
+        return all(rule.passes(state, demand) for rule in self._dynamic_filters(unit)) and _lies(state, demand)
 
     def could(self, unit: Unit, host: int) -> bool:
         """Tell whether nothing stands in the way but what else is there."""
         known = self._static.get((unit.kind, host))
         if known is None:
-            static = [rule for rule in self._filters if rule.is_static]
+            static = [rule for rule in self._filters[unit.fleet] if rule.is_static]
             state = self.states[host]
             known = all(rule.passes(state, demand) for rule in static for demand in unit.demands)
             self._static[unit.kind, host] = known
         return known
 
-    def refusal(self, unit: Unit, host: int) -> tuple[Filter, str] | None:
+    def refusal(self, unit: Unit, host: int) -> tuple[str, str] | None:
         """Return the first filter that keeps a unit from a host, with its message; None if it may go there."""
         origin, state = self.places[unit.index], self.states[host]
         if origin is not None:
             self.leave(unit, origin)
         placed: list[Demand] = []
-        found = None
-        for demand in unit.demands:
-            rule = next((rule for rule in self._filters if not rule.passes(state, demand)), None)
+        found: tuple[str, str] | None = None
+        if self._namesakes(unit, host):
+            found = NameFilter.name, "has something of the same name by then"
+        for demand in () if found else unit.demands:
+            rule = next((rule for rule in self._filters[unit.fleet] if not rule.passes(state, demand)), None)
             if rule is not None:
-                found = rule, rule.message(state, demand)
+                found = rule.name, rule.message(state, demand)
+            elif not _lies(state, demand):
+                found = NUMATopologyFilter.name, "has no cells that have both the CPUs and the devices free"
+            if found:
                 break
             state.place(demand)
             placed.append(demand)
@@ -105,8 +111,11 @@ class Board:
     def arrive(self, unit: Unit, host: int) -> None:
         """Take room for a unit."""
         state = self.states[host]
-        for demand in unit.demands:
-            state.place(demand)
+        for guest, demand in zip(unit.guests, unit.demands):
+            if host == unit.home:
+                state.join(guest, demand)
+            else:
+                state.place(demand)
         self._correct(state, unit, host, -1)
         self.on[host].add(unit.index)
         self._put(unit, host)
@@ -116,8 +125,11 @@ class Board:
         state = self.states[host]
         # First, since room that is given back never falls below zero.
         self._correct(state, unit, host, 1)
-        for demand in unit.demands:
-            state.displace(demand)
+        for guest, demand in zip(unit.guests, unit.demands):
+            if host == unit.home:
+                state.leave(guest, demand)
+            else:
+                state.displace(demand)
         self.on[host].discard(unit.index)
 
     def units_on(self, host: int) -> t.Iterator[Unit]:
@@ -131,11 +143,15 @@ class Board:
         else:
             self.away.add(unit.index)
 
+    def _namesakes(self, unit: Unit, host: int) -> bool:
+        """Tell whether something of the same name has come to a host; what was there before NameFilter knows of."""
+        return unit.index in self._twins and not self._twins[unit.index].isdisjoint(self.on[host])
+
     def _dynamic_filters(self, unit: Unit) -> tuple[Filter, ...]:
         found = self._dynamic.get(unit.kind)
         if found is None:
             demand = unit.demands[0]
-            found = tuple(rule for rule in self._filters if not rule.is_static and rule.applies(demand))
+            found = tuple(rule for rule in self._filters[unit.fleet] if not rule.is_static and rule.applies(demand))
             self._dynamic[unit.kind] = found
         return found
 
@@ -144,3 +160,21 @@ class Board:
         if host == unit.home and unit.home_amounts != unit.amounts:
             for index, (whole, freed) in enumerate(zip(unit.amounts, unit.home_amounts)):
                 state.used[index] += sign * (whole - freed)
+
+
+def _lies(state: HostState, demand: Demand) -> bool:
+    """Tell whether cells and devices fit together, where each alone does."""
+    return demand.topology is None or state.topology.fits(demand.topology)
+
+
+def _twins(units: Sequence[Unit]) -> dict[int, set[int]]:
+    """Return the units of other fleets that have the same name, of those that have such ones."""
+    holders: dict[str, set[int]] = {}
+    for unit in units:
+        for guest in unit.guests:
+            holders.setdefault(guest.name, set()).add(unit.index)
+    found: dict[int, set[int]] = {}
+    for indexes in holders.values():
+        for index in indexes if len(indexes) > 1 else ():
+            found.setdefault(index, set()).update(indexes - {index})
+    return found

@@ -73,6 +73,18 @@ def evening_rows(scene: Scene, order: Order, balance: Balance) -> list[dict[str,
     return [{**row, "gain": gain} for row, gain in zip(move_rows(scene, order, whys), gains)]
 
 
+def _why(scene: Scene, step: Step, balance: Balance) -> str:
+    origin, target = (scene.hosts[host].name for host in (step.origin, step.target))
+    if step.is_temporary:
+        return "makes way for another move, and goes on in a later wave"
+    fullness = f"({balance.percentages(step.origin)})", f"({balance.percentages(step.target)})"
+    if balance.heat(step.origin) > balance.heat(step.target):
+        why = f"{origin} {fullness[0]} is fuller than {target} {fullness[1]}"
+    else:
+        why = f"is exchanged with what leaves {target} {fullness[1]}; {origin} is at {fullness[0]}"
+    return f"{why}; its affinity group moves as one" if len(step.unit.guests) > 1 else why
+
+
 def fixed_rows(scene: Scene, hosts: Sequence[int] | None = None) -> list[dict[str, t.Any]]:
     """Return what is never moved, of some hosts or of all."""
     return [
@@ -102,7 +114,7 @@ def refusals_of(board: Board, unit: Unit, hosts: Iterable[int]) -> Refusals:
     for host in hosts:
         refusal = board.refusal(unit, host)
         # In the figures after all moves there may be room that came too late.
-        rule, message = (refusal[0].name, refusal[1]) if refusal else ("Order", "takes it once all else is moved")
+        rule, message = refusal or ("Order", "takes it once all else is moved")
         found.append((board.states[host].name, rule, message))
     return tuple(found)
 

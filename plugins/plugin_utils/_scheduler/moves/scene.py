@@ -19,6 +19,7 @@ from ..intake import Question, read_problem
 from ..intake_groups import POLICIES
 from ..model import DIMENSIONS, Amounts, Demand, Guest, Host, Problem, Request, ServerGroup
 from ..names import natural_key
+from ..topology.facts import read_host_facts
 from .board import Board
 from .question import HostsQuestion
 from .units import Fixed, Unit
@@ -36,17 +37,14 @@ class Scene:
     """What a plan of moves begins with."""
 
     hosts: tuple[Host, ...]
-    filters: tuple[Filter, ...]
+    filters: Mapping[str, tuple[Filter, ...]]
+    """The filters for the instances of each fleet."""
     units: tuple[Unit, ...]
     fixed: tuple[Fixed, ...]
 
     def board(self) -> Board:
         """Return the hosts as they are now."""
         return Board(self.hosts, self.units, self.filters)
-
-    def number(self, name: str) -> int:
-        """Return a host's number."""
-        return [host.name for host in self.hosts].index(name)
 
 
 def read_hosts_question(question: HostsQuestion) -> Problem:
@@ -76,9 +74,9 @@ def ordered_hosts(problem: Problem) -> tuple[Host, ...]:
     return tuple(sorted(problem.hosts, key=lambda host: natural_key(host.name)))
 
 
-def move_filters(problem: Problem) -> tuple[Filter, ...]:
+def move_filters(problem: Problem, fleet: str) -> tuple[Filter, ...]:
     """Return the filters for what is seen to run: that it may be on a hidden host is out of the question."""
-    return default_filters(Hidden(), problem.rules, problem.fleet)
+    return default_filters(Hidden(), problem.rules, fleet)
 
 
 def set_scene(problem: Problem, reason: Reason, are_tied: bool = True) -> Scene:
@@ -92,12 +90,13 @@ def set_scene(problem: Problem, reason: Reason, are_tied: bool = True) -> Scene:
     fixed = []
     for number, host in enumerate(hosts):
         for guest in sorted(host.guests, key=lambda guest: (natural_key(guest.name), guest.fleet or "")):
-            why = reason(guest, number) or (people.tie(guest, number) if are_tied else None)
+            why = reason(guest, number) or people.secret(guest, number) or (people.tie(guest, number) if are_tied else None)
             if why is None:
                 movable.append((number, guest))
             else:
                 fixed.append(Fixed(guest.name, guest.fleet, number, why))
-    return Scene(hosts, move_filters(problem), _units(hosts, movable, people), tuple(fixed))
+    filters = {fleet: move_filters(problem, fleet) for fleet in sorted({guest.fleet or "" for _host, guest in movable})}
+    return Scene(hosts, filters, _units(hosts, movable, people), tuple(fixed))
 
 
 class _People:
@@ -112,6 +111,7 @@ class _People:
             for guest in host.guests:
                 self._holders.setdefault(guest.name, []).append((number, guest))
         self._hosts = hosts
+        self._held = [read_host_facts(host.name, host.facts).held or {} for host in hosts]
         self._apart = _seekers(problem.requests, lambda request: request.demand.hints.different_host)
         self._beside = _seekers(problem.requests, lambda request: request.demand.hints.same_host)
         self._homes = {
@@ -120,6 +120,12 @@ class _People:
             for number, guest in found
             if guest.fleet == self._fleet
         }
+
+    def secret(self, guest: Guest, number: int) -> str | None:
+        """Say that nobody knows what a guest would need elsewhere."""
+        if self._is_declared(guest) or guest.name not in self._held[number]:
+            return None
+        return "has CPUs, memory or devices of its host to itself, and only its declaration among instances says which"
 
     def tie(self, guest: Guest, number: int) -> str | None:
         """Say what ties a guest to its host that no filter sees."""
@@ -136,7 +142,7 @@ class _People:
 
     def demand(self, guest: Guest, number: int) -> Demand:
         """Return all that filters may read of a guest."""
-        request = self._requests.get(guest.name) if guest.fleet == self._fleet else None
+        request = self._requests[guest.name] if self._is_declared(guest) else None
         base = request.demand if request else Demand((), flavor=guest.flavor or "", image=guest.image or "")
         names = self._names(guest)
         apart = {other for name in names for other in self._apart.get(name, ())} - set(names)
@@ -155,6 +161,9 @@ class _People:
             hints=hints,
             marks=tuple(name for name in names if name in self._apart or name in self._beside or name in base.marks),
         )
+
+    def _is_declared(self, guest: Guest) -> bool:
+        return guest.fleet == self._fleet and guest.name in self._requests
 
     def _group(self, guest: Guest) -> ServerGroup | None:
         if guest.group is None:
@@ -189,7 +198,7 @@ def _units(hosts: Sequence[Host], movable: Sequence[tuple[int, Guest]], people: 
         key = (number, demand.group.name) if is_bound and demand.group else (number, position)
         bundles.setdefault(key, []).append((guest, demand))
     uncounted = [_uncounted(host) for host in hosts]
-    kinds: dict[tuple[Demand, ...], int] = {}
+    kinds: dict[tuple[str | None, tuple[Demand, ...]], int] = {}
     units = []
     for (number, _key), members in bundles.items():
         demands = tuple(demand for _guest, demand in members)
@@ -202,7 +211,7 @@ def _units(hosts: Sequence[Host], movable: Sequence[tuple[int, Guest]], people: 
                 home=number,
                 amounts=amounts,
                 home_amounts=tuple(0 if more else amount for amount, more in zip(amounts, uncounted[number])),
-                kind=kinds.setdefault(demands, len(kinds)),
+                kind=kinds.setdefault((members[0][0].fleet, demands), len(kinds)),
             )
         )
     return tuple(units)

@@ -32,6 +32,11 @@ class Unit:
     """Units of equal kind ask for the same, so that each could be the other."""
 
     @property
+    def fleet(self) -> str:
+        """Return the fleet that they are in."""
+        return self.guests[0].fleet or ""
+
+    @property
     def memory_mb(self) -> int:
         """Return the MiB that a move carries."""
         return self.amounts[_MEMORY]
