@@ -76,7 +76,15 @@ def _moves(moves: Sequence[dict[str, t.Any]], has_gain: bool) -> list[str]:
     ]
     rows = rows if has_gain else [(*row[:5], *row[6:]) for row in rows]
     memory_mb, waves = sum(move["memory_mb"] for move in moves), len({move["wave"] for move in moves})
-    return [*aligned(rows), "", f"{len(moves)} moves in {waves} waves, {memory_mb} MiB of memory"]
+    return [
+        *aligned(rows),
+        "",
+        f"{_number(len(moves), 'move')} in {_number(waves, 'wave')}, {memory_mb} MiB of memory",
+    ]
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _capacity_table(figures: dict[str, t.Any]) -> str:
