@@ -79,7 +79,9 @@ def placement_table(plan: t.Any) -> str:
     try:
         return any_table(to_plain(plan, "plan"))
     except (PlainError, LookupError, TypeError, ValueError, AttributeError) as exc:
-        raise AnsibleFilterError(f"This is not a plan ({exc}); pass what kilonova.compute.schedule, rebalance, drain or capacity returned.") from exc
+        raise AnsibleFilterError(
+            f"This is not a plan ({exc}); pass what kilonova.compute.schedule, rebalance, drain or capacity returned."
+        ) from exc
 
 
 class FilterModule:

@@ -31,7 +31,7 @@ def _rebalance_table(plan: dict[str, t.Any]) -> str:
     lines = _moves(plan["moves"], True)
     if plan["reason"]:
         lines.append(plan["reason"])
-    rows = [("", "SD BEFORE", "AFTER", "MOST BEFORE", "AFTER")]
+    rows: list[tuple[str, ...]] = [("", "SD BEFORE", "AFTER", "MOST BEFORE", "AFTER")]
     rows += [
         (
             one.key,
@@ -116,7 +116,9 @@ def _wanted(wanted: dict[str, t.Any] | None) -> list[str]:
     parts = ", ".join(f"{number} {name}" for name, number in wanted["missing"].items() if number)
     if not parts:
         return ["", "All that is wanted fits."]
-    lines = [f"Short of {parts}: add {wanted['hosts_to_add']} like {wanted['new_host']}, at least {wanted['lower_bound']}."]
+    lines = [
+        f"Short of {parts}: add {wanted['hosts_to_add']} like {wanted['new_host']}, at least {wanted['lower_bound']}."
+    ]
     lines += [f"{name} fits on no host like {wanted['new_host']}." for name in wanted["impossible"]]
     return ["", *lines]
 

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from ..._values import ValuesError, check_name, mapping, mappings, whole_number
 from ..errors import ScheduleError
 from ..intake_requests import read_requests
-from ..intake_values import MOST
 from ..model import DIMENSIONS, Demand, Guest, Host, Problem
 from ..moves.question import CapacityQuestion
 from ..moves.report import usage_rows

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,51 +37,52 @@ class Failure:
 
 def failures(scene: Scene, counters: Sequence[Counter], now: Mapping[int, tuple[int, ...]]) -> list[Failure]:
     """Return what the loss of each host means; ``now`` has what each host takes of each flavor."""
-    board = scene.board()
-    inside = [index for index, host in enumerate(scene.hosts) if host.is_up and host.is_enabled]
-    room = total_room(board, inside)
-    ordered = sorted(inside, key=lambda index: (_fullness(board, index), index))
-    totals = [sum(now[index][position] for index in inside) for position in range(len(counters))]
-    found = []
-    for index, host in enumerate(scene.hosts):
-        if not host.is_up:
-            continue
-        units = list(board.units_on(index))
+    search = _Search(scene, counters, now)
+    return [search.lose(index) for index, host in enumerate(scene.hosts) if host.is_up]
+
+
+class _Search:
+    def __init__(self, scene: Scene, counters: Sequence[Counter], now: Mapping[int, tuple[int, ...]]) -> None:
+        self._scene, self._counters, self._now = scene, counters, now
+        self._board = scene.board()
+        inside = [index for index, host in enumerate(scene.hosts) if host.is_up and host.is_enabled]
+        self._room = total_room(self._board, inside)
+        self._ordered = sorted(inside, key=lambda index: (_fullness(self._board, index), index))
+        self._totals = [sum(now[index][position] for index in inside) for position in range(len(counters))]
+
+    def lose(self, lost: int) -> Failure:
+        """Return what the loss of a host means; all is as it was afterwards."""
+        board = self._board
+        units = list(board.units_on(lost))
         for unit in units:
             board.move(unit, None)
-        placing = Placing(board, [other for other in ordered if other != index], is_quick=True, room=room)
+        placing = Placing(board, [index for index in self._ordered if index != lost], is_quick=True, room=self._room)
         placing.place(units)
-        changed = {place for moved in board.away if (place := board.places[moved]) is not None}
-        fixed = [one for one in scene.fixed if one.host == index]
+        fixed = [one for one in self._scene.fixed if one.host == lost]
         homeless = (
             *((one.name, one.fleet, one.why) for one in fixed if one.fleet is not None),
             *(one for unit in placing.homeless for one in _homeless(board, unit, placing.targets)),
         )
-        lost = (0,) * len(counters) if homeless else _numbers(board, counters, now, totals, index, changed)
-        foreign = tuple(one.name for one in fixed if one.fleet is None)
-        number = sum(len(unit.guests) for unit in units) + len(fixed)
-        found.append(Failure(host.name, homeless, foreign, number, lost))
-        _restore(board)
-    return found
-
-
-def _numbers(
-    board: Board,
-    counters: Sequence[Counter],
-    now: Mapping[int, tuple[int, ...]],
-    totals: Sequence[int],
-    lost: int,
-    changed: t.Collection[int],
-) -> tuple[int, ...]:
-    """Return how many more fit: only what the host had itself, and what its instances took elsewhere, is gone."""
-    return tuple(
-        totals[position]
-        - now[lost][position]
-        - sum(
-            now[index][position] - counter.number(board.states[index]) for index in changed
+        failure = Failure(
+            host=self._scene.hosts[lost].name,
+            homeless=homeless,
+            foreign=tuple(one.name for one in fixed if one.fleet is None),
+            instances=sum(len(unit.guests) for unit in units) + len(fixed),
+            numbers=(0,) * len(self._counters) if homeless else self._numbers(lost),
         )
-        for position, counter in enumerate(counters)
-    )
+        _restore(board)
+        return failure
+
+    def _numbers(self, lost: int) -> tuple[int, ...]:
+        """Return how many more fit: only what the host had itself, and what its instances took elsewhere, is gone."""
+        board = self._board
+        changed = {place for moved in board.away if (place := board.places[moved]) is not None}
+        return tuple(
+            self._totals[position]
+            - self._now[lost][position]
+            - sum(self._now[index][position] - counter.number(board.states[index]) for index in changed)
+            for position, counter in enumerate(self._counters)
+        )
 
 
 def _homeless(board: Board, unit: Unit, hosts: Sequence[int]) -> list[tuple[str, str | None, str]]:

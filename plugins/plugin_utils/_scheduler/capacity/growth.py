@@ -41,7 +41,12 @@ def growth(hosts: Sequence[Host], like: Host, counters: Mapping[str, Counter], w
         _fill(state, order, counters, left)
     now = {name: wanted[name] - left[name] for name in wanted}
     empty = replace(
-        like, name="new host", is_enabled=True, used=(0,) * len(like.used), guests=(), facts={**like.facts, "instances": []}
+        like,
+        name="new host",
+        is_enabled=True,
+        used=(0,) * len(like.used),
+        guests=(),
+        facts={**like.facts, "instances": []},
     )
     impossible = tuple(name for name in order if left[name] and not counters[name].number(HostState(empty)))
     for name in impossible:
@@ -69,7 +74,9 @@ def _fill(state: HostState, order: Sequence[str], counters: Mapping[str, Counter
             left[name] -= number
 
 
-def _bound(states: Sequence[HostState], empty: Host, counters: Mapping[str, Counter], wanted: t.Mapping[str, int]) -> int:
+def _bound(
+    states: Sequence[HostState], empty: Host, counters: Mapping[str, Counter], wanted: t.Mapping[str, int]
+) -> int:
     capacity = empty.limits.capacity(empty.total)
     # Filling has taken room on the states, so that what they had is looked up afresh.
     fresh = [HostState(state.host) for state in states]

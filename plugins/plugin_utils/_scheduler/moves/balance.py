@@ -84,7 +84,7 @@ class Balance:
 
     def after(self, one: Change, other: Change) -> int:
         """Return the value after the changes of two hosts."""
-        # Spelled out for the three dimensions, since nothing is asked more often.
+        # pylint: disable=too-many-locals # spelled out for the three dimensions, since nothing is asked more often
         (part, more), (part1, more1), (part2, more2) = one
         (extra, further), (extra1, further1), (extra2, further2) = other
         whole, whole1, whole2 = self._sums

@@ -87,7 +87,10 @@ class Board:
         return any(
             demand.group is not None
             and (
-                (demand.group.policy == "soft-affinity" and self._others(demand, origin, 1) > self._others(demand, host))
+                (
+                    demand.group.policy == "soft-affinity"
+                    and self._others(demand, origin, 1) > self._others(demand, host)
+                )
                 or (
                     demand.group.policy == "soft-anti-affinity"
                     and self._others(demand, host) > self._others(demand, origin, 1)

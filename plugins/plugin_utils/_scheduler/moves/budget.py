@@ -32,9 +32,7 @@ class Budget:
         fresh = [unit for unit, is_away in units if not is_away]
         moves = self.moves + sum(len(unit.guests) for unit in fresh)
         memory_mb = self.memory_mb + sum(unit.memory_mb for unit in fresh)
-        return (self.max_moves is None or moves <= self.max_moves) and (
-            self.max_mb is None or memory_mb <= self.max_mb
-        )
+        return (self.max_moves is None or moves <= self.max_moves) and (self.max_mb is None or memory_mb <= self.max_mb)
 
     def spend(self, unit: Unit, was_away: bool, is_away: bool) -> None:
         """Count a move."""

@@ -25,22 +25,27 @@ def send_home(descent: Descent, board: Board, balance: Balance, least_gain: int,
     """Take back the moves without which it is hardly worse; tell whether there were any."""
     ended = False
     while True:
-        cheapest: tuple[int, Unit] | None = None
+        cheapest: Unit | None = None
+        least = least_gain
         for unit in moved(board):
-            here = board.places[unit.index]
-            if here is None:
-                continue
-            gone = balance.change(here, unit.taken(here), -1)
-            after = balance.after(gone, balance.change(unit.home, unit.taken(unit.home), 1))
-            cost = after - balance.value
+            after = _at_home(board, balance, unit)
             # With a target, a move is needed if it is missed without it.
-            if cost < least_gain and (after <= target or balance.value > target):
-                if (cheapest is None or cost < cheapest[0]) and board.may(unit, unit.home):
-                    cheapest = cost, unit
+            is_needed = after > target >= balance.value
+            if after - balance.value < least and not is_needed and board.may(unit, unit.home):
+                cheapest, least = unit, after - balance.value
         if cheapest is None:
             return ended
-        descent.move(cheapest[1], cheapest[1].home)
+        descent.move(cheapest, cheapest.home)
         ended = True
+
+
+def _at_home(board: Board, balance: Balance, unit: Unit) -> int:
+    """Return the balance's value if a unit were at home."""
+    here = board.places[unit.index]
+    if here is None:
+        raise RuntimeError(f"{unit.describe()} is nowhere")
+    gone = balance.change(here, unit.taken(here), -1)
+    return balance.after(gone, balance.change(unit.home, unit.taken(unit.home), 1))
 
 
 def shorten_chains(descent: Descent, board: Board) -> None:

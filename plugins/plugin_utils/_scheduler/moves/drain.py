@@ -109,7 +109,9 @@ class _Drain:
         if step.unit.home not in self._drained:
             return "makes room for what has to leave"
         name = self._scene.hosts[step.unit.home].name
-        return f"{name} is drained; its affinity group moves as one" if len(step.unit.guests) > 1 else f"{name} is drained"
+        return (
+            f"{name} is drained; its affinity group moves as one" if len(step.unit.guests) > 1 else f"{name} is drained"
+        )
 
     def _fixed(self) -> list[_Left]:
         return [_Left(one, one.host, one.why) for one in self._scene.fixed if one.host in self._drained]

@@ -119,7 +119,7 @@ class Placing:
                     best, best_way = key, (host, ways)
         if best_way is None:
             return False
-        for victim, host in best_way[1]:
+        for victim, _place in best_way[1]:
             self.board.move(victim, None)
         self.board.move(unit, best_way[0])
         for victim, host in best_way[1]:

@@ -109,7 +109,9 @@ class _Rebalance:
         if not rows and not reason:
             gain = number(self._options.min_gain)
             limits = " and the limits on moves and memory" if Budget(*self._limits()).is_limited else ""
-            reason = f"No move within the rules{limits} gains {gain} of a host or more; the imbalance is {before['score']}."
+            reason = (
+                f"No move within the rules{limits} gains {gain} of a host or more; the imbalance is {before['score']}."
+            )
         return {
             "moves": rows,
             "waves": order.waves,

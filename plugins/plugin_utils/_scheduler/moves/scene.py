@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -90,7 +89,11 @@ def set_scene(problem: Problem, reason: Reason, are_tied: bool = True) -> Scene:
     fixed = []
     for number, host in enumerate(hosts):
         for guest in sorted(host.guests, key=lambda guest: (natural_key(guest.name), guest.fleet or "")):
-            why = reason(guest, number) or people.secret(guest, number) or (people.tie(guest, number) if are_tied else None)
+            why = (
+                reason(guest, number)
+                or people.secret(guest, number)
+                or (people.tie(guest, number) if are_tied else None)
+            )
             if why is None:
                 movable.append((number, guest))
             else:
@@ -153,9 +156,7 @@ class _People:
             base,
             amounts=guest.amounts,
             taken_on=tuple(
-                (self._hosts[other].name, _holder(twin))
-                for other, twin in self._holders[guest.name]
-                if other != number
+                (self._hosts[other].name, _holder(twin)) for other, twin in self._holders[guest.name] if other != number
             ),
             group=base.group if request else self._group(guest),
             hints=hints,
@@ -177,7 +178,9 @@ class _People:
         return tuple(sorted(name for name in (guest.name, guest.uuid) if name is not None))
 
 
-def _seekers(requests: Sequence[Request], wanted: Callable[[Request], tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+def _seekers(
+    requests: Sequence[Request], wanted: Callable[[Request], tuple[str, ...]]
+) -> Mapping[str, tuple[str, ...]]:
     """Return who asks for each name in a hint."""
     found: dict[str, tuple[str, ...]] = {}
     for request in requests:
@@ -190,31 +193,31 @@ def _holder(guest: Guest) -> str:
     return f"an instance of fleet {guest.fleet}" if guest.fleet else "a machine that is in no fleet"
 
 
+_Bundles = dict[tuple[int, "int | str"], list[tuple[Guest, Demand]]]
+"""Guests that move together with their demands, by their host's number and what makes them differ from others there."""
+
+
 def _units(hosts: Sequence[Host], movable: Sequence[tuple[int, Guest]], people: _People) -> tuple[Unit, ...]:
-    bundles: dict[t.Any, list[tuple[Guest, Demand]]] = {}
+    uncounted = [_uncounted(host) for host in hosts]
+    kinds: dict[tuple[str | None, tuple[Demand, ...]], int] = {}
+    units: list[Unit] = []
+    for (home, _key), members in _bundles(movable, people).items():
+        guests, demands = zip(*members)
+        kind = kinds.setdefault((guests[0].fleet, demands), len(kinds))
+        amounts = tuple(sum(column) for column in zip(*(demand.amounts for demand in demands)))
+        freed = tuple(0 if more else amount for amount, more in zip(amounts, uncounted[home]))
+        units.append(Unit(len(units), guests, demands, home, amounts, freed, kind))
+    return tuple(units)
+
+
+def _bundles(movable: Sequence[tuple[int, Guest]], people: _People) -> _Bundles:
+    bundles: _Bundles = {}
     for position, (number, guest) in enumerate(movable):
         demand = people.demand(guest, number)
         is_bound = demand.group is not None and demand.group.policy == _AFFINITY
-        key = (number, demand.group.name) if is_bound and demand.group else (number, position)
-        bundles.setdefault(key, []).append((guest, demand))
-    uncounted = [_uncounted(host) for host in hosts]
-    kinds: dict[tuple[str | None, tuple[Demand, ...]], int] = {}
-    units = []
-    for (number, _key), members in bundles.items():
-        demands = tuple(demand for _guest, demand in members)
-        amounts = tuple(sum(column) for column in zip(*(demand.amounts for demand in demands)))
-        units.append(
-            Unit(
-                index=len(units),
-                guests=tuple(guest for guest, _demand in members),
-                demands=demands,
-                home=number,
-                amounts=amounts,
-                home_amounts=tuple(0 if more else amount for amount, more in zip(amounts, uncounted[number])),
-                kind=kinds.setdefault((members[0][0].fleet, demands), len(kinds)),
-            )
-        )
-    return tuple(units)
+        key = demand.group.name if is_bound and demand.group else position
+        bundles.setdefault((number, key), []).append((guest, demand))
+    return bundles
 
 
 def _uncounted(host: Host) -> Amounts:

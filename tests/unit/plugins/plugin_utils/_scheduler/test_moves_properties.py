@@ -33,6 +33,7 @@ FIELDS = (
 )
 FLAVORS = ((1, 128, 1), (1, 1024, 0), (3, 512, 4), (4, 3000, 20), (2, 700, 7))
 GROUPS = (None, None, None, "apart", "pair", "near", "far")
+PACKAGE = "ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler"
 POLICIES = {"apart": "anti-affinity", "pair": "affinity", "near": "soft-affinity", "far": "soft-anti-affinity"}
 Guest = dict[str, t.Any]
 Question = dict[str, t.Any]
@@ -44,31 +45,15 @@ def fleets(draw: st.DrawFn) -> Question:
     shelved = draw(st.booleans())
     hosts: Question = {f"hv{number}": draw(_host()) for number in range(1, draw(st.integers(2, 6)) + 1)}
     up = [name for name, host in hosts.items() if host["state"] == "up"]
-    pair_home = draw(st.sampled_from(up)) if up else None
     crowded = up[: 1 + len(up) // 3]
     for number in range(draw(st.integers(0, 14)) if up else 0):
-        flavor, group = draw(st.sampled_from(FLAVORS)), draw(st.sampled_from(GROUPS))
-        fleet = draw(st.sampled_from(["demo", "demo", "demo", "other", None]))
-        if fleet is None:
-            group = None
-        guest = {
-            "name": f"i{number}" if draw(st.integers(0, 9)) else "i0",
-            "fleet": fleet,
-            **dict(zip(("vcpus", "memory_mb", "disk_gb"), flavor)),
-            "group": group,
-            "group_policy": POLICIES.get(group or ""),
-            "power_state": draw(st.sampled_from(["running", "running", "stopped", "suspended"])),
-        }
+        guest = draw(_guest(number))
         home = draw(st.sampled_from(up if draw(st.integers(0, 2)) == 0 else crowded))
-        if group == "pair" and fleet == "demo" and draw(st.booleans()):
-            home = pair_home
-        host = hosts[home]
-        if any(twin["name"] == guest["name"] for twin in host["instances"]):
-            continue
-        host["instances"].append(guest)
-        counted = not (shelved and guest["power_state"] == "stopped" and draw(st.booleans()))
-        for key, _total, used, _ratio, _reserve in FIELDS:
-            host[used] += guest[key] if counted or key == "disk_gb" else 0
+        if guest["group"] == "pair" and guest["fleet"] == "demo" and draw(st.booleans()):
+            home = up[-1]
+        if not any(twin["name"] == guest["name"] for twin in hosts[home]["instances"]):
+            is_shelved = shelved and guest["power_state"] == "stopped" and draw(st.booleans())
+            _put(hosts[home], guest, is_shelved)
     question: Question = {
         "hosts": hosts,
         "limits": {
@@ -82,6 +67,27 @@ def fleets(draw: st.DrawFn) -> Question:
         question["fleet"] = "demo"
         question["instances"] = _declared(draw, hosts)
     return question
+
+
+@st.composite
+def _guest(draw: st.DrawFn, number: int) -> Guest:
+    fleet = draw(st.sampled_from(["demo", "demo", "demo", "other", None]))
+    group = draw(st.sampled_from(GROUPS)) if fleet else None
+    return {
+        "name": f"i{number}" if draw(st.integers(0, 9)) else "i0",
+        "fleet": fleet,
+        **dict(zip(("vcpus", "memory_mb", "disk_gb"), draw(st.sampled_from(FLAVORS)))),
+        "group": group,
+        "group_policy": POLICIES.get(group or ""),
+        "power_state": draw(st.sampled_from(["running", "running", "stopped", "suspended"])),
+    }
+
+
+def _put(host: dict[str, t.Any], guest: Guest, is_shelved: bool) -> None:
+    """Let a host have a guest; of a shelved one it counts the disk only."""
+    host["instances"].append(guest)
+    for key, _total, used, _ratio, _reserve in FIELDS:
+        host[used] += 0 if is_shelved and key != "disk_gb" else guest[key]
 
 
 def _declared(draw: st.DrawFn, hosts: Question) -> list[dict[str, t.Any]]:
@@ -142,9 +148,10 @@ class Replay:
         for index, move in enumerate(moves):
             assert move["temporary"] == (last[move["fleet"], move["name"]] != index)
             target = self.hosts[move["to"]]
-            assert target["state"] == "up" and target["service_status"] == "enabled"
-            assert move["to"] not in forbidden and move["from"] != move["to"]
-            assert move["fleet"] is not None and move["name"] not in self.question["pinned"]
+            assert (target["state"], target["service_status"]) == ("up", "enabled")
+            assert move["to"] not in (*forbidden, move["from"])
+            assert move["fleet"] is not None
+            assert move["name"] not in self.question["pinned"]
         whole = self._groups_on_one_host()
         waves = sorted({move["wave"] for move in moves})
         assert waves == list(range(1, len(waves) + 1))
@@ -162,7 +169,9 @@ class Replay:
             self._count(move["to"], guest, 1)
         for move, guest in moving:
             self._assert_legal(move, guest)
-        busy = Counter(host for move, guest in moving for host in (move["from"], move["to"]) if guest["group"] != "pair")
+        busy = Counter(
+            host for move, guest in moving for host in (move["from"], move["to"]) if guest["group"] != "pair"
+        )
         assert all(number <= self.question["concurrent_per_host"] for number in busy.values())
         for move, guest in moving:
             instances = self.hosts[move["from"]]["instances"]
@@ -191,7 +200,9 @@ class Replay:
             limit = (host[total] - reserve) * Fraction(str(self.question["limits"].get(ratio, 1.0)))
             assert guest[key] == 0 or (guest[key] <= host[total] and host[used] <= limit), f"{key} on {move['to']}"
         if guest["group"] == "apart":
-            members = [twin for twin in host["instances"] if (twin["fleet"], twin["group"]) == (guest["fleet"], "apart")]
+            members = [
+                twin for twin in host["instances"] if (twin["fleet"], twin["group"]) == (guest["fleet"], "apart")
+            ]
             assert len(members) == 1, "anti-affinity"
         if guest["fleet"] == "demo" and self.declared.get(guest["name"], {}).get("networks"):
             assert host["networks"] is None or host["networks"].get("lan0", {}).get("active")
@@ -212,7 +223,7 @@ class Replay:
 )
 def test_rebalance_is_legal_at_every_step_and_settles(question: Question, stops: Question, threshold: float) -> None:
     """Every state on the way keeps the rules, hosts are more even afterwards, and a second run has nothing to do."""
-    asked = {**question, **stops, "threshold": threshold}
+    asked: Question = {**question, **stops, "threshold": threshold}
     before = copy.deepcopy(asked)
     plan = rebalance(RebalanceQuestion(**asked))
     assert asked == before
@@ -235,8 +246,7 @@ def test_rebalance_is_legal_at_every_step_and_settles(question: Question, stops:
         assert again["moves"] == [], "the second run moves something"
         # Nobody is at home again in the end.
         assert all(
-            guest not in replay.hosts[replay.homes[guest]]["instances"]
-            and replay.homes[guest] != _place(replay, guest)
+            guest not in replay.hosts[replay.homes[guest]]["instances"] and replay.homes[guest] != _place(replay, guest)
             for guest in movers
         )
 
@@ -255,7 +265,7 @@ def _place(replay: Replay, guest: tuple[str, str]) -> str:
 def test_drain_is_legal_at_every_step_and_tells_what_is_left(question: Question, data: st.DataObject) -> None:
     """Every state on the way keeps the rules, and what is on a drained host afterwards is exactly what was named."""
     drained = data.draw(st.lists(st.sampled_from(sorted(question["hosts"])), min_size=1, max_size=2, unique=True))
-    options = data.draw(
+    options: dict[str, t.Any] = data.draw(
         st.sampled_from([{}, {"policy": "pack"}, {"make_room": True}, {"make_room": True, "make_room_cost": 1000}])
     )
     plan = drain(DrainQuestion(**question, **options, drained=drained))
@@ -297,7 +307,7 @@ def test_order_of_hosts_and_instances_does_not_matter(question: Question, order:
 
 def test_hash_seed_does_not_matter(tmp_path: Path) -> None:
     """A plan does not hang on the order of sets."""
-    number = random.Random(7)  # noqa: S311 - no secret
+    number = random.Random(7)
     hosts: Question = {
         f"hv{index}": {
             **{"vcpus": 16, "vcpus_used": 0, "memory_mb": 32768, "memory_mb_used": 0},
@@ -307,17 +317,22 @@ def test_hash_seed_does_not_matter(tmp_path: Path) -> None:
     }
     for index in range(40):
         host = hosts[f"hv{1 + index % 3}"]
-        guest = {"name": f"i{index}", "fleet": "demo", "vcpus": 1, "memory_mb": 128 * number.randint(1, 9), "disk_gb": 2}
+        guest = {
+            "name": f"i{index}",
+            "fleet": "demo",
+            "vcpus": 1,
+            "memory_mb": 128 * number.randint(1, 9),
+            "disk_gb": 2,
+        }
         host["instances"].append(guest)
         for key, _total, used, _ratio, _reserve in FIELDS:
             host[used] += guest[key]
     question = tmp_path / "question.json"
     question.write_text(json.dumps({"hosts": hosts}), encoding="utf-8")
-    package = "ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler"
     plans = set()
+    arguments = [sys.executable, "-m", PACKAGE, "rebalance", str(question), "--json"]
     for seed in ("0", "1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-        arguments = [sys.executable, "-m", package, "rebalance", str(question), "--json"]
         plans.add(subprocess.run(arguments, env=environment, capture_output=True, check=True, text=True).stdout)
     assert len(plans) == 1
     assert json.loads(plans.pop())["moves"]
