@@ -109,15 +109,15 @@ class RealNova:
         state.cpu_info = json.dumps(node["cpu_info"])
         state.supported_instances = [[arch, kind, "hvm"] for arch in ("x86_64", "i686") for kind in node["virt_types"]]
         state.stats, state.num_instances = {}, len(node["instances"])
+        state.instances = {guest["uuid"]: guest for guest in node["instances"]}
+        state.aggregates, state.service = self._aggregates(node), self._service(name, node)
         for ratio in ("cpu", "ram", "disk"):
             setattr(state, f"{ratio}_allocation_ratio", limits[f"{ratio}_allocation_ratio"])
-        state.aggregates = [
-            objects.Aggregate(name=aggregate, metadata=self._question["aggregates"][aggregate])
-            for aggregate in sorted(node["aggregates"])
-        ]
-        state.instances = {guest["uuid"]: guest for guest in node["instances"]}
-        state.service = self._service(name, node)
         return state
+
+    def _aggregates(self, node: dict[str, t.Any]) -> list[t.Any]:
+        declared = self._question["aggregates"]
+        return [objects.Aggregate(name=name, metadata=declared[name]) for name in sorted(node["aggregates"])]
 
     @staticmethod
     def _service(name: str, node: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -46,9 +46,7 @@ _NUMBERS = {
 }
 _FLAGS = {"hw:pmu": "cpu.pmu", "hw:vif_multiqueue_enabled": "nic_multiqueue", "hw_rng:allowed": "rng_allowed"}
 _PAGES = "hw:mem_page_size"
-_PLACEMENT = frozenset(
-    {"hw:cpu_policy", "hw:cpu_thread_policy", "hw:emulator_threads_policy", "hw:numa_nodes", _PAGES}
-)
+_PLACEMENT = frozenset({"hw:cpu_policy", "hw:cpu_thread_policy", "hw:emulator_threads_policy", "hw:numa_nodes", _PAGES})
 _SECURE_BOOT = "os:secure_boot"
 _SECURE = {"required": True, "disabled": False, "optional": None}
 _CELL = re.compile(r"hw:numa_(cpus|mem)\.([0-9]+)")

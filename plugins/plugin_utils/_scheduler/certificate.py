@@ -105,8 +105,11 @@ class Bounds:
         """Return how many more hosts than those in use a set of hosts needs for its kinds."""
         busy = sum(self._is_busy[host] for host in hosts)
         bounds = [self._volume(hosts, kinds, counts, mix) for mix in _MIXES]
-        bounds += [self._sizes(hosts, kinds, counts, index, busy) for index in range(len(DIMENSIONS))]
-        bounds += [self._apart(hosts, kinds, counts, busy)]
+        for index, word in enumerate(_WORDS):
+            whole = max((self._free[host][index] for host in hosts), default=0)
+            sizes = sorted((kind.amounts[index], counts[kind]) for kind in kinds if kind.amounts[index])
+            bounds.append((max(0, _by_sizes(sizes, whole) - busy), f"sizes of {word}"))
+        bounds.append(self._apart(hosts, kinds, counts))
         return max(bounds, key=lambda bound: bound[0])
 
     def _volume(self, hosts: Sequence[int], kinds: Sequence[Kind], counts: Counts, mix: Sequence[int]) -> Bound:
@@ -120,21 +123,7 @@ class Bounds:
         words = " and ".join(word for word, weight in zip(_WORDS, mix) if weight)
         return bisect_left(reached, lack) if lack > 0 else 0, f"volume of {words}"
 
-    def _sizes(self, hosts: Sequence[int], kinds: Sequence[Kind], counts: Counts, index: int, busy: int) -> Bound:
-        """Return Martello and Toth's second bound: what is big keeps others out."""
-        whole = max((self._free[host][index] for host in hosts), default=0)
-        sizes = sorted((kind.amounts[index], counts[kind]) for kind in kinds if kind.amounts[index])
-        best = 0
-        halves = [size for size, _number in sizes if 2 * size <= whole]
-        for least in dict.fromkeys([0, *halves[:: 1 + len(halves) // _MOST_SIZES]]):
-            big = sum(number for size, number in sizes if 2 * size > whole)
-            middling = [(size, number) for size, number in sizes if 2 * size > whole and size <= whole - least]
-            gaps = sum((whole - size) * number for size, number in middling)
-            small = sum(size * number for size, number in sizes if least <= size and 2 * size <= whole)
-            best = max(best, big + max(0, -(-(small - gaps) // max(1, whole))))
-        return max(0, best - busy), f"sizes of {_WORDS[index]}"
-
-    def _apart(self, hosts: Sequence[int], kinds: Sequence[Kind], counts: Counts, busy: int) -> Bound:
+    def _apart(self, hosts: Sequence[int], kinds: Sequence[Kind], counts: Counts) -> Bound:
         """Return how many hosts the biggest anti-affinity group needs."""
         best, name = 0, ""
         numbers: dict[str, tuple[int, int]] = {}
@@ -150,6 +139,21 @@ class Bounds:
             if more > best:
                 best, name = more, group_name
         return best, f"group {name}, whose members are apart"
+
+
+def _by_sizes(sizes: Sequence[tuple[int, int]], whole: int) -> int:
+    """Return Martello and Toth's second bound: on hosts no bigger than ``whole``, what is big keeps others out.
+
+    ``sizes`` are (size, how often).
+    """
+    halves = [size for size, _number in sizes if 2 * size <= whole]
+    big = sum(number for size, number in sizes if 2 * size > whole)
+    best = big
+    for least in dict.fromkeys(halves[:: 1 + len(halves) // _MOST_SIZES]):
+        gaps = sum((whole - size) * number for size, number in sizes if 2 * size > whole and size <= whole - least)
+        small = sum(size * number for size, number in sizes if least <= size and 2 * size <= whole)
+        best = max(best, big + max(0, -(-(small - gaps) // max(1, whole))))
+    return best
 
 
 def _fits(amounts: Sequence[int], free: Sequence[int]) -> bool:

@@ -114,22 +114,25 @@ class _Batched:
             for resident, move in room.migrations:
                 scene.migrate(resident, move)
         batch.polish(lambda: bounds.least_hosts(_placed(board))[0])
-        scores = Scores(board, batch.scale, self._goal.is_pack)
+        self._note(Scores(board, batch.scale, self._goal.is_pack))
+        return batch.steps
+
+    def _note(self, scores: Scores) -> None:
+        """Note where everything goes, and why."""
+        scene, board = self._scene, self._board
         found = [(unit, scores.score(unit)) for unit, host in enumerate(board.where) if host != NOWHERE]
         board.tell()
         for unit, score in found:
             state = board.states[board.where[unit]]
-            kind = board.kind_of[unit]
+            choices = self._choices.get(board.kind_of[unit], 0)
             for request in board.units.units[unit].requests:
                 turn = self._turns.get(request.name)
-                if turn is not None and turn.host is state:
-                    score = total(turn.terms)
-                why = _why(request.demand, state, self._choices.get(kind, 0), self._goal.summary)
-                scene.create(request, state.name, why, score)
+                own = score if turn is None or turn.host is not state else total(turn.terms)
+                why = _why(request.demand, state, choices, self._goal.summary)
+                scene.create(request, state.name, why, own)
         for unit in board.pool():
             for request in board.units.units[unit].requests:
                 scene.refuse(request)
-        return batch.steps
 
     def _as_nova(self) -> None:
         """Place the hardest first, each as Nova would; what is left without a place is then dealt with as ever."""

@@ -16,8 +16,8 @@ from .filters import (
     CapacityFilter,
     Filter,
     HostFilter,
-    NUMATopologyFilter,
     NetworkFilter,
+    NUMATopologyFilter,
     SameHostFilter,
     SplitBrainFilter,
     StickyFilter,
@@ -47,15 +47,13 @@ class Explainer:
         """Take the hosts with everything on them; ``prefix`` is what the names of options begin with."""
         self._states, self._hidden, self._prefix = states, hidden, prefix
         self._known: dict[Demand, tuple[Refusal, ...]] = {}
-        self._removed: dict[Demand, tuple[bool, str]] = {}
+        self._removed: dict[Demand, tuple[str, str]] = {}
 
     def explain(self, refused: Refused) -> Unplaced:
         """Return the reasons of one request."""
         if refused.home is not None:
             refusals = tuple(_refusal(state, refused) for state in self._states)
-            return Unplaced(
-                refused.request.name, refused.request.flavor, _home_reason(refused, refusals), refusals
-            )
+            return Unplaced(refused.request.name, refused.request.flavor, _home_reason(refused, refusals), refusals)
         demand = refused.demand
         if demand not in self._known:
             self._known[demand] = tuple(_refusal(state, refused) for state in self._states)
@@ -67,7 +65,9 @@ class Explainer:
         if refused.demand not in self._removed:
             counts = by_filter(refusals)
             capacity = {rule.name for rule in CAPACITY_FILTERS}
-            verdict = "" if SplitBrainFilter.name in counts else "has room for" if capacity & set(counts) else "can take"
+            verdict = (
+                "" if SplitBrainFilter.name in counts else "has room for" if capacity & set(counts) else "can take"
+            )
             text = ", ".join(_removed(name, count, refusals) for name, count in counts.items())
             self._removed[refused.demand] = verdict, text
         verdict, text = self._removed[refused.demand]

@@ -93,7 +93,7 @@ class _HostReader:
         """Return the host."""
         name, node, where = self._name, self._node, self._where
         state = node.get("state", "up")
-        if state not in ("up", "down", "left_out"):
+        if not isinstance(state, str) or state not in ("up", "down", "left_out"):
             raise ValuesError(f"{where}.state: {state!r} is unknown; it is up, down or left_out.")
         if state != "up":
             nothing = (0,) * len(DIMENSIONS)
@@ -118,9 +118,21 @@ class _HostReader:
             aggregates=own,
             traits=frozenset(texts(node.get("traits") or [], f"{where}.traits")),
             pools=self._pools(),
-            facts=node,
+            facts=self._facts(),
             metadata=_joined(own),
         )
+
+    def _facts(self) -> dict[str, t.Any]:
+        """Return all facts, those that rules reckon with in their types."""
+        facts, where = dict(self._node), self._where
+        for key in ("hypervisor_version", "disk_available_least"):
+            if facts.get(key) is not None:
+                facts[key] = whole_number(facts[key], f"{where}.{key}", -MOST, MOST)
+        if facts.get("virt_types") is not None:
+            facts["virt_types"] = list(texts(facts["virt_types"], f"{where}.virt_types"))
+        if facts.get("pci_devices") is not None:
+            facts["pci_devices"] = mappings(facts["pci_devices"], f"{where}.pci_devices")
+        return facts
 
     def _reason(self) -> str:
         # One line, since it becomes part of a sentence.
@@ -154,20 +166,18 @@ class _HostReader:
 
     def _zone(self, aggregates: tuple[Aggregate, ...]) -> str | None:
         """Return the zone that the host reports or, as in Nova, that one of its aggregates is."""
-        zones = {self._node.get(_ZONE_KEY): "itself"} if self._node.get(_ZONE_KEY) is not None else {}
+        own = self._node.get(_ZONE_KEY)
+        if own is not None and (not isinstance(own, str) or not own):
+            raise ValuesError(f"{self._where}.{_ZONE_KEY}: {own!r} is not the name of a zone; write text such as east.")
+        zones = {} if own is None else {own: "itself"}
         for aggregate in aggregates:
             zone = dict(aggregate.metadata).get(_ZONE_KEY)
-            if zone is not None:
+            if zone:
                 zones.setdefault(zone, f"aggregate {aggregate.name}")
         if len(zones) > 1:
             sayings = " and ".join(f"{zone} ({source})" for zone, source in zones.items())
             raise ValuesError(f"{self._where}: it is in two availability zones, {sayings}; a host is in one.")
-        zone = next(iter(zones), None)
-        if zone is not None and (not isinstance(zone, str) or not zone):
-            raise ValuesError(
-                f"{self._where}.{_ZONE_KEY}: {zone!r} is not the name of a zone; write text such as east."
-            )
-        return zone
+        return next(iter(zones), None)
 
 
 def _joined(aggregates: tuple[Aggregate, ...]) -> dict[str, frozenset[str]]:

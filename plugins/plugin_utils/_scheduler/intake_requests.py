@@ -90,7 +90,7 @@ class _Reader:
                 f"{where}: its flavor {flavor!r} is not a dictionary; run the list through kilonova.compute.expand_fleet first."
             )
         host = instance.get("host")
-        if host is not None and host not in hosts:
+        if host is not None and (not isinstance(host, str) or host not in hosts):
             raise ValuesError(
                 f"{where}: its host {host!r} is not a hypervisor; take one of {', '.join(sorted(hosts))}."
             )

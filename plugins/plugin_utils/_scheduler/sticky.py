@@ -163,8 +163,7 @@ def move_violators(
         if not hosts:
             state.join(resident.guest, demand)
             continue
-        sign = -1 if is_pack else 1
-        best = max(hosts, key=lambda host: sign * _left(host))
+        best = min(hosts, key=_left) if is_pack else max(hosts, key=_left)
         best.place(demand)
         why = f"{violation.filter}: {state.name} {violation.message}"
         moves.append((resident, Migration(resident.name, state.name, best.name, resident.guest.amounts, why)))

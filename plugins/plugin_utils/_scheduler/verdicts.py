@@ -57,7 +57,10 @@ class Verdicts:
         if not kind.mask:
             return True, f"no host that meets its rules is large enough: {self._nearest(demand)}"
         if len(kind.demands) == 1 and not self._bounds.is_possible(kind):
-            return True, f"beside what runs already no host has room for it, even with nothing else placed: {self._nearest(demand)}"
+            return (
+                True,
+                f"beside what runs already no host has room for it, even with nothing else placed: {self._nearest(demand)}",
+            )
         room = self._bounds.group_room(kind)
         if room is not None and demand.group is not None:
             wanted = sum(
@@ -67,7 +70,10 @@ class Verdicts:
             )
             if room < wanted:
                 hosts = "host takes" if room == 1 else "places are left for"
-                return True, f"group {demand.group.name} has {wanted} new members that stay apart, and {room} {hosts} them"
+                return (
+                    True,
+                    f"group {demand.group.name} has {wanted} new members that stay apart, and {room} {hosts} them",
+                )
         new = [name for name in unplaced if self._scene.refused[name].home is None]
         wanted = len(self._scene.new)
         most, short = self._bounds.most_placed()

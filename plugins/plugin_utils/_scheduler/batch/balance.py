@@ -56,7 +56,7 @@ class _Descent:
     def _improve(self, source: int, target: int) -> bool:
         """Move or swap what lowers the sum most between two hosts, if anything does."""
         board = self._board
-        gains = []
+        gains: list[tuple[int, int, int | None]] = []
         here, there = self._kinds(source), self._kinds(target)
         for kind, unit in here.items():
             gain = self._gain(unit, target)
@@ -69,12 +69,12 @@ class _Descent:
                         gains.append((swapped, unit, other))
         if not gains:
             return False
-        _gain, unit, other = max(gains, key=lambda option: (option[0], -option[1]))
-        board.take(unit)
-        if other is not None:
-            board.take(other)
-            board.put(other, source)
-        board.put(unit, target)
+        _gain, chosen, partner = max(gains, key=lambda option: (option[0], -option[1]))
+        board.take(chosen)
+        if partner is not None:
+            board.take(partner)
+            board.put(partner, source)
+        board.put(chosen, target)
         return True
 
     def _kinds(self, host: int) -> dict[Kind, int]:

@@ -21,10 +21,10 @@ _MOST = 64
 def empty_hosts(board: Board, least: int) -> None:
     """Close one host after the other until no more than ``least`` are used or it does not work out."""
     unused = [host for host, units in enumerate(board.on) if not units and not board.is_busy[host]]
-    for host in unused:
-        board.is_closed[host] = 1
+    for idle in unused:
+        board.is_closed[idle] = 1
     vain: set[int] = set()
-    emptied = []
+    emptied: list[int] = []
     while board.opened() > least and len(vain) < _VAIN and len(emptied) < _MOST:
         host = _emptiest(board, vain)
         if host is None:
@@ -33,8 +33,8 @@ def empty_hosts(board: Board, least: int) -> None:
             emptied.append(host)
         else:
             vain.add(host)
-    for host in unused + emptied:
-        board.is_closed[host] = 0
+    for idle in unused + emptied:
+        board.is_closed[idle] = 0
 
 
 def _empty(board: Board, host: int) -> bool:
@@ -54,6 +54,11 @@ def _emptiest(board: Board, vain: set[int]) -> int | None:
     hosts = [
         host
         for host, units in enumerate(board.on)
-        if units and not board.is_busy[host] and host not in vain and not any(board.is_pinned(unit) for unit in units)
+        if units and not board.is_busy[host] and host not in vain and not any(_stays(board, unit) for unit in units)
     ]
     return min(hosts, key=lambda host: (sum(board.kind_of[unit].size for unit in board.on[host]), -host), default=None)
+
+
+def _stays(board: Board, unit: int) -> bool:
+    """Tell whether a unit is where it has to be, or where its soft group would have it."""
+    return board.is_pinned(unit) or board.kind_of[unit].soft is not None

@@ -75,14 +75,16 @@ def _first_fit(board: Board, kind: Kind, order: Sequence[int]) -> None:
     waiting = [unit for unit in kind.units if board.where[unit] == NOWHERE]
     waiting.reverse()
     hosts = _in_soft_order(board, kind, [host for host in order if kind.mask >> host & 1])
+    group = kind.demands[0].group
+    is_apart = group is not None and group.policy == "soft-anti-affinity"
     for host in hosts:
         while waiting and board.takes(kind, host):
             board.put(waiting.pop(), host)
-            if kind.soft is not None:
+            if is_apart:
                 break
         if not waiting:
             return
-    if kind.soft is not None and any(board.takes(kind, host) for host in hosts):
+    if is_apart and any(board.takes(kind, host) for host in hosts):
         _first_fit(board, kind, order)
 
 
@@ -105,9 +107,7 @@ class _Filler:
         }
         mean = [max(1, sum(host[index] for host in board.capacity) // len(board.capacity)) for index in range(3)]
         # A dimension counts by how much of it is asked for.
-        scarcity = [
-            max(1, wanted * 1000 // max(1, room)) for wanted, room in zip(board.demanded, board.room)
-        ]
+        scarcity = [max(1, wanted * 1000 // max(1, room)) for wanted, room in zip(board.demanded, board.room)]
         self._factor = [weight * 1000 for weight in scarcity]
         self._mean = mean
         self._scaled = {kind: self._scale(kind.amounts) for kind in kinds}

@@ -82,6 +82,7 @@ class _Search:
         self._turn = 0
 
     def run(self, most_missing: int) -> int:
+        """Search, then put everything where it was in the best plan seen; return the steps taken."""
         board = self._board
         best, places, idle = board.missing(), list(board.where), 0
         steps = min(STEPS, _STEPS_PER_UNIT * len(board.where))
@@ -123,7 +124,9 @@ class _Search:
 
     def _gap(self, kind: Kind, besides: int) -> int | None:
         self._looks -= 1 + len(self._board.states) // 8
-        return next((host for host in self._board.candidates(kind) if host != besides and self._board.takes(kind, host)), None)
+        return next(
+            (host for host in self._board.candidates(kind) if host != besides and self._board.takes(kind, host)), None
+        )
 
     def _exchange(self) -> Exchange | None:
         """Find the exchange after which least waits, among some of what waits and some hosts; carry its host's part out."""
@@ -194,7 +197,10 @@ class _Search:
         by_kind: dict[Kind, list[int]] = {}
         board = self._board
         for unit in board.on[host]:
-            if self._locked.get(unit, 0) <= self._step and board.kind_of[unit] is not kind and not board.is_pinned(unit):
+            if (
+                self._locked.get(unit, 0) <= self._step
+                and board.kind_of[unit] is not kind
+                and not board.is_pinned(unit)
+            ):
                 by_kind.setdefault(board.kind_of[unit], []).append(unit)
         return sorted(by_kind.items(), key=lambda item: item[0].index)
-

@@ -92,5 +92,7 @@ class Scale:
             cost = self._goal.weights[index] * add * (2 * (used - self.target[index]) + add)
             terms.append((name, -cost / MILLION / MILLION))
         if kind.soft is not None:
-            terms.append(("group", (sum(-part for _name, part in terms) * MILLION**2 - self.cost(kind)(host)) / MILLION**2))
+            terms.append(
+                ("group", (sum(-part for _name, part in terms) * MILLION**2 - self.cost(kind)(host)) / MILLION**2)
+            )
         return tuple((name, round(value, 6)) for name, value in terms)

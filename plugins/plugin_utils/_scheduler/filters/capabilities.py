@@ -104,7 +104,7 @@ class ImagePropertiesFilter(Filter):
         if version and VERSION in properties and not version_fits(version, properties[VERSION]):
             return f"has hypervisor version {version_text(version)}, and the image asks for {properties[VERSION]}"
         bits = attribute(host, ("cpu_info", "maxphysaddr", "bits"))
-        if bits and ADDRESS_BITS in properties and bits < int(properties[ADDRESS_BITS]):
+        if isinstance(bits, int) and ADDRESS_BITS in properties and bits < int(properties[ADDRESS_BITS]):
             return f"has {bits} bits of physical addresses, and the image asks for {properties[ADDRESS_BITS]}"
         return None
 

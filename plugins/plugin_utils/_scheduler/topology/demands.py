@@ -54,7 +54,9 @@ def _numa(value: t.Any, where: str) -> dict[str, t.Any] | None:
     nodes, cells = numa.get("nodes"), numa.get("cells")
     return {
         "nodes": None if nodes is None else whole_number(nodes, f"{where}.nodes", 1, _MOST),
-        "cells": None if cells is None else [_cell(cell, f"{where}.cells") for cell in mappings(cells, f"{where}.cells")],
+        "cells": (
+            None if cells is None else [_cell(cell, f"{where}.cells") for cell in mappings(cells, f"{where}.cells")]
+        ),
     }
 
 

@@ -15,6 +15,10 @@ import typing as t
 from collections import Counter
 from fractions import Fraction
 
+from ansible_collections.kilonova.compute.tests.unit.plugins.plugin_utils._scheduler.checker_topology import (
+    topology_violations,
+)
+
 Data = t.Mapping[str, t.Any]
 
 FIELDS = (
@@ -88,7 +92,7 @@ def violations(question: Data, plan: Data) -> list[str]:
     """Return a sentence for every rule that the plan breaks."""
     scene = Scene(question, plan)
     rules = (_bookkeeping, _sticky, _service, _declared_host, _names, _split_brain, _capacity, _groups, _counts)
-    more = (_zones, _traits, _networks, _hints, _aggregates)
+    more = (_zones, _traits, _networks, _hints, _aggregates, _topology)
     return [sentence for rule in (*rules, *more) for sentence in rule(scene)]
 
 
@@ -112,19 +116,14 @@ def _sticky(scene: Scene) -> t.Iterator[str]:
     # What runs stays, unless the question allows moves; nothing is made twice; only images may not change.
     may_move = scene.question.get("fix_violations") or scene.question.get("make_room")
     for item in scene.placements:
-        name, home = item["name"], scene.homes.get(item["name"])
-        if item["action"] == "create":
-            if home:
-                yield f"{name} is created on {item['host']} and is on {home[0]}"
-        elif home is None:
-            yield f"{name} is to {item['action']} and is nowhere"
-        elif item["action"] == "keep":
-            if home[0] != item["host"]:
-                yield f"{name} is kept on {item['host']} and is on {home[0]}"
-        elif item["action"] != "migrate":
-            yield f"{name} has the unknown action {item['action']}"
-        elif item["from"] != home[0] or item["host"] == home[0]:
-            yield f"{name} migrates from {item['from']} to {item['host']} and is on {home[0]}"
+        home = scene.homes[item["name"]][0] if item["name"] in scene.homes else None
+        right = {
+            "create": home is None,
+            "keep": home == item["host"],
+            "migrate": home is not None and home == item["from"] != item["host"],
+        }
+        if not right.get(item["action"]):
+            yield f"{item['name']} is on {home} and is to {item['action']} on {item['host']}"
     for name in scene.moved:
         if not may_move:
             yield f"{name} is moved though nobody allowed it"
@@ -308,6 +307,24 @@ def _aggregates(scene: Scene) -> t.Iterator[str]:
             }
             if str(value) not in values:
                 yield f"{name} comes to {host}, whose aggregates say {sorted(values)} of {key}, not {value}"
+
+
+def _topology(scene: Scene) -> t.Iterator[str]:
+    # What instances have of a host to themselves, nobody else has.
+    told = {instance["name"]: instance for mine in scene.plan["by_host"].values() for instance in mine}
+    for host, facts in scene.hosts.items():
+        if "numa_topology" not in facts:
+            continue
+        names = [name for name, place in scene.arrivals.items() if place == host]
+        leaving = {
+            name for name, (home, _guest) in scene.homes.items() if home == host and scene.after.get(name) != host
+        }
+        staying = [
+            guest for guest in facts["instances"] if guest.get("fleet") != scene.fleet or guest["name"] not in leaving
+        ]
+        arriving = {name: {**scene.declared[name], **told[name]} for name in names}
+        for sentence in topology_violations(facts, staying, arriving):
+            yield f"{host}: {sentence}"
 
 
 def _several(value: t.Any) -> list[str]:
