@@ -16,6 +16,8 @@ description:
   - Turns the plan of P(kilonova.compute.schedule#filter), P(kilonova.compute.rebalance#filter) or P(kilonova.compute.drain#filter), or the
     figures of P(kilonova.compute.capacity#filter), into lines for a terminal.
   - The table of a placement has instance, flavor, host, action and why. Below it stands, for each instance without a place, the reason of every host.
+  - Further down are the moves of what runs already, what breaks its own rules where it is, and the certificate - how many hosts are used and how
+    many must be, and of what has no place whether that is proven.
 options:
   _input:
     description:

@@ -14,7 +14,8 @@ author:
   - The kilonova.compute contributors (@kilonova)
 description:
   - Decides on which hypervisor each instance goes, from the facts of M(kilonova.compute.compute_facts) alone. It changes nothing.
-  - What is on a host already stays there. The rest is placed as one batch, the hardest first, whatever order it is declared in.
+  - What is on a host already stays there. The rest is placed as one batch, the hardest first, whatever order it is declared in;
+    what the plan itself placed is moved again where more fits that way.
   - The filters are C(ComputeFilter) (the host is up and enabled), C(HostFilter) (the declared host), C(NameFilter) (the name is free there),
     C(SplitBrainFilter) (every host could be looked at), C(NetworkFilter) (the declared networks are active there), C(CoreFilter), C(RamFilter)
     and C(DiskFilter).
@@ -152,17 +153,37 @@ _value:
       type: boolean
     placements:
       description:
-        - The instances that have a place, in declared order, each with C(name), C(flavor), C(host), C(action) (V(keep) or V(create)),
-          C(from) (the host it is moved from) and C(why).
+        - The instances that have a place, in declared order, each with C(name), C(flavor), C(host), C(action) (V(keep), V(create) or V(migrate)),
+          C(from) (the host it is moved from), C(why) and C(score).
+        - C(score) has C(terms) by name, their C(total), and C(runner_up) with C(host) and C(total), another host that could still take the instance
+          once the plan has been carried out. More is better. It is empty where nothing was weighed.
+        - With V(spread) each term is by how much the instance, in its dimension, brings the hosts nearer to using the same fraction. With V(pack)
+          each is the fraction that is left on the host, below 0, and C(in_use) is below 0 for a host that had to be opened.
       type: list
       elements: dictionary
     by_host:
       description: The same instances as they were declared, by host; every host that is up is there.
       type: dictionary
     migrations:
-      description: Moves between hosts; none yet.
+      description:
+        - Moves of instances that run already, each with C(name), C(from), C(to), C(memory_mb), C(disk_gb) and C(why). There are none without
+          O(fix_violations) or O(make_room).
       type: list
       elements: dictionary
+    violations:
+      description:
+        - Instances that run where their own declaration does not let them, each with C(name), C(host), C(filter) and C(message). Of a server group
+          these are the members that are too many on a host, or not where most of them are.
+      type: list
+      elements: dictionary
+    certificate:
+      description:
+        - How good the plan is, and how good any plan could be with what runs staying where it is.
+        - C(hosts_used) is how many hosts have an instance in the end, C(lower_bound) how many have in any arrangement of what has a place, and
+          C(proof) what that follows from.
+        - C(unplaced_proven) has, for every instance without a place, C(name), C(is_proven) (whether no arrangement could give it one, or
+          one more of those like it) and C(message) (the proof, or how long was searched).
+      type: dictionary
     unplaced:
       description:
         - The instances that have no place, each with C(name), C(flavor), C(reason) (one sentence), C(by_filter) (how many hosts each filter

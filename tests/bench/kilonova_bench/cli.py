@@ -20,14 +20,21 @@ from .environment import WORK, Environment, prepared
 from .errors import BenchError
 from .image import image
 from .noop import noop
+from .scheduler import scheduler, show
 
 
 def main(arguments: list[str]) -> int:
     """Run the benchmarks that were asked for."""
     options = _parser().parse_args(arguments)
     try:
-        with prepared(options.pipelining) as environment:
-            _measure(environment, options)
+        if options.what in ("all", "scheduler"):
+            WORK.mkdir(parents=True, exist_ok=True)
+            report = scheduler()
+            show(report)
+            (WORK / "scheduler.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        if options.what != "scheduler":
+            with prepared(options.pipelining) as environment:
+                _measure(environment, options)
     except BenchError as exc:
         print(f"bench: {exc}", file=sys.stderr)
         return 1
@@ -40,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bench.py", description="Measure the collection against bare libvirt, community.libvirt and a plain copy."
     )
-    parser.add_argument("what", nargs="?", choices=("all", "create", "noop", "image"), default="all")
+    parser.add_argument("what", nargs="?", choices=("all", "create", "noop", "image", "scheduler"), default="all")
     parser.add_argument("--rounds", type=_positive, default=5, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--size", type=_positive, default=20, help="instances of create (default: %(default)s)")
     parser.add_argument("--noop-size", type=_positive, default=100, help="instances of noop (default: %(default)s)")
