@@ -207,6 +207,7 @@ def _guest(guest: dict[str, t.Any], where: str, fleet: str, properties: t.Mappin
         power_state=str(guest.get("power_state") or "running"),
         group_policy=_text_or_none(guest.get("group_policy")),
         properties=properties.get(name, ()) if owner == fleet else (),
+        has_own_parts=bool(guest.get("placement")),
     )
 
 

@@ -77,6 +77,8 @@ class Guest:
     group_policy: str | None = None
     properties: Pairs = ()
     """Its image's properties, where it is declared: facts don't tell."""
+    has_own_parts: bool = False
+    """Whether it has some of the host's CPUs, pages or devices to itself."""
 
 
 @dataclass(frozen=True)

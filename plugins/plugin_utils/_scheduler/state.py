@@ -78,13 +78,15 @@ class HostState:
         """
         self.release(demand.amounts)
         self._count_guest(guest, demand, -1)
-        self.topology.leave(guest.name)
+        if guest.has_own_parts:
+            self.topology.leave(guest.name)
 
     def join(self, guest: Guest, demand: Demand) -> None:
         """Take back what ``leave`` did."""
         self.claim(demand.amounts)
         self._count_guest(guest, demand, 1)
-        self.topology.come_back(guest.name)
+        if guest.has_own_parts:
+            self.topology.come_back(guest.name)
 
     def _count_guest(self, guest: Guest, demand: Demand, number: int) -> None:
         self.instances += number
@@ -112,7 +114,8 @@ class HostState:
         self.regroup(guest.group, None)
         self.names.subtract(name for name in (guest.name, guest.uuid) if name is not None)
         self.properties.subtract(guest.properties)
-        self.topology.leave(guest.name)
+        if guest.has_own_parts:
+            self.topology.leave(guest.name)
 
     def _count(self, demand: Demand, number: int) -> None:
         if demand.group:

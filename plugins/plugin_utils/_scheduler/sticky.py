@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .explain import Refused
-from .filters import Filter, first_refusal, home_filters
+from .filters import TOPOLOGY_FILTERS, Filter, first_refusal, home_filters
 from .model import Amounts, Demand, Guest, Migration, Request, Violation
 from .state import HostState
 
@@ -61,6 +61,9 @@ def stay(resident: Resident) -> Refused | None:
     filters = home_filters(state.name, resident.guest.image, request.image)
     if first_refusal(filters, state, demand) is not None:
         return Refused(request, demand, filters, state.name)
+    wanted = request.demand.topology
+    if wanted is not None and not state.topology.keep(resident.name, wanted):
+        return Refused(request, replace(demand, topology=wanted), (*filters, *TOPOLOGY_FILTERS), state.name)
     state.claim(resident.growth)
     return None
 

@@ -52,12 +52,13 @@ from .places import (
     PoolFilter,
     SplitBrainFilter,
 )
-from .topology import NUMATopologyFilter, PciPassthroughFilter
+from .topology import TOPOLOGY_FILTERS, NUMATopologyFilter
 
 __all__ = [
     "ALWAYS",
     "CAPACITY_FILTERS",
     "FILTER_NAMES",
+    "TOPOLOGY_FILTERS",
     "CapacityFilter",
     "ComputeFilter",
     "CoreFilter",
@@ -67,7 +68,6 @@ __all__ = [
     "NUMATopologyFilter",
     "NameFilter",
     "NetworkFilter",
-    "PciPassthroughFilter",
     "RamFilter",
     "SameHostFilter",
     "SplitBrainFilter",
@@ -114,8 +114,7 @@ def known_filters(hidden: Hidden, rules: Rules, fleet: str) -> tuple[Filter, ...
         DifferentHostFilter(),
         *CAPACITY_FILTERS,
         PoolFilter(),
-        NUMATopologyFilter(),
-        PciPassthroughFilter(),
+        *TOPOLOGY_FILTERS,
     )
 
 

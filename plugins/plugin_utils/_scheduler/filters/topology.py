@@ -60,3 +60,6 @@ class PciPassthroughFilter(Filter):
         """Say which are short."""
         wanted = demand.topology
         return (short_devices(wanted, host.topology.free()) if wanted else None) or _CROWDED
+
+
+TOPOLOGY_FILTERS: tuple[Filter, ...] = (NUMATopologyFilter(), PciPassthroughFilter())

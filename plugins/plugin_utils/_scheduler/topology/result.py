@@ -20,14 +20,20 @@ from ..state import HostState
 def with_allocations(
     placements: Sequence[Placement], requests: Sequence[Request], states: Mapping[str, HostState]
 ) -> tuple[Placement, ...]:
-    """Return placements with what was claimed for those that come to a host; what is there has what it has."""
+    """Return placements with what was claimed for those that come to a host.
+
+    What is there keeps what it has, and is told of something else only where that is not what it asks for.
+    """
     demands = {request.name: request.demand.topology for request in requests}
     left: dict[tuple[str, t.Any], list[Allocation]] = {}
     result = []
     for placement in placements:
         demand = demands[placement.name]
-        if demand is None or placement.action == "keep":
+        if demand is None:
             result.append(placement)
+            continue
+        if placement.action == "keep":
+            result.append(replace(placement, allocation=states[placement.host].topology.instead(placement.name)))
             continue
         key = (placement.host, demand)
         if key not in left:

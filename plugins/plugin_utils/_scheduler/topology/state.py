@@ -40,15 +40,12 @@ class HostTopology:
         """Begin with what guests hold."""
         self._facts = facts
         self._held = dict(facts.held or {})
+        self._changes: dict[str, tuple[Demand, Allocation]] = {}
         self._claims: Claims = ()
-        self._known: dict[frozenset[tuple[Demand, int]], Claims] = {}
+        self._is_torn = False
+        self._arrangements: dict[frozenset[str], dict[frozenset[tuple[Demand, int]], Claims]] = {}
         self._found: dict[Demand, Claims | None] = {}
         self._base: Host | None = None
-
-    @property
-    def cells(self) -> int:
-        """Return how many NUMA cells there are."""
-        return len(self._facts.cells)
 
     def fits(self, demand: Demand) -> bool:
         """Tell whether there is a way to have it here, beside all that is claimed."""
@@ -56,7 +53,7 @@ class HostTopology:
 
     def take(self, demand: Demand) -> None:
         """Claim what ``fits`` has found, or what was there before."""
-        claims = self._with(demand) or self._as_before(demand)
+        claims = self._with(demand) or self._as_before(self._wanted(demand))
         if claims is None:
             raise RuntimeError("what is claimed of a host's cells and devices does not fit there")
         self._change(claims)
@@ -65,6 +62,8 @@ class HostTopology:
         """Give back what ``take`` claimed."""
         index = max(index for index, (known, _allocation) in enumerate(self._claims) if known == demand)
         self._change(self._claims[:index] + self._claims[index + 1 :])
+        if self._is_torn:
+            self._settle()
 
     def leave(self, name: str) -> None:
         """Count what a guest holds as free."""
@@ -77,11 +76,28 @@ class HostTopology:
         if held is not None:
             self._held[name] = held
             self._forget()
+            self._settle()
 
-    def suits(self, name: str, demand: Demand) -> bool:
-        """Tell whether what a guest holds is what is asked for, so that it keeps it."""
+    def keep(self, name: str, demand: Demand) -> bool:
+        """Keep a guest that asks for this, and tell whether that is possible.
+
+        What it holds it keeps as long as that is what it asks for. Otherwise it gets something else at its next boot,
+        and until then has both.
+        """
+        own = _without(_host(self._facts, [held for one, held in self._held.items() if one != name]), self._changed())
         held = self._held.get(name)
-        return held is not None and satisfies(_allocation(held, demand), demand, self._host(without=name))
+        if held is not None and satisfies(_allocation(held, demand), demand, own):
+            return True
+        found = _add(own, self._claims, demand)
+        if found is None:
+            return False
+        self._changes[name] = found[-1]
+        self._forget()
+        return True
+
+    def instead(self, name: str) -> Allocation | None:
+        """Return what a guest gets at its next boot instead of what it holds; None if nothing."""
+        return self._changes[name][1] if name in self._changes else None
 
     def given(self, demand: Demand) -> tuple[Allocation, ...]:
         """Return what was claimed for requests of this demand."""
@@ -91,6 +107,11 @@ class HostTopology:
         """Return what is free now."""
         return _without(self._host(), self._claims)
 
+    @property
+    def _known(self) -> dict[frozenset[tuple[Demand, int]], Claims]:
+        """Return the arrangements that were found beside the guests that are here now."""
+        return self._arrangements.setdefault(frozenset(self._held), {})
+
     def _with(self, demand: Demand) -> Claims | None:
         if demand not in self._found:
             self._found[demand] = self._laid_out(demand)
@@ -98,44 +119,51 @@ class HostTopology:
 
     def _laid_out(self, demand: Demand) -> Claims | None:
         """Return all claims with one more: beside the others, as they lay once, or all of them anew."""
-        beside = _add(self._host(), self._claims, demand)
-        if beside is not None:
-            return beside
-        wanted = self._wanted(demand)
+        return _add(self._host(), self._claims, demand) or self._anew(self._wanted(demand))
+
+    def _anew(self, wanted: Counter[Demand]) -> Claims | None:
         known = self._known.get(frozenset(wanted.items()))
         return known or _anew(self._host(), sorted(wanted.elements(), key=_hardness))
 
-    def _as_before(self, demand: Demand) -> Claims | None:
-        """Return all claims with one more as they were part of what lay there once.
+    def _as_before(self, wanted: Counter[Demand]) -> Claims | None:
+        """Return claims as they were part of what lay there once.
 
         Who puts things back one by one comes by arrangements that nobody has looked for.
         """
-        wanted = self._wanted(demand)
         for claims in self._known.values():
             if not wanted - Counter(known for known, _allocation in claims):
                 return _some(claims, wanted)
         return None
 
-    def _wanted(self, demand: Demand) -> Counter[Demand]:
-        return Counter([*(known for known, _allocation in self._claims), demand])
+    def _wanted(self, *more: Demand) -> Counter[Demand]:
+        return Counter([*(known for known, _allocation in self._claims), *more])
 
     def _change(self, claims: Claims) -> None:
         self._claims = claims
         self._found.clear()
-        if len(self._known) < _REMEMBERED:
-            self._known[frozenset(Counter(demand for demand, _allocation in claims).items())] = claims
+        if len(self._known) < _REMEMBERED and not self._is_torn:
+            self._known[frozenset(self._wanted().items())] = claims
+
+    def _settle(self) -> None:
+        """Lay the claims out beside a guest that has come back; that may have to wait until some are given back."""
+        self._is_torn = not _stand(self._host(), self._claims)
+        if self._is_torn:
+            claims = self._anew(self._wanted()) or self._as_before(self._wanted())
+            if claims is not None:
+                self._is_torn = False
+                self._change(claims)
+
+    def _changed(self) -> Claims:
+        return tuple(self._changes.values())
 
     def _forget(self) -> None:
         self._base = None
-        self._known.clear()
         self._found.clear()
 
-    def _host(self, without: str | None = None) -> Host:
+    def _host(self) -> Host:
         """Return what no guest holds."""
-        if without is not None:
-            return _host(self._facts, [held for name, held in self._held.items() if name != without])
         if self._base is None:
-            self._base = _host(self._facts, list(self._held.values()))
+            self._base = _without(_host(self._facts, list(self._held.values())), self._changed())
         return self._base
 
 
@@ -160,6 +188,14 @@ def _anew(base: Host, demands: Iterable[Demand]) -> Claims | None:
             return None
         claims = more
     return claims
+
+
+def _stand(base: Host, claims: Claims) -> bool:
+    """Tell whether claims are still free, one beside the other."""
+    return all(
+        satisfies(allocation, demand, _without(base, claims[:index]))
+        for index, (demand, allocation) in enumerate(claims)
+    )
 
 
 def _some(claims: Claims, wanted: Counter[Demand]) -> Claims:

@@ -212,13 +212,24 @@ def crowded(draw: st.DrawFn, **options: t.Any) -> dict[str, t.Any]:
     """Return hosts that have room enough but for CPUs, pages and devices, which most instances want to themselves."""
     hosts: dict[str, t.Any] = {}
     for number in range(1, draw(st.integers(1, 3)) + 1):
-        room = {"vcpus": 64, "vcpus_used": 0, "memory_mb": 10**6, "memory_mb_used": 0, "local_gb": 999, "local_gb_used": 0}
+        room = {
+            "vcpus": 64,
+            "vcpus_used": 0,
+            "memory_mb": 10**6,
+            "memory_mb_used": 0,
+            "local_gb": 999,
+            "local_gb_used": 0,
+        }
         hosts[f"hv{number}"] = {"state": "up", "instances": [], **room, **draw(_cells_and_devices(least=1))}
     instances = []
     for number in range(draw(st.integers(1, 10))):
         vcpus, memory_mb = draw(st.integers(1, 4)), draw(st.sampled_from([128, 200, 512]))
         flavor = {"name": f"f{vcpus}-{memory_mb}", "vcpus": vcpus, "memory_mb": memory_mb, "disk_gb": 1}
         instances.append({"name": f"i{number}", "flavor": flavor, **_sound(draw(own_parts), vcpus)})
+    for instance in instances:
+        if _seldom(draw):
+            host = hosts[draw(st.sampled_from(sorted(hosts)))]
+            put(host, instance, FLEET, draw(st.one_of(st.none(), _held(host))))
     for number in range(draw(st.integers(0, 3))):
         host = hosts[draw(st.sampled_from(sorted(hosts)))]
         put(host, {"name": f"x{number}", "flavor": draw(flavors)}, None, draw(_held(host)))

@@ -21,7 +21,7 @@ from ansible_collections.kilonova.compute.plugins.plugin_utils._values import Va
 
 MDEV = "4b20d080-1b54-4048-85b3-a6a62d165c01"
 CARD = {"vendor_id": "8086", "product_id": "10ed"}
-DEDICATED = {"cpu_policy": "dedicated"}
+DEDICATED: dict[str, t.Any] = {"cpu_policy": "dedicated"}
 
 
 def cell(number: int, **changes: t.Any) -> dict[str, t.Any]:
@@ -52,9 +52,9 @@ def instance(name: str = "a", vcpus: int = 2, memory_mb: int = 512, **declared: 
     return {"name": name, "flavor": flavor, **declared}
 
 
-def plan(instances: list[dict[str, t.Any]], /, **changes: t.Any) -> dict[str, t.Any]:
+def plan(declared: list[dict[str, t.Any]], **changes: t.Any) -> dict[str, t.Any]:
     """Return the plan for one such host."""
-    return answer(Question("demo", instances, {"hv1": node(**changes)}))
+    return answer(Question("demo", declared, {"hv1": node(**changes)}))
 
 
 def wanted(**declared: t.Any) -> Demand:
@@ -102,7 +102,10 @@ def test_the_plan_says_where_an_instance_lies() -> None:
             "NUMATopologyFilter: has no cell that fits: cell 0 has too few pages (2048 KiB) for 511 MiB, free huge pages: "
             "256 of 2048 KiB; cell 1 has too few pages (2048 KiB) for 511 MiB, free huge pages: 256 of 2048 KiB",
         ),
-        ({"vcpus": 3, "memory_mb": 300, "numa": {"nodes": 3}}, "NUMATopologyFilter: needs 3 NUMA cells, the host has 2"),
+        (
+            {"vcpus": 3, "memory_mb": 300, "numa": {"nodes": 3}},
+            "NUMATopologyFilter: needs 3 NUMA cells, the host has 2",
+        ),
         ({"pci_devices": [{**CARD, "count": 3}]}, "PciPassthroughFilter: needs 3 of PCI 8086:10ed, 2 free"),
         (
             {"pci_devices": [{"address": "0000:01:00.0"}]},
@@ -173,14 +176,49 @@ def test_what_guests_hold_is_not_free() -> None:
 
 
 def test_what_suits_an_instance_it_keeps() -> None:
-    """What it has is compared with what it declares."""
+    """What it has is compared with what it declares; what it gets in its place it has beside it until its next boot."""
     host = topology(instances=[guest(placement={**HELD, "taken_cpus": [0]})])
-    assert host.suits("old", wanted(vcpus=1, memory_mb=128, hugepages="2MB", **DEDICATED))
-    assert host.suits("old", wanted(vcpus=1, memory_mb=128, hugepages="2MB", pci_devices=[CARD], **DEDICATED))
-    assert not host.suits("old", wanted(vcpus=1, memory_mb=128, **DEDICATED))
-    assert not host.suits("old", wanted(vcpus=2, memory_mb=128, hugepages="2MB", **DEDICATED))
-    assert not host.suits("old", wanted(mdevs=[MDEV]))
-    assert not host.suits("new", wanted(**DEDICATED))
+    for declared in ({"hugepages": "2MB", **DEDICATED}, {"hugepages": "2MB", "pci_devices": [CARD], **DEDICATED}):
+        assert host.keep("old", wanted(vcpus=1, memory_mb=128, **declared))
+    assert host.free().taken == {0}
+    assert host.keep("old", wanted(vcpus=2, memory_mb=128, **DEDICATED))
+    assert host.free().taken == {0, 1}
+    assert not host.keep("old", wanted(vcpus=5, memory_mb=128, **DEDICATED))
+    assert host.keep("old", wanted(mdevs=[MDEV]))
+    assert not host.fits(wanted(mdevs=[MDEV]))
+    assert host.keep("floats", wanted(vcpus=2, **DEDICATED))
+    assert host.free().taken == {0, 2, 3}
+
+
+def test_an_instance_that_asks_for_more_than_its_host_has() -> None:
+    """It is told of, as with other things that it cannot grow into."""
+    rows = [guest("a", vcpus=2, memory_mb=512, placement=None), guest("b", vcpus=2, memory_mb=512, placement=None)]
+    result = plan([instance("a", vcpus=5, **DEDICATED), instance("b", **DEDICATED)], instances=rows)
+    assert [(item["name"], item["action"]) for item in result["placements"]] == [("b", "keep")]
+    assert result["unplaced"][0]["reason"] == (
+        "hv1 has no room for a (flavor f: 5 vCPU, 512 MiB, 1 GiB) to grow into: NUMATopologyFilter: needs 5 free CPUs in"
+        " one cell, most are 4 in cell 1"
+    )
+    # It floats, so that the plan says where it lies once it does not.
+    assert result["by_host"]["hv1"][0]["placement"]["cells"] == [{"host_cell": 0, "cpus": [0, 1], "page_kb": None}]
+
+
+def test_a_guest_that_comes_back_pushes_claims_aside() -> None:
+    """What was planned where it was lies elsewhere again, at once or when there is room."""
+    host = topology(numa_topology=[cell(0)], instances=[guest()])
+    one, three = wanted(vcpus=1, memory_mb=100, **DEDICATED), wanted(vcpus=3, memory_mb=100, **DEDICATED)
+    host.take(one)
+    before = host.given(one)
+    host.leave("old")
+    host.take(three)
+    host.come_back("old")
+    host.give(three)
+    assert host.given(one) == before
+    host.leave("old")
+    host.take(one)
+    host.come_back("old")
+    assert not host.free().taken - {0, 1, 2, 3}
+    assert len({cpu for allocation in host.given(one) for cpu in allocation.cpus} | {0, 1}) == 4
 
 
 def test_claims_are_laid_out_anew_where_that_makes_room() -> None:
@@ -272,4 +310,6 @@ def test_facts_of_a_host_that_tells_less() -> None:
     """Where nothing is told of threads each CPU is a core, and what is pinned is taken."""
     bare = {"id": 0, "cpus": [0, 1, 2], "memory_mb": 100, "pinned_cpus": [1]}
     free = topology(numa_topology=[bare]).free()
-    assert (free.cells[0].cores, free.cells[0].free_memory_mb, free.taken) == (((0,), (1,), (2,)), 100, {1})
+    assert free.cells[0].cores == ((0,), (1,), (2,))
+    assert free.cells[0].free_memory_mb == 100
+    assert free.taken == {1}
