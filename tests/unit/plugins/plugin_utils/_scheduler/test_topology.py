@@ -271,6 +271,7 @@ def test_things_are_put_back_in_any_order() -> None:
         ({"numa": 2}, "Instance a: numa: 2 is not a dictionary"),
         ({"hugepages": "huge"}, "Instance a: hugepages: 'huge' is no size of pages"),
         ({"pci_devices": [{"vendor_id": 8086}]}, "Instance a: pci_devices[0].product_id: None is not four hexadecimal"),
+        ({"specs": {"pci_passthrough:alias": "gpu:1"}}, "nobody said what the alias means; run the list through"),
         ({"mdevs": MDEV}, "is not a list; write a list of UUIDs"),
         ({"cpu_thread_policy": "isolate"}, "Instance a: cpu_thread_policy: it is about CPUs of the instance's own"),
     ],
