@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import resource
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ _LARGE = 10**9
 
 def is_there() -> bool:
     """Tell whether Ganeti's tools are installed."""
-    return HAIL.exists() and shutil.which("hspace") is not None
+    return HAIL.exists()
 
 
 def allocate(case: Case, scratch: Path) -> tuple[dict[int, int], float]:
@@ -44,21 +43,6 @@ def allocate(case: Case, scratch: Path) -> tuple[dict[int, int], float]:
             places[number] = int(host.removeprefix("hv"))
             _put(data, number, amounts, host)
     return places, _child_seconds() - before
-
-
-def capacity(case: Case, amounts: Amounts, scratch: Path) -> tuple[int, float]:
-    """Return how many instances of one size Ganeti's hspace finds room for, and its CPU seconds."""
-    data = _cluster(case)
-    data["request"] = _request(0, amounts)
-    scratch.write_text(json.dumps(data), encoding="ascii")
-    size = f"{amounts[2] * _MIB},{amounts[1]},{amounts[0]}"
-    words = ["--disk-template=plain", f"--standard-alloc={size}", "--machine-readable", "--no-capacity-checks"]
-    before = _child_seconds()
-    done = subprocess.run(["hspace", "-I", str(scratch), *words], capture_output=True, text=True, check=False)
-    for line in done.stdout.splitlines():
-        if line.startswith("HTS_ALLOC_INSTANCES=") or line.startswith("HTS_ALLOC_COUNT="):
-            return int(line.partition("=")[2].strip("'\"")), _child_seconds() - before
-    raise BenchError(f"hspace said {done.stdout[-300:]!r} {done.stderr[-300:]!r}")
 
 
 def _child_seconds() -> float:
