@@ -61,6 +61,11 @@ class Verdicts:
                 True,
                 f"beside what runs already no host has room for it, even with nothing else placed: {self._nearest(demand)}",
             )
+        wanted_parts = demand.topology
+        if wanted_parts is not None and len(kind.demands) == 1:
+            hosts = self._board.masks.indices(kind.mask)
+            if not any(self._board.states[host].topology.fits_alone(wanted_parts) for host in hosts):
+                return True, "beside what runs already no host has the CPUs, pages or devices for it, even with nothing else placed"
         room = self._bounds.group_room(kind)
         if room is not None and demand.group is not None:
             wanted = sum(
