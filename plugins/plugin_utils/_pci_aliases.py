@@ -32,9 +32,7 @@ def read_aliases(value: t.Any, option: str) -> dict[str, dict[str, str]]:
     return aliases
 
 
-def spelled_out(
-    instance: dict[str, t.Any], aliases: t.Mapping[str, dict[str, str]], option: str
-) -> dict[str, t.Any]:
+def spelled_out(instance: dict[str, t.Any], aliases: t.Mapping[str, dict[str, str]], option: str) -> dict[str, t.Any]:
     """Return an instance whose flavor asks for no alias; the devices that it meant are among ``pci_devices``."""
     flavor = instance["flavor"]
     specs = flavor["extra_specs"]

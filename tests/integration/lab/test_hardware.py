@@ -266,8 +266,11 @@ def test_instances_lie_where_the_plan_says(hypervisor: Hypervisor, name: str) ->
         None,
         [{"host_cell": 0, "cpus": [0], "page_kb": None}],
     ]
-    assert "NUMATopologyFilter removed 1 host (hv needs 1 free CPUs in one cell, most are 0 in cell 0)" in first["problem"]
-    fleet = {"uri": hypervisor.uri, "fleet": "f", "virt_type": "qemu", "limits": {"reserved_host_memory_mb": 0}}
+    assert (
+        "NUMATopologyFilter removed 1 host (hv needs 1 free CPUs in one cell, most are 0 in cell 0)" in first["problem"]
+    )
+    fleet: dict[str, t.Any] = {"uri": hypervisor.uri, "fleet": "f", "virt_type": "qemu"}
+    fleet["limits"] = {"reserved_host_memory_mb": 0}
     for is_changed in (True, False):
         done = run_module("compute_fleet", **fleet, instances=told)
         assert not done.failed, done.message

@@ -34,7 +34,11 @@ def test_aliases_become_devices() -> None:
 @pytest.mark.parametrize(
     ("text", "aliases", "words"),
     [
-        ("fpga:1", None, "Instance a-1: flavor.extra_specs[pci_passthrough:alias]: 'fpga' is no alias in x_pci_aliases"),
+        (
+            "fpga:1",
+            None,
+            "Instance a-1: flavor.extra_specs[pci_passthrough:alias]: 'fpga' is no alias in x_pci_aliases",
+        ),
         ("gpu:1", {}, "'gpu' is no alias in x_pci_aliases; declare it."),
         ("gpu:none", None, "'none' is not a whole number"),
         ("gpu:0", None, "0 is too small"),

@@ -205,7 +205,9 @@ def test_an_instance_that_asks_for_more_than_its_host_has() -> None:
 
 def test_what_can_have_no_place_is_proven() -> None:
     """Where a host is too small for it even if it were empty; what is only in the way of others is not proven."""
-    result = plan([instance("a", vcpus=5, **DEDICATED), *(instance(f"b{number}", vcpus=3, **DEDICATED) for number in range(3))])
+    result = plan(
+        [instance("a", vcpus=5, **DEDICATED), *(instance(f"b{number}", vcpus=3, **DEDICATED) for number in range(3))]
+    )
     verdicts = {item["name"]: item for item in result["certificate"]["unplaced_proven"]}
     assert set(verdicts) == {"a", "b2"}
     assert "no host has the CPUs, pages or devices for it" in str(verdicts["a"])
