@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import resource
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,14 @@ _LARGE = 10**9
 
 def is_there() -> bool:
     """Tell whether Ganeti's tools are installed."""
-    return HAIL.exists() and shutil.which("hspace") is not None
+    return HAIL.exists()
 
 
 def allocate(case: Case, scratch: Path) -> tuple[dict[int, int], float]:
     """Return on which host each request went, by their numbers, and the CPU seconds of all processes."""
-    data = _cluster(case)
+    data = cluster(case)
     places: dict[int, int] = {}
-    before = _child_seconds()
+    before = child_seconds()
     for number, amounts in enumerate(case.requests):
         data["request"] = _request(number, amounts)
         scratch.write_text(json.dumps(data), encoding="ascii")
@@ -42,31 +41,18 @@ def allocate(case: Case, scratch: Path) -> tuple[dict[int, int], float]:
         if answer["success"]:
             host = answer["result"][0]
             places[number] = int(host.removeprefix("hv"))
-            _put(data, number, amounts, host)
-    return places, _child_seconds() - before
+            put(data, number, amounts, host)
+    return places, child_seconds() - before
 
 
-def capacity(case: Case, amounts: Amounts, scratch: Path) -> tuple[int, float]:
-    """Return how many instances of one size Ganeti's hspace finds room for, and its CPU seconds."""
-    data = _cluster(case)
-    data["request"] = _request(0, amounts)
-    scratch.write_text(json.dumps(data), encoding="ascii")
-    size = f"{amounts[2] * _MIB},{amounts[1]},{amounts[0]}"
-    words = ["--disk-template=plain", f"--standard-alloc={size}", "--machine-readable", "--no-capacity-checks"]
-    before = _child_seconds()
-    done = subprocess.run(["hspace", "-I", str(scratch), *words], capture_output=True, text=True, check=False)
-    for line in done.stdout.splitlines():
-        if line.startswith("HTS_ALLOC_INSTANCES=") or line.startswith("HTS_ALLOC_COUNT="):
-            return int(line.partition("=")[2].strip("'\"")), _child_seconds() - before
-    raise BenchError(f"hspace said {done.stdout[-300:]!r} {done.stderr[-300:]!r}")
-
-
-def _child_seconds() -> float:
+def child_seconds() -> float:
+    """Return the CPU seconds of all processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def _cluster(case: Case) -> dict[str, Any]:
+def cluster(case: Case) -> dict[str, Any]:
+    """Return the fleet as Ganeti's tools read it."""
     least = _spec(1, 1)
     least["nic-count"] = 0
     policy = {
@@ -89,7 +75,7 @@ def _cluster(case: Case) -> dict[str, Any]:
     }
     for number, (_total, used) in enumerate(case.hosts):
         if any(used):
-            _put(data, -1 - number, used, f"hv{number}")
+            put(data, -1 - number, used, f"hv{number}")
     return data
 
 
@@ -125,7 +111,7 @@ def _request(number: int, amounts: Amounts) -> dict[str, Any]:
     }
 
 
-def _put(data: dict[str, Any], number: int, amounts: Amounts, host: str) -> None:
+def put(data: dict[str, Any], number: int, amounts: Amounts, host: str) -> None:
     """Note an instance on a node."""
     vcpus, memory_mb, disk_gb = amounts
     data["instances"][f"i{number}"] = {

@@ -20,7 +20,7 @@ from typing import Any
 from . import ganeti
 from .environment import REPOSITORY, WORK, link_collection
 from .plot import Series, plot
-from .scheduler_cases import KINDS, SIZES, Amounts, Case, case
+from .scheduler_cases import KINDS, SIZES, Case, case
 
 _PLOT = REPOSITORY / "docs" / "scheduler-speed.svg"
 _HAIL_HOSTS = 40
@@ -28,11 +28,9 @@ _HAIL_HOSTS = 40
 _HAIL_KINDS = ("cloud", "tight")
 """Fleets that Ganeti is asked about: each takes it half a minute."""
 _GROWTH = {
-    "1,000 hosts, growing requests": [(1000, count) for count in (1000, 2500, 5000, 10_000, 20_000)],
-    "10,000 requests, growing hosts": [(count, 10_000) for count in (500, 1000, 2500, 5000, 10_000)],
+    "1,000 hosts, growing requests": [(1000, count) for count in (1000, 2500, 5000, 10_000, 15_000)],
+    "10,000 requests, growing hosts": [(count, 10_000) for count in (1000, 2500, 5000, 7500, 10_000)],
 }
-_SLOT: Amounts = (4, 12_000, 100)
-_SLOT_COPIES = 1000
 
 
 @dataclass(frozen=True)
@@ -64,11 +62,9 @@ def scheduler(*, with_ganeti: bool = True) -> dict[str, Any]:
             for row in _compare(case(kind, hosts, requests), has_ganeti):
                 rows.append(row)
                 print(_text(row), file=sys.stderr)
-    growth = _growth()
     return {
         "rows": [asdict(row) for row in rows],
-        "slots": _slots(has_ganeti),
-        "growth": growth,
+        "growth": _growth(),
         "table": [_HEAD, *(_text(row) for row in rows)],
     }
 
@@ -77,7 +73,6 @@ def show(report: Mapping[str, Any]) -> None:
     """Print the figures."""
     print("\nScheduler: quality, one run each")
     print("\n".join(report["table"]))
-    print(f"\nHow many more of one size fit on {_HAIL_HOSTS} uniform hosts: {report['slots']}")
     print(f"\nCPU seconds of a whole plan, policy spread, 20 flavors (plotted in {_PLOT.relative_to(REPOSITORY)})")
     for title, points in report["growth"].items():
         print(f"  {title}: " + ", ".join(f"{hosts}/{requests} {seconds:.2f}" for hosts, requests, seconds in points))
@@ -132,17 +127,6 @@ def _text(row: Row) -> str:
         f"  {row.case:<18} {row.engine:<13} {row.placed:>7} {row.hosts_used:>6} {bound:>6} {proven:>7} "
         f"{row.deviation:>10.4f} {row.cpu_seconds:>8.3f}"
     )
-
-
-def _slots(has_ganeti: bool) -> str:
-    """Return how many of one size fit, by our plan and by Ganeti's hspace."""
-    fleet = Case("slots", case("uniform", _HAIL_HOSTS, 1).hosts, (_SLOT,) * _SLOT_COPIES)
-    plan, seconds = _answer(fleet.question("pack"))
-    texts = [f"ours {len(plan['placements'])} ({seconds:.2f} s CPU)"]
-    if has_ganeti:
-        count, theirs = ganeti.capacity(fleet, _SLOT, WORK / "hspace.json")
-        texts.append(f"Ganeti hspace {count} ({theirs:.2f} s CPU)")
-    return ", ".join(texts)
 
 
 def _growth() -> dict[str, list[tuple[int, int, float]]]:

@@ -20,14 +20,14 @@ from .units import Kind
 
 STEPS = 2_000
 """How many exchanges are tried at most."""
-_STEPS_PER_UNIT = 10
+_LEAST_STEPS, _STEPS_PER_UNIT = 100, 10
 _LOOKS = 300_000
 """How many pairs of a host and what might come out of it are looked at."""
-_WINDOW = 48
+_WINDOW = 24
 """How many hosts are looked at for one exchange."""
-_WAITS = 12
+_WAITS = 25
 """For how many steps an exchange is not undone."""
-_TRIED = 4
+_TRIED = 1
 """How many kinds of what waits are looked at in one step."""
 _ROUNDS = 3
 """How often all hosts are gone through in vain before it gives up."""
@@ -85,7 +85,7 @@ class _Search:
         """Search, then put everything where it was in the best plan seen; return the steps taken."""
         board = self._board
         best, places, idle = board.missing(), list(board.where), 0
-        steps = min(STEPS, _STEPS_PER_UNIT * len(board.where))
+        steps = min(STEPS, _LEAST_STEPS + _STEPS_PER_UNIT * len(board.where))
         while self._step < steps and self._looks > 0 and self._pool:
             self._step += 1
             found = self._exchange()

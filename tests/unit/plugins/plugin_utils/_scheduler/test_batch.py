@@ -98,12 +98,14 @@ def test_soft_groups_are_wishes(policy: str) -> None:
     assert len(places(ask([instance(f"a{n}", **wish) for n in range(4)], hosts, policy=policy))) == 2 * len(hosts)
 
 
-def test_repair_finds_what_no_order_does() -> None:
-    """Sizes that fill both hosts to the last MiB in one way only."""
-    sizes = [400, 300, 200, 350, 250, 200, 100]
-    hosts = {"hv1": node(900), "hv2": node(900)}
-    plan = ask([instance(f"i{index}", size) for index, size in enumerate(sizes)], hosts)
-    assert len(plan["placements"]) == len(sizes)
+@pytest.mark.parametrize("policy", ["spread", "pack"])
+def test_repair_finds_what_no_order_does(policy: str) -> None:
+    """Pieces that fill every host to the last MiB."""
+    cut = ([350, 250, 200, 100], [450, 300, 150], [400, 300, 150, 50])
+    pieces = [piece for pieces in itertools.zip_longest(*cut) for piece in pieces if piece]
+    hosts = {f"hv{number}": node(900) for number in range(len(cut))}
+    plan = ask([instance(f"i{index}", size) for index, size in enumerate(pieces)], hosts, policy=policy)
+    assert len(plan["placements"]) == len(pieces)
 
 
 def test_followers_go_where_the_others_went() -> None:
