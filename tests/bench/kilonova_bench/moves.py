@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -199,9 +199,7 @@ def _run(scratch: Path) -> tuple[str | None, float]:
     return done.stdout, ganeti.child_seconds() - before
 
 
-_HEAD = (
-    f"  {'fleet':<17} {'engine':<17} {'moves':>6} {'memory MB':>10} {'before':>8} {'after':>8} {'CPU s':>8}  remark"
-)
+_HEAD = f"  {'fleet':<17} {'engine':<17} {'moves':>6} {'memory MB':>10} {'before':>8} {'after':>8} {'CPU s':>8}  remark"
 
 
 def _text(row: Row) -> str:
