@@ -42,6 +42,7 @@ WEIGHERS = (
     "PCIWeigher",
     "RAMWeigher",
 )
+_ZONE = "availability_zone"
 AMOUNTS = (
     ("vcpus", "vcpus", "vcpus_used", "cpu_allocation_ratio", "reserved_host_cpus", 1),
     ("memory_mb", "memory_mb", "memory_mb_used", "ram_allocation_ratio", "reserved_host_memory_mb", 1),
@@ -146,22 +147,21 @@ class RealNova:
         return str(best.host)
 
     def _placement_allows(self, state: t.Any, instance: dict[str, t.Any]) -> bool:
-        node, limits = self._question["hosts"][state.host], self._question["limits"]
+        node = self._question["hosts"][state.host]
+        is_fast = instance["flavor"]["extra_specs"].get("trait:CUSTOM_FAST") == "required"
+        if is_fast and "CUSTOM_FAST" not in node["traits"]:
+            return False
+        zone = next((one.metadata[_ZONE] for one in state.aggregates if _ZONE in one.metadata), "nova")
+        return instance.get(_ZONE, zone) == zone and self._has_room(state.host, node, instance)
+
+    def _has_room(self, host: str, node: dict[str, t.Any], instance: dict[str, t.Any]) -> bool:
+        limits = self._question["limits"]
         for key, total, _used, ratio, reserve, unit in AMOUNTS:
             wanted = instance["flavor"][key]
             room = (node[total] - limits[reserve] // unit) * Fraction(str(limits[ratio]))
-            if wanted and (wanted > node[total] or self._used[state.host][key] + wanted > room):
+            if wanted and (wanted > node[total] or self._used[host][key] + wanted > room):
                 return False
-        zones = [
-            aggregate.metadata["availability_zone"]
-            for aggregate in state.aggregates
-            if "availability_zone" in aggregate.metadata
-        ]
-        wanted_zone = instance.get("availability_zone")
-        if wanted_zone is not None and wanted_zone != (zones or ["nova"])[0]:
-            return False
-        is_fast = instance["flavor"]["extra_specs"].get("trait:CUSTOM_FAST") == "required"
-        return not is_fast or "CUSTOM_FAST" in node["traits"]
+        return True
 
     def _spec(self, instance: dict[str, t.Any]) -> t.Any:
         flavor = instance["flavor"]

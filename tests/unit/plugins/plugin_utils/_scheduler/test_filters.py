@@ -321,7 +321,7 @@ def test_filter(case: Case, order: str) -> None:
 def test_groups(order: str) -> None:
     """Members that are there count, those of another fleet's group of the same name do not."""
     there = [guest("old", fleet="demo", group="g"), guest("strange", fleet="other", group="g")]
-    apart = {"group": "g", "group_policy": "anti-affinity"}
+    apart: dict[str, t.Any] = {"group": "g", "group_policy": "anti-affinity"}
     hosts = {"hv1": node(instances=there[:1]), "hv2": node(instances=there[1:])}
     result = plan([instance("a", **apart), instance("b", group="g")], hosts, order=order)
     assert places(result) == {"a": "hv2"}
