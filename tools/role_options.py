@@ -22,7 +22,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 SPECS = ROOT / "roles" / "fleet" / "meta" / "argument_specs.yml"
 FRAGMENTS = ("_instance", "_hardware", "_first_boot")
-THE_ROLES_OWN = ("name", "count", "flavor", "image", "host")
+THE_ROLES_OWN = (
+    *("name", "count", "flavor", "image", "host", "availability_zone", "max_server_per_host"),
+    *("traits", "require", "scheduler_hints"),
+)
 """These mean more in a fleet, and are written by hand."""
 THE_PLANS_OWN = ("placement",)
 """These are nobody's to declare."""

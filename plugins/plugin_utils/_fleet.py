@@ -18,7 +18,7 @@ MOST_COPIES = 10_000
 _FLAVOR_KEYS = ("name", "vcpus", "memory_mb", "disk_gb", "extra_specs")
 _IMAGE_KEYS = (
     *("name", "url", "src", "source_host", "checksum", "format", "convert_to", "max_size_gb", "metadata"),
-    *("username", "password", "ca_path", "proxy", "retries", "stall_timeout", "timeout"),
+    *("username", "password", "ca_path", "proxy", "retries", "stall_timeout", "timeout", "properties"),
 )
 
 
@@ -52,7 +52,25 @@ def expand(instances: t.Any, flavors: t.Any, images: t.Any, prefix: str = "") ->
                 )
             origins[name] = where
             expanded.append(instance)
-    return expanded
+    return _with_policies(expanded)
+
+
+def _with_policies(instances: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Let every member of a group say what one of them says of it: each is written down on its own host."""
+    policies: dict[t.Any, t.Any] = {}
+    for instance in instances:
+        if isinstance(instance.get("group"), str) and instance.get("group_policy"):
+            policies.setdefault(instance["group"], instance["group_policy"])
+    return [
+        (
+            {**instance, "group_policy": policies[instance["group"]]}
+            if isinstance(instance.get("group"), str)
+            and instance["group"] in policies
+            and not instance.get("group_policy")
+            else instance
+        )
+        for instance in instances
+    ]
 
 
 def _items(value: t.Any, option: str) -> list[tuple[dict[str, t.Any], str]]:
@@ -93,6 +111,7 @@ def _image(image: dict[str, t.Any], where: str) -> dict[str, t.Any]:
     known_keys(image, where, _IMAGE_KEYS)
     if sum(bool(image.get(source)) for source in ("url", "src", "source_host")) != 1:
         raise ValuesError(f"{where}: give exactly one of url, src and source_host.")
+    mapping(image.get("properties") or {}, f"{where}.properties")
     return image
 
 
@@ -101,7 +120,9 @@ def _copies(item: dict[str, t.Any], where: str, flavors: _Known, images: _Known)
     if image is not None and image not in images.items:
         raise ValuesError(f"{where}: image {image!r} is unknown; {images.choices()}.")
     rest = {key: value for key, value in item.items() if key != "count"}
-    base = {**rest, "flavor": _flavor_of(item, where, flavors)}
+    properties = images.items[image].get("properties") if image is not None else None
+    asking = {"image_properties": properties} if properties else {}
+    base = {**rest, "flavor": _flavor_of(item, where, flavors), **asking}
     count = item.get("count")
     if count is None:
         return [base]

@@ -23,7 +23,7 @@ def read_groups(instances: t.Sequence[dict[str, t.Any]]) -> dict[str, ServerGrou
     members: dict[str, list[dict[str, t.Any]]] = {}
     for instance in instances:
         where = f"Instance {instance.get('name')}"
-        if instance.get("group") is not None:
+        if instance.get("group") not in (None, ""):
             members.setdefault(check_name(instance["group"], f"{where}: group"), []).append(instance)
         else:
             for key in (_POLICY, _MOST_PER_HOST):

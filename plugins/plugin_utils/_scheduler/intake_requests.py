@@ -104,7 +104,7 @@ class _Reader:
             self._amounts(flavor, specs, volumes),
             host,
             networks=self._networks(),
-            group=groups[instance["group"]] if instance.get("group") is not None else None,
+            group=groups[instance["group"]] if instance.get("group") else None,
             zone=self._zone(),
             pools=self._pools(volumes),
             required_traits=required,

@@ -21,6 +21,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._options import (
     instance_options,
     lifecycle_options,
 )
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.result import PLACEMENT_KEYS
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "fleet"
 COMPARED = ("type", "elements", "choices", "default", "no_log")
@@ -54,7 +55,7 @@ def shape(spec: dict[str, t.Any]) -> dict[str, t.Any]:
 def test_instances_take_what_the_module_takes() -> None:
     """What the scheduler needs comes on top, what it plans is not declared; a flavor is also a name."""
     declared = dict(options("main")["fleet_instances"]["options"])
-    for name in ("count", "host", "flavor"):
+    for name in ("count", "flavor", *(PLACEMENT_KEYS - {"image_properties"})):
         del declared[name]
     wanted = {name: option for name, option in instance_options().items() if name not in ("flavor", "placement")}
     assert {name: shape(option) for name, option in declared.items()} == {

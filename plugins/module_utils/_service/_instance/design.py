@@ -120,11 +120,20 @@ def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine 
         disk_gb=flavor.disk_gb if flavor else kept.disk_gb,
         spec_digest=spec.digest(),
         protected=kept.protected if spec.protected is None else spec.protected,
+        **_group(spec, kept),
         labels=kept.labels if spec.metadata is None else spec.metadata,
         nics=kept.nics if spec.nics is None else tuple(nic.mac for nic in spec.nics),
         shares=kept.shares if spec.detail.shares is None else tuple(share.target for share in spec.detail.shares),
         isolated=_isolates(spec, kept.isolated),
     )
+
+
+def _group(spec: InstanceSpec, kept: InstanceRecord) -> dict[str, str | None]:
+    if spec.group is None:
+        return {}
+    group = spec.group or None
+    policy = spec.group_policy or (kept.group_policy if group == kept.group else None)
+    return {"group": group, "group_policy": policy}
 
 
 def _isolates(spec: InstanceSpec, kept: bool) -> bool:
