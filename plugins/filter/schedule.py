@@ -33,6 +33,11 @@ description:
     it grows by must fit.
   - An instance takes what its flavor says, and the C(size_gb) of its volumes that lie in the pool of its root disk, which have no C(pool).
   - An amount fits if it is at most the total, and if used plus amount is at most (total minus reserved) times ratio, as in Nova's placement.
+  - C(NUMATopologyFilter) lets a host pass that has the NUMA cells, CPUs and pages which the instance wants to itself (its C(numa), C(cpu_policy),
+    C(cpu_thread_policy), C(emulator_threads_policy) and C(hugepages), or its flavor's C(hw:) extra specs), and C(PciPassthroughFilter) one that
+    has its C(pci_devices) and C(mdevs). Both decide as the host itself will, and count what every guest there has. The plan says which cells,
+    CPUs and devices it gives (C(placement) in RV(_value.by_host)); the host looks at them again, and takes others that fit if somebody has
+    these by then. What is on a host keeps what it has, as long as that is what it declares. Neither filter can be left out.
   - The same input gives the same plan.
 positional: hosts, fleet
 options:
@@ -245,7 +250,9 @@ _value:
       type: list
       elements: dictionary
     by_host:
-      description: The same instances as they were declared, by host; every host that is up is there.
+      description:
+        - The same instances as they were declared, by host; every host that is up is there.
+        - One that is to have CPUs, pages or devices of the host to itself has a C(placement), as M(kilonova.compute.compute_instance) takes it.
       type: dictionary
     migrations:
       description:

@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ._pci_aliases import read_aliases, spelled_out
 from ._values import ValuesError, check_name, known_keys, mapping, mappings, whole_number
 
 MOST_COPIES = 10_000
@@ -34,13 +35,16 @@ class _Known:
         return f"take one of {', '.join(sorted(self.items))}" if self.items else f"declare it in {self.option} first"
 
 
-def expand(instances: t.Any, flavors: t.Any, images: t.Any, prefix: str = "") -> list[dict[str, t.Any]]:
+def expand(
+    instances: t.Any, flavors: t.Any, images: t.Any, prefix: str = "", pci_aliases: t.Any = None
+) -> list[dict[str, t.Any]]:
     """Return the instances with ``count`` spelled out and flavors filled in, or raise :class:`ValuesError`.
 
     The options' names in messages begin with ``prefix``.
     """
     known_flavors = _known(flavors, f"{prefix}flavors", _flavor)
     known_images = _known(images, f"{prefix}images", _image)
+    aliases = read_aliases(pci_aliases, f"{prefix}pci_aliases")
     expanded: list[dict[str, t.Any]] = []
     origins: dict[str, str] = {}
     for item, where in _items(instances, f"{prefix}instances"):
@@ -51,7 +55,7 @@ def expand(instances: t.Any, flavors: t.Any, images: t.Any, prefix: str = "") ->
                     f"{where}: the name {name} is taken by {origins[name]} already; each instance of a fleet has its own."
                 )
             origins[name] = where
-            expanded.append(instance)
+            expanded.append(spelled_out(instance, aliases, f"{prefix}pci_aliases"))
     return _with_policies(expanded)
 
 

@@ -56,11 +56,9 @@ class Verdicts:
             return True, "no host meets its rules, however much room there were"
         if not kind.mask:
             return True, f"no host that meets its rules is large enough: {self._nearest(demand)}"
-        if len(kind.demands) == 1 and not self._bounds.is_possible(kind):
-            return (
-                True,
-                f"beside what runs already no host has room for it, even with nothing else placed: {self._nearest(demand)}",
-            )
+        alone = self._short_alone(kind)
+        if alone:
+            return True, f"beside what runs already no host has {alone}"
         room = self._bounds.group_room(kind)
         if room is not None and demand.group is not None:
             wanted = sum(
@@ -86,6 +84,18 @@ class Verdicts:
         """Return how many of those without a place have no room anywhere, each on its own."""
         counts = Counter(self._kinds[name] for name in names)
         return sum(number for kind, number in counts.items() if not self._bounds.is_possible(kind))
+
+    def _short_alone(self, kind: Kind) -> str:
+        """Return what no host has for a single request even if nothing else is placed; nothing if one may have it."""
+        demand = kind.demands[0]
+        if len(kind.demands) > 1:
+            return ""
+        if not self._bounds.is_possible(kind):
+            return f"room for it, even with nothing else placed: {self._nearest(demand)}"
+        hosts = [self._board.states[host] for host in self._board.masks.indices(kind.mask)]
+        if demand.topology is None or any(host.topology.fits_alone(demand.topology) for host in hosts):
+            return ""
+        return "the CPUs, pages or devices for it, even with nothing else placed"
 
     def _nearest(self, demand: Demand) -> str:
         """Return what is needed and the most that a host has, of the dimension that is shortest."""

@@ -16,6 +16,7 @@ from ....module_utils._spec.hardware import resources_of
 from ..._values import ValuesError, mapping, mappings, whole_number
 
 _MOST = 10**9
+_ALIAS = "pci_passthrough:alias"
 _POLICIES = {
     "cpu_policy": ("shared", "dedicated"),
     "cpu_thread_policy": ("prefer", "isolate", "require"),
@@ -26,6 +27,11 @@ _POLICIES = {
 def read_demand(instance: t.Mapping[str, t.Any], where: str) -> Demand | None:
     """Return what a resolved instance wants to itself, None if nothing; ``where`` is what messages begin with."""
     flavor = instance["flavor"]
+    if _ALIAS in (flavor.get("extra_specs") or {}):
+        raise ValuesError(
+            f"{where}: flavor.extra_specs[{_ALIAS}]: nobody said what the alias means; run the list through"
+            " kilonova.compute.expand_fleet with pci_aliases."
+        )
     options = {
         **{name: _choice(instance.get(name), f"{where}: {name}", choices) for name, choices in _POLICIES.items()},
         "hugepages": instance.get("hugepages"),

@@ -51,6 +51,10 @@ class HostTopology:
         """Tell whether there is a way to have it here, beside all that is claimed."""
         return self._with(demand) is not None
 
+    def fits_alone(self, demand: Demand) -> bool:
+        """Tell whether there would be a way if nothing were claimed."""
+        return _add(self._host(), (), demand) is not None
+
     def take(self, demand: Demand) -> None:
         """Claim what ``fits`` has found, or what was there before."""
         claims = self._with(demand) or self._as_before(self._wanted(demand))

@@ -203,6 +203,16 @@ def test_an_instance_that_asks_for_more_than_its_host_has() -> None:
     assert result["by_host"]["hv1"][0]["placement"]["cells"] == [{"host_cell": 0, "cpus": [0, 1], "page_kb": None}]
 
 
+def test_what_can_have_no_place_is_proven() -> None:
+    """Where a host is too small for it even if it were empty; what is only in the way of others is not proven."""
+    result = plan(
+        [instance("a", vcpus=5, **DEDICATED), *(instance(f"b{number}", vcpus=3, **DEDICATED) for number in range(3))]
+    )
+    verdicts = {item["name"]: item for item in result["certificate"]["unplaced_proven"]}
+    assert set(verdicts) == {"a", "b2"}
+    assert "no host has the CPUs, pages or devices for it" in str(verdicts["a"])
+
+
 def test_a_guest_that_comes_back_pushes_claims_aside() -> None:
     """What was planned where it was lies elsewhere again, at once or when there is room."""
     host = topology(numa_topology=[cell(0)], instances=[guest()])
@@ -271,6 +281,7 @@ def test_things_are_put_back_in_any_order() -> None:
         ({"numa": 2}, "Instance a: numa: 2 is not a dictionary"),
         ({"hugepages": "huge"}, "Instance a: hugepages: 'huge' is no size of pages"),
         ({"pci_devices": [{"vendor_id": 8086}]}, "Instance a: pci_devices[0].product_id: None is not four hexadecimal"),
+        ({"specs": {"pci_passthrough:alias": "gpu:1"}}, "nobody said what the alias means; run the list through"),
         ({"mdevs": MDEV}, "is not a list; write a list of UUIDs"),
         ({"cpu_thread_policy": "isolate"}, "Instance a: cpu_thread_policy: it is about CPUs of the instance's own"),
     ],
