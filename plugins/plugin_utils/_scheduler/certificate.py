@@ -37,6 +37,8 @@ class Bounds:
         self._board = board
         self._free = [tuple(free) for free in board.free]
         self._is_busy = list(board.is_busy)
+        self._possible: dict[Kind, bool] = {}
+        self._most: Bound | None = None
         self._members = {
             group: [state.members[group] for state in board.states]
             for group in sorted({kind.demands[0].group.name for kind in board.kinds if kind.demands[0].group})
@@ -44,7 +46,10 @@ class Bounds:
 
     def is_possible(self, kind: Kind) -> bool:
         """Tell whether some host takes a unit of the kind if nothing else is placed, as far as room is concerned."""
-        return any(_fits(kind.amounts, self._free[host]) for host in self._board.masks.indices(kind.mask))
+        if kind not in self._possible:
+            hosts = self._board.masks.indices(kind.mask)
+            self._possible[kind] = any(_fits(kind.amounts, self._free[host]) for host in hosts)
+        return self._possible[kind]
 
     def free(self, host: int) -> tuple[int, ...]:
         """Return what was free on a host."""
@@ -52,6 +57,11 @@ class Bounds:
 
     def most_placed(self) -> Bound:
         """Return how many requests can have a place at most, and what of the fleet is short if not all."""
+        if self._most is None:
+            self._most = self._most_placed()
+        return self._most
+
+    def _most_placed(self) -> Bound:
         kinds = [kind for kind in self._board.kinds if len(kind.demands) > 1 or self.is_possible(kind)]
         wanted = sum(len(kind.demands) * len(kind.units) for kind in kinds)
         hosts = self._hosts(kinds)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .filters import (
     CAPACITY_FILTERS,
@@ -56,7 +56,8 @@ class Explainer:
             return Unplaced(refused.request.name, refused.request.flavor, _home_reason(refused, refusals), refusals)
         demand = refused.demand
         if demand not in self._known:
-            self._known[demand] = tuple(_refusal(state, refused) for state in self._states)
+            asked = replace(refused, filters=tuple(rule for rule in refused.filters if rule.applies(demand)))
+            self._known[demand] = tuple(_refusal(state, asked) for state in self._states)
         refusals = self._known[demand]
         return Unplaced(refused.request.name, refused.request.flavor, self._new_reason(refused, refusals), refusals)
 

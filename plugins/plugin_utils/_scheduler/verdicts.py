@@ -75,10 +75,15 @@ class Verdicts:
         new = [name for name in unplaced if self._scene.refused[name].home is None]
         wanted = len(self._scene.new)
         most, short = self._bounds.most_placed()
-        impossible = sum(not self._bounds.is_possible(self._kinds[name]) for name in new)
+        impossible = self._impossible(new)
         if short and wanted - len(new) >= most:
             return True, f"{len(new) - impossible} of {wanted - impossible} have no place in any arrangement: {short}"
         return False, f"no place was found in {self._steps} exchanges, and it is not proven that there is none"
+
+    def _impossible(self, names: list[str]) -> int:
+        """Return how many of those without a place have no room anywhere, each on its own."""
+        counts = Counter(self._kinds[name] for name in names)
+        return sum(number for kind, number in counts.items() if not self._bounds.is_possible(kind))
 
     def _short_alone(self, kind: Kind) -> str:
         """Return what no host has for a single request even if nothing else is placed; nothing if one may have it."""
