@@ -69,6 +69,10 @@ matrix: setup ## Run sanity and units with every supported ansible-core and ever
 bench: setup-run ## Measure beside bare libvirt, community.libvirt and a plain copy; fails no gate
 	@.work/venv/bin/python tests/bench/bench.py
 
+.PHONY: nova
+nova: ## Compare the scheduler's placements with those of the real Nova, which is installed from PyPI; fails no gate
+	@tools/nova.sh
+
 .PHONY: pins
 pins: ## Choose new versions for tools/requirements-*.txt
 	@tools/pins.sh

@@ -23,7 +23,7 @@ declare -A groups=(
 )
 all=(sanity units lint docs build lab integration)
 
-linted_python=(plugins tests/unit tests/lab tests/integration tests/bench tools noxfile.py)
+linted_python=(plugins tests/unit tests/lab tests/integration tests/bench tests/nova tools noxfile.py)
 
 # ---- the gates: each runs in the copy of the tree, in a subshell of its own ----------------------------------------------
 
@@ -69,8 +69,8 @@ gate_mypy() {
   # These are run from where they lie, not as parts of the collection.
   cd "$COLLECTION"
   options[3]=../../../home/.cache/mypy
-  existing_of tests/lab tests/bench tools
-  MYPYPATH=tests/lab:tests/bench mypy "${options[@]}" "${existing[@]}" || failed=1
+  existing_of tests/lab tests/bench tests/nova tools
+  MYPYPATH=tests/lab:tests/bench:tests/nova mypy "${options[@]}" "${existing[@]}" || failed=1
   return "$failed"
 }
 

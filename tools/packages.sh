@@ -6,6 +6,7 @@
 # Install the distribution's packages that are missing; ask the package manager only if one is.
 #   tools/packages.sh            install
 #   tools/packages.sh --missing  print the names of those missing
+#   tools/packages.sh --bench    install those that the scheduler's bench measures against, too
 
 set -euo pipefail
 
@@ -29,6 +30,9 @@ fedora=(
   openssh-server openssh-clients procps-ng util-linux mtools syslinux dosfstools
   ca-certificates git make rsync ShellCheck zstd
 )
+
+# Fedora has no Ganeti: there its figures are left out.
+[[ ${1:-} != --bench ]] || debian+=(ganeti-htools)
 
 have() {
   case $1 in

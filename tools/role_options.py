@@ -22,8 +22,13 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 SPECS = ROOT / "roles" / "fleet" / "meta" / "argument_specs.yml"
 FRAGMENTS = ("_instance", "_hardware", "_first_boot")
-THE_ROLES_OWN = ("name", "count", "flavor", "image", "host")
+THE_ROLES_OWN = (
+    *("name", "count", "flavor", "image", "host", "availability_zone", "max_server_per_host"),
+    *("traits", "require", "scheduler_hints"),
+)
 """These mean more in a fleet, and are written by hand."""
+THE_PLANS_OWN = ("placement",)
+"""These are nobody's to declare."""
 SECRET = ("user_data", "meta_data", "network_config", "password")
 _BEGIN = "      fleet_instances:\n"
 _INDENT = " " * 10
@@ -72,7 +77,7 @@ def spliced(text: str) -> str:
     present = yaml.safe_load(text[begin:end])
     options = {name: present[name] for name in THE_ROLES_OWN}
     for name, option in documented().items():
-        if name not in THE_ROLES_OWN:
+        if name not in THE_ROLES_OWN + THE_PLANS_OWN:
             options[name] = {**for_role(option), **({"no_log": True} if name in SECRET else {})}
     written = yaml.dump(options, Dumper=_Dumper, sort_keys=False, width=130, allow_unicode=True)
     return text[:begin] + "".join(f"{_INDENT}{line}\n" for line in written.splitlines()) + text[end:]

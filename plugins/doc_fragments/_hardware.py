@@ -88,6 +88,43 @@ options:
     description:
       - Number of I/O threads. The root disk uses the first of them, where its bus can.
     type: int
+  placement:
+    description:
+      - Where on its host an instance shall lie that has NUMA cells, CPUs, pages or devices to itself, as P(kilonova.compute.schedule#filter)
+        planned it.
+      - The host looks at it again. What others have by then, and what is not what the instance declares, is not used; then it lies as it does
+        without this option. An instance that is there keeps what it has.
+    type: dict
+    suboptions:
+      cells:
+        description:
+          - The cells of O(numa), in order. An instance that declares none and has CPUs or pages of its own has one.
+        type: list
+        elements: dict
+        suboptions:
+          host_cell:
+            description:
+              - The NUMA cell of the host.
+            type: int
+            required: true
+          cpus:
+            description:
+              - The CPUs of the host for its vCPUs, in their order.
+            type: list
+            elements: int
+          page_kb:
+            description:
+              - Size of its huge pages. If not set, it has ordinary ones.
+            type: int
+      emulator_cpu:
+        description:
+          - The CPU of the host that the emulator has to itself.
+        type: int
+      pci_devices:
+        description:
+          - Addresses of the host's devices, in the order of O(pci_devices).
+        type: list
+        elements: str
   secure_boot:
     description:
       - UEFI secure boot, with the keys that the distribution enrolled. It needs O(boot.firmware=efi) and machine type q35.

@@ -484,6 +484,21 @@ options:
     description:
       - A protected instance is not removed until it is declared unprotected.
     type: bool
+  group:
+    description:
+      - The server group that the instance belongs to. It is written down in the domain, where M(kilonova.compute.compute_facts) finds it;
+        P(kilonova.compute.schedule#filter) is what heeds it.
+      - If not set, an instance stays in the group that it is in. With an empty text it is in none.
+    type: str
+  group_policy:
+    description:
+      - Whether the group's members are kept together on a host, or apart; the soft ones are wishes.
+    type: str
+    choices:
+      - affinity
+      - anti-affinity
+      - soft-affinity
+      - soft-anti-affinity
   xml_patch:
     description:
       - Changes of the domain's XML, made in this order after everything else that is declared, for what no option is there

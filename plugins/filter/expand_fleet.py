@@ -38,6 +38,13 @@ options:
     type: list
     elements: dictionary
     default: []
+  pci_aliases:
+    description:
+      - What flavors mean by the names in their extra spec C(pci_passthrough:alias), which is written as in Nova, such as C(gpu:1,nic:2). Each is
+        a dictionary with C(vendor_id) and C(product_id) under its name.
+      - The devices become the instance's C(pci_devices).
+    type: dictionary
+    default: {}
   prefix:
     description:
       - What the names of options begin with in messages, such as C(fleet_), where the caller has variables for them.
@@ -85,7 +92,7 @@ if t.TYPE_CHECKING:
 
 
 def expand_fleet(
-    instances: t.Any, flavors: t.Any = (), images: t.Any = (), *, prefix: t.Any = ""
+    instances: t.Any, flavors: t.Any = (), images: t.Any = (), *, prefix: t.Any = "", pci_aliases: t.Any = None
 ) -> list[dict[str, t.Any]]:
     """Return one complete dictionary for each instance."""
     try:
@@ -95,6 +102,7 @@ def expand_fleet(
             to_plain(flavors, f"{start}flavors"),
             to_plain(images, f"{start}images"),
             start,
+            to_plain(pci_aliases, f"{start}pci_aliases"),
         )
     except (PlainError, ValuesError) as exc:
         raise AnsibleFilterError(str(exc)) from exc

@@ -13,8 +13,11 @@ version_added: 0.1.0
 author:
   - The kilonova.compute contributors (@kilonova)
 description:
-  - Turns the plan of P(kilonova.compute.schedule#filter) into lines for a terminal.
-  - The table has instance, flavor, host, action and why. Below it stands, for each instance without a place, the reason of every host.
+  - Turns the plan of P(kilonova.compute.schedule#filter), P(kilonova.compute.rebalance#filter) or P(kilonova.compute.drain#filter), or the
+    figures of P(kilonova.compute.capacity#filter), into lines for a terminal.
+  - The table of a placement has instance, flavor, host, action and why. Below it stands, for each instance without a place, the reason of every host.
+  - Further down are the moves of what runs already, what breaks its own rules where it is, and the certificate - how many hosts are used and how
+    many must be, and of what has no place whether that is proven.
 options:
   _input:
     description:
@@ -23,6 +26,12 @@ options:
     required: true
 seealso:
   - plugin: kilonova.compute.schedule
+    plugin_type: filter
+  - plugin: kilonova.compute.rebalance
+    plugin_type: filter
+  - plugin: kilonova.compute.drain
+    plugin_type: filter
+  - plugin: kilonova.compute.capacity
     plugin_type: filter
 """
 
@@ -61,7 +70,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils._plain import PlainError, to_plain
-from ..plugin_utils._scheduler.table import plan_table
+from ..plugin_utils._scheduler.tables import any_table
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +79,11 @@ if t.TYPE_CHECKING:
 def placement_table(plan: t.Any) -> str:
     """Return the plan as lines for a terminal."""
     try:
-        return plan_table(to_plain(plan, "plan"))
-    except (PlainError, LookupError, TypeError, AttributeError) as exc:
-        raise AnsibleFilterError(f"This is not a plan ({exc}); pass what kilonova.compute.schedule returned.") from exc
+        return any_table(to_plain(plan, "plan"))
+    except (PlainError, LookupError, TypeError, ValueError, AttributeError) as exc:
+        raise AnsibleFilterError(
+            f"This is not a plan ({exc}); pass what kilonova.compute.schedule, rebalance, drain or capacity returned."
+        ) from exc
 
 
 class FilterModule:

@@ -14,14 +14,29 @@ author:
   - The kilonova.compute contributors (@kilonova)
 description:
   - Decides on which hypervisor each instance goes, from the facts of M(kilonova.compute.compute_facts) alone. It changes nothing.
-  - What is on a host already stays there. The rest is placed as one batch, the hardest first, whatever order it is declared in.
-  - The filters are C(ComputeFilter) (the host is up and enabled), C(HostFilter) (the declared host), C(NameFilter) (the name is free there),
-    C(SplitBrainFilter) (every host could be looked at), C(NetworkFilter) (the declared networks are active there), C(CoreFilter), C(RamFilter)
-    and C(DiskFilter).
+  - What is on a host already stays there. The rest is placed as one batch, the hardest first, whatever order it is declared in, unless O(order)
+    says otherwise; what the plan itself placed is moved again where more fits that way.
+  - These filters are always asked. C(ComputeFilter) (the host is up and enabled), C(HostFilter) (it is the declared host), C(NameFilter) (the name
+    is free there), C(SplitBrainFilter) (every host could be looked at), C(CoreFilter), C(RamFilter) and C(DiskFilter) (there is room),
+    C(AvailabilityZoneFilter) (it is in the declared zone), and C(TraitsFilter) (it has the required traits and no forbidden one).
+  - Of the others, O(filters) may choose, and each does what Nova's filter of that name does. These are C(ComputeCapabilitiesFilter),
+    C(ImagePropertiesFilter), C(ServerGroupAffinityFilter), C(ServerGroupAntiAffinityFilter), C(SameHostFilter), C(DifferentHostFilter),
+    C(SimpleCIDRAffinityFilter), C(JsonFilter), C(AggregateInstanceExtraSpecsFilter), C(AggregateImagePropertiesIsolation),
+    C(AggregateMultiTenancyIsolation) (a fleet is a tenant), C(AggregateTypeAffinityFilter), C(NumInstancesFilter),
+    C(AggregateNumInstancesFilter), C(IoOpsFilter), C(AggregateIoOpsFilter), C(IsolatedHostsFilter) and C(AllHostsFilter).
+  - Ours are C(NetworkFilter) (the declared networks are active there), C(PoolFilter) (the storage pools that volumes name are active there and
+    have room), and C(RequireFilter) (the expression that the instance requires is true of the host's facts).
+  - 'Three things differ from Nova: a declared host is checked as any other, a zone that no host is in takes no instance, and a value that is no
+    number where an operator wants one does not match, where Nova fails.'
   - For what is on a host already they are C(HostFilter), C(StickyFilter) (it stays on its host and keeps its image), C(NetworkFilter), and what
     it grows by must fit.
   - An instance takes what its flavor says, and the C(size_gb) of its volumes that lie in the pool of its root disk, which have no C(pool).
   - An amount fits if it is at most the total, and if used plus amount is at most (total minus reserved) times ratio, as in Nova's placement.
+  - C(NUMATopologyFilter) lets a host pass that has the NUMA cells, CPUs and pages which the instance wants to itself (its C(numa), C(cpu_policy),
+    C(cpu_thread_policy), C(emulator_threads_policy) and C(hugepages), or its flavor's C(hw:) extra specs), and C(PciPassthroughFilter) one that
+    has its C(pci_devices) and C(mdevs). Both decide as the host itself will, and count what every guest there has. The plan says which cells,
+    CPUs and devices it gives (C(placement) in RV(_value.by_host)); the host looks at them again, and takes others that fit if somebody has
+    these by then. What is on a host keeps what it has, as long as that is what it declares. These two are always asked as well.
   - The same input gives the same plan.
 positional: hosts, fleet
 options:
@@ -29,6 +44,11 @@ options:
     description:
       - The instances, spelled out by P(kilonova.compute.expand_fleet#filter).
       - An instance with a C(host) goes there or nowhere; that host is checked as any other.
+      - Further keys that say where it may go are C(availability_zone); C(group), C(group_policy) and C(max_server_per_host); C(traits) (with
+        C(required) and C(forbidden)); C(require) (a JMESPath expression over C(compute_node) that has to be true, and needs the Python library
+        jmespath); and C(scheduler_hints) (with C(same_host), C(different_host), C(build_near_host_ip), C(cidr) and C(query)).
+      - Of its flavor's C(extra_specs), C(capabilities:KEY), C(aggregate_instance_extra_specs:KEY), keys without a colon, C(trait:NAME) and
+        C(resources:CLASS) are read, of its C(image_properties) those that Nova's filters read.
     type: list
     elements: dictionary
     required: true
@@ -47,11 +67,65 @@ options:
     description:
       - V(spread) leaves as much room as possible on each host, as a fraction of its vCPUs, memory and disk.
       - V(pack) fills hosts one after the other.
+      - V(nova) weighs hosts as Nova does, by absolute amounts that are normalised over the hosts that passed, in Nova's own arithmetic. With
+        O(order=declared) and hosts in the order of their names, that gives Nova's placements.
     type: string
     choices:
       - spread
       - pack
+      - nova
     default: spread
+  order:
+    description:
+      - V(batch) plans everything as a whole.
+      - V(declared) places one instance after the other, as Nova does, each on the host that is best at its turn. Among equals that is the first
+        by name, where a number in a name counts as one.
+    type: string
+    choices:
+      - batch
+      - declared
+    default: batch
+  filters:
+    description:
+      - Names of the filters to ask beside those that always are. If not set, all are asked.
+    type: list
+    elements: string
+  weights:
+    description:
+      - Multipliers of weighers by Nova's names, which are V(cpu), V(ram), V(disk), V(io_ops), V(num_instances), V(hypervisor_version), V(pci),
+        V(soft_affinity), V(soft_anti_affinity) and V(image_props). What is not given is as in Nova with O(policy=nova). An aggregate's key such
+        as C(cpu_weight_multiplier) wins there.
+      - With O(policy=spread) and O(policy=pack), V(cpu), V(ram) and V(disk) say how much each dimension counts, 1 if not given; the policy says
+        in which direction. V(soft_affinity) and V(soft_anti_affinity) are 1 there, and the others 0.
+    type: dictionary
+  aggregates:
+    description:
+      - What host aggregates say, each a dictionary of keys and values by the aggregate's name. Which aggregates a host is in, its facts say.
+      - Several values of a key are written with commas. C(availability_zone) makes an aggregate a zone.
+    type: dictionary
+  max_instances_per_host:
+    description:
+      - How many instances a host may have, those of nobody included. If not set, there is no such limit, or 50 if O(filters) are chosen.
+    type: integer
+  max_io_ops_per_host:
+    description:
+      - How many instances may be made on a host in one plan. If not set, there is no such limit, or 8 if O(filters) are chosen.
+    type: integer
+  isolated_hosts:
+    description:
+      - Hosts for the images of O(isolated_images).
+    type: list
+    elements: string
+  isolated_images:
+    description:
+      - Names of images that run on O(isolated_hosts) only.
+    type: list
+    elements: string
+  restrict_isolated_hosts_to_isolated_images:
+    description:
+      - Whether O(isolated_hosts) take no other images.
+    type: boolean
+    default: true
   limits:
     description:
       - How much of a host may be promised, in Nova's terms. What is not given has Nova's default.
@@ -85,6 +159,20 @@ options:
     description:
       - Limits of single hosts by their names; each has the keys of O(limits), and what it does not have is taken from there.
     type: dictionary
+  fix_violations:
+    description:
+      - Whether running instances that break their own rules where they are may be moved to hosts where they do not.
+    type: boolean
+    default: false
+  make_room:
+    description:
+      - Whether running instances may be moved so that new ones fit, as few and as small ones as possible.
+    type: boolean
+    default: false
+  make_room_cost:
+    description:
+      - How many MiB of running instances may be moved for each new one that then has a place. If not set, any number.
+    type: integer
   assume_down_hosts_empty:
     description:
       - While a hypervisor is down, an instance that is on no other one is not created elsewhere, since it may be running there.
@@ -152,17 +240,39 @@ _value:
       type: boolean
     placements:
       description:
-        - The instances that have a place, in declared order, each with C(name), C(flavor), C(host), C(action) (V(keep) or V(create)),
-          C(from) (the host it is moved from) and C(why).
+        - The instances that have a place, in declared order, each with C(name), C(flavor), C(host), C(action) (V(keep), V(create) or V(migrate)),
+          C(from) (the host it is moved from), C(why) and C(score).
+        - C(score) has C(terms) by name, their C(total), and C(runner_up) with C(host) and C(total), another host that could still take the instance
+          once the plan has been carried out. More is better. It is empty where nothing was weighed.
+        - With V(spread) each term is by how much the instance, in its dimension, brings the hosts nearer to using the same fraction. With V(pack)
+          each is the fraction that is left on the host, below 0, and C(in_use) is below 0 for a host that had to be opened.
       type: list
       elements: dictionary
     by_host:
-      description: The same instances as they were declared, by host; every host that is up is there.
+      description:
+        - The same instances as they were declared, by host; every host that is up is there.
+        - One that is to have CPUs, pages or devices of the host to itself has a C(placement), as M(kilonova.compute.compute_instance) takes it.
       type: dictionary
     migrations:
-      description: Moves between hosts; none yet.
+      description:
+        - Moves of instances that run already, each with C(name), C(from), C(to), C(memory_mb), C(disk_gb) and C(why). There are none without
+          O(fix_violations) or O(make_room).
       type: list
       elements: dictionary
+    violations:
+      description:
+        - Instances that run where their own declaration does not let them, each with C(name), C(host), C(filter) and C(message). Of a server group
+          these are the members that are too many on a host, or not where most of them are.
+      type: list
+      elements: dictionary
+    certificate:
+      description:
+        - How good the plan is, and how good any plan could be with what runs staying where it is.
+        - C(hosts_used) is how many hosts have an instance in the end, C(lower_bound) how many have in any arrangement of what has a place, and
+          C(proof) what that follows from.
+        - C(unplaced_proven) has, for every instance without a place, C(name), C(is_proven) (whether no arrangement could give it one, or
+          one more of those like it) and C(message) (the proof, or how long was searched).
+      type: dictionary
     unplaced:
       description:
         - The instances that have no place, each with C(name), C(flavor), C(reason) (one sentence), C(by_filter) (how many hosts each filter
@@ -186,6 +296,7 @@ _value:
 """
 
 import typing as t
+from dataclasses import fields
 
 from ansible.errors import AnsibleFilterError
 
@@ -198,35 +309,26 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def schedule(  # noqa: PLR0913 - a filter's arguments are its interface
-    instances: t.Any,
-    hosts: t.Any,
-    fleet: t.Any,
-    *,
-    policy: t.Any = "spread",
-    limits: t.Any = None,
-    host_limits: t.Any = None,
-    assume_down_hosts_empty: bool = False,
-    purge: bool = False,
-    prefix: t.Any = "",
-) -> dict[str, t.Any]:
+_BOOLEANS = frozenset(field.name for field in fields(Question) if isinstance(field.default, bool))
+_OPTIONS = frozenset(field.name for field in fields(Question)) - {"instances", "hosts", "fleet"}
+
+
+def schedule(instances: t.Any, hosts: t.Any, fleet: t.Any, **options: t.Any) -> dict[str, t.Any]:
     """Return the plan."""
+    for name in sorted(options):
+        if name not in _OPTIONS:
+            raise AnsibleFilterError(f"schedule has no argument {name}; it has {', '.join(sorted(_OPTIONS))}.")
+    given = {"instances": instances, "hosts": hosts, "fleet": fleet, **options}
     try:
-        return answer(
-            Question(
-                fleet=to_plain(fleet, "fleet"),
-                instances=to_plain(instances, "instances"),
-                hosts=to_plain(hosts, "hosts"),
-                policy=to_plain(policy, "policy"),
-                limits=to_plain(limits, "limits"),
-                host_limits=to_plain(host_limits, "host_limits"),
-                assume_down_hosts_empty=_boolean(assume_down_hosts_empty, "assume_down_hosts_empty"),
-                purge=_boolean(purge, "purge"),
-                prefix=str(to_plain(prefix, "prefix")),
-            )
-        )
+        return answer(Question(**{name: _plain(value, name) for name, value in given.items()}))
     except (PlainError, ScheduleError) as exc:
         raise AnsibleFilterError(str(exc)) from exc
+
+
+def _plain(value: t.Any, option: str) -> t.Any:
+    if option == "prefix":
+        return str(to_plain(value, option))
+    return _boolean(value, option) if option in _BOOLEANS else to_plain(value, option)
 
 
 def _boolean(value: t.Any, option: str) -> bool:

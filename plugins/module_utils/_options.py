@@ -16,7 +16,7 @@ from ._options_first_boot import first_boot_options
 from ._options_hardware import hardware_cpu_options, hardware_nic_options, hardware_options
 from ._options_security import security_nic_options
 from ._options_wait import wait_options
-from ._spec.instance import FIRST_BOOT_CHANGES
+from ._spec.instance import FIRST_BOOT_CHANGES, GROUP_POLICIES
 
 DEFAULT_URI = "qemu:///system"
 _CACHE_MODES = ("none", "writeback", "writethrough", "directsync", "unsafe")
@@ -182,6 +182,8 @@ def instance_options() -> dict[str, dict[str, t.Any]]:
         **hardware_options(),
         "metadata": {"type": "dict"},
         "protected": {"type": "bool"},
+        "group": {"type": "str"},
+        "group_policy": _choice(None, *GROUP_POLICIES),
         "xml_patch": {
             "type": "list",
             "elements": "dict",

@@ -71,6 +71,21 @@ def _processor_options() -> dict[str, dict[str, t.Any]]:
         "cpu_limits": _group({part: {"type": "int"} for part in ("shares", "period", "quota")}),
         "hugepages": {"type": "str"},
         "iothreads": {"type": "int"},
+        "placement": _group(
+            {
+                "cells": {"type": "list", "elements": "dict", "options": _wished_cell()},
+                "emulator_cpu": {"type": "int"},
+                "pci_devices": {"type": "list", "elements": "str"},
+            }
+        ),
+    }
+
+
+def _wished_cell() -> dict[str, dict[str, t.Any]]:
+    return {
+        "host_cell": {"type": "int", "required": True},
+        "cpus": {"type": "list", "elements": "int"},
+        "page_kb": {"type": "int"},
     }
 
 

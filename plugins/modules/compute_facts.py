@@ -225,11 +225,19 @@ ansible_facts:
               description: Numbers of its CPUs.
               type: list
               elements: int
+            siblings:
+              description: The same CPUs by cores, each the list of its threads.
+              type: list
+              elements: list
+              sample: [[0, 4], [1, 5]]
             memory_mb:
               description: Its memory.
               type: int
             free_mb:
               description: Memory that is free now; V(null) where the driver does not tell.
+              type: int
+            page_kb:
+              description: Size of the ordinary memory pages.
               type: int
             hugepages:
               description: Its huge pages by size. C(free) is V(null) where the driver does not tell.
@@ -271,6 +279,11 @@ ansible_facts:
             numa_node:
               description: The NUMA cell it is next to.
               type: int
+        mdevs:
+          description: The mediated devices that are active, each with its C(uuid) and the domain that has it (C(in_use_by)).
+          type: list
+          elements: dict
+          sample: [{uuid: 4b20d080-1b54-4048-85b3-a6a62d165c01, in_use_by: null}]
         storage_pools:
           description: The storage pools by name. Sizes are those of libvirt's last look, and 0 for a pool that is not active.
           type: dict
@@ -325,6 +338,30 @@ ansible_facts:
             created_at:
               description: When it was made, in ISO 8601 and UTC.
               type: str
+            placement:
+              description: What it has of the host to itself; V(null) where that is nothing.
+              type: dict
+              contains:
+                cells:
+                  description: Its NUMA cells that lie in one of the host's.
+                  type: list
+                  elements: dict
+                  sample: [{host_cell: 0, cpus: [2, 3], memory_mb: 1024, page_kb: 2048}]
+                emulator_cpu:
+                  description: The CPU that the emulator has to itself.
+                  type: int
+                taken_cpus:
+                  description: All CPUs that nobody else gets, with the threads that are left idle for it.
+                  type: list
+                  elements: int
+                pci_devices:
+                  description: Addresses of the host's PCI devices that it is defined with.
+                  type: list
+                  elements: str
+                mdevs:
+                  description: UUIDs of the mediated devices that it is defined with.
+                  type: list
+                  elements: str
 """
 
 import typing as t

@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ._pci_aliases import read_aliases, spelled_out
 from ._values import ValuesError, check_name, known_keys, mapping, mappings, whole_number
 
 MOST_COPIES = 10_000
@@ -19,7 +20,7 @@ _FLAVOR_KEYS = ("name", "vcpus", "memory_mb", "disk_gb", "extra_specs")
 IMAGE_KEYS = (
     *("name", "url", "src", "source_host", "checksum", "signature", "signing_keys"),
     *("format", "convert_to", "max_size_gb", "metadata"),
-    *("username", "password", "ca_path", "proxy", "retries", "stall_timeout", "timeout"),
+    *("username", "password", "ca_path", "proxy", "retries", "stall_timeout", "timeout", "properties"),
 )
 
 
@@ -35,13 +36,16 @@ class _Known:
         return f"take one of {', '.join(sorted(self.items))}" if self.items else f"declare it in {self.option} first"
 
 
-def expand(instances: t.Any, flavors: t.Any, images: t.Any, prefix: str = "") -> list[dict[str, t.Any]]:
+def expand(
+    instances: t.Any, flavors: t.Any, images: t.Any, prefix: str = "", pci_aliases: t.Any = None
+) -> list[dict[str, t.Any]]:
     """Return the instances with ``count`` spelled out and flavors filled in, or raise :class:`ValuesError`.
 
     The options' names in messages begin with ``prefix``.
     """
     known_flavors = _known(flavors, f"{prefix}flavors", _flavor)
     known_images = _known(images, f"{prefix}images", _image)
+    aliases = read_aliases(pci_aliases, f"{prefix}pci_aliases")
     expanded: list[dict[str, t.Any]] = []
     origins: dict[str, str] = {}
     for item, where in _items(instances, f"{prefix}instances"):
@@ -52,8 +56,26 @@ def expand(instances: t.Any, flavors: t.Any, images: t.Any, prefix: str = "") ->
                     f"{where}: the name {name} is taken by {origins[name]} already; each instance of a fleet has its own."
                 )
             origins[name] = where
-            expanded.append(instance)
-    return expanded
+            expanded.append(spelled_out(instance, aliases, f"{prefix}pci_aliases"))
+    return _with_policies(expanded)
+
+
+def _with_policies(instances: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Let every member of a group say what one of them says of it: each is written down on its own host."""
+    policies: dict[t.Any, t.Any] = {}
+    for instance in instances:
+        if isinstance(instance.get("group"), str) and instance.get("group_policy"):
+            policies.setdefault(instance["group"], instance["group_policy"])
+    return [
+        (
+            {**instance, "group_policy": policies[instance["group"]]}
+            if isinstance(instance.get("group"), str)
+            and instance["group"] in policies
+            and not instance.get("group_policy")
+            else instance
+        )
+        for instance in instances
+    ]
 
 
 def _items(value: t.Any, option: str) -> list[tuple[dict[str, t.Any], str]]:
@@ -99,6 +121,7 @@ def _image(image: dict[str, t.Any], where: str) -> dict[str, t.Any]:
     known_keys(image, where, IMAGE_KEYS)
     if sum(bool(image.get(source)) for source in ("url", "src", "source_host")) != 1:
         raise ValuesError(f"{where}: give exactly one of url, src and source_host.")
+    mapping(image.get("properties") or {}, f"{where}.properties")
     return image
 
 
@@ -107,7 +130,9 @@ def _copies(item: dict[str, t.Any], where: str, flavors: _Known, images: _Known)
     if image is not None and image not in images.items:
         raise ValuesError(f"{where}: image {image!r} is unknown; {images.choices()}.")
     rest = {key: value for key, value in item.items() if key != "count"}
-    base = {**rest, "flavor": _flavor_of(item, where, flavors)}
+    properties = images.items[image].get("properties") if image is not None else None
+    asking = {"image_properties": properties} if properties else {}
+    base = {**rest, "flavor": _flavor_of(item, where, flavors), **asking}
     count = item.get("count")
     if count is None:
         return [base]

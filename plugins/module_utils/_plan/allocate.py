@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from .._errors import CapacityError
 from .._spec.hardware import PciRequest
 from .._spec.placement import ANY, LARGE, SMALL, CellDemand, Placement
+from .._spec.wish import Wish
 from .topology import Allocation, FreeDevice, Host, HostCell, PlacedCell
 
 _KIB_PER_MIB = 1024
@@ -33,8 +34,32 @@ class Demand:
     mdevs: tuple[str, ...] = ()
 
 
-class _NoRoomError(Exception):
-    """A cell of the guest does not fit into one of the host: why."""
+class NoRoomError(Exception):
+    """A cell of the guest does not fit into one of the host: how much of what there is, and how much it takes."""
+
+    def __init__(self, have: int, need: int, what: str, text: str | None = None) -> None:
+        """Take the figures, and the words where these are not enough."""
+        super().__init__(text or f"{have} of {need} {what}")
+        self.have, self.need, self.what = have, need, what
+
+
+class NoCellsError(Exception):
+    """The guest's cells fit nowhere: one by its ``reasons`` by the host's cells, all together, or there are too few."""
+
+    def __init__(self, index: int | None = None, reasons: t.Mapping[int, NoRoomError] | None = None) -> None:
+        """Take the cell that fits nowhere and why, or nothing."""
+        super().__init__(index)
+        self.index, self.reasons = index, reasons or {}
+
+
+class NoDevicesError(Exception):
+    """Fewer devices are free than are asked for."""
+
+    def __init__(self, request: PciRequest, found: int) -> None:
+        """Take what was asked for and what there is."""
+        super().__init__(request.option)
+        self.request, self.found = request, found
+        self.what = request.address or f"{request.count} of {request.vendor_id}:{request.product_id}"
 
 
 @dataclass(frozen=True)
@@ -48,19 +73,40 @@ class _Fit:
         return PlacedCell(host_cell, self.pins, self.page_kib)
 
 
-def allocate(name: str, demand: Demand, host: Host, kept: Allocation | None = None) -> Allocation:
+def allocate(
+    name: str, demand: Demand, host: Host, kept: Allocation | None = None, wish: Allocation | None = None
+) -> Allocation:
     """Return what instance ``name`` gets, or raise :class:`CapacityError` that names what is short.
 
-    ``kept`` is what it has already: that stays as long as it is what the demand asks for and nobody else has it.
+    ``kept`` is what it has already: that stays as long as it is what the demand asks for and nobody else has it. Of
+    the same kind is ``wish``, what somebody planned for it.
     """
-    if kept is not None and satisfies(kept, demand, host):
-        return kept
-    cells, emulator_cpu = _cells(name, demand, host)
-    pci = _devices(name, demand.pci, host.devices, frozenset(cell.host_cell for cell in cells))
+    for known in (kept, wish):
+        if known is not None and satisfies(known, demand, host):
+            return known
+    try:
+        cells, emulator_cpu = find_cells(demand, host)
+        pci = find_devices(demand.pci, host.devices, frozenset(cell.host_cell for cell in cells))
+    except NoCellsError as exc:
+        raise CapacityError(_no_cells(name, demand, host, exc)) from exc
+    except NoDevicesError as exc:
+        raise CapacityError(
+            f"Instance {name} needs the PCI devices {exc.what} ({exc.request.option}), of which {exc.found} are free on"
+            " this host."
+        ) from exc
     for uuid in demand.mdevs:
         if uuid not in host.mdevs:
             raise CapacityError(f"Instance {name} needs the mediated device {uuid}, which is not free on this host.")
     return Allocation(cells, emulator_cpu, pci, demand.mdevs)
+
+
+def wished(wish: Wish, demand: Demand) -> Allocation:
+    """Return what somebody planned for an instance, as far as it is about what the demand asks for."""
+    cells = tuple(
+        PlacedCell(cell.host_cell, tuple(zip(wanted.vcpus, cell.cpus)), cell.page_kib)
+        for cell, wanted in zip(wish.cells, demand.placement.cells)
+    )
+    return Allocation(cells, wish.emulator_cpu, wish.pci, demand.mdevs)
 
 
 def satisfies(kept: Allocation, demand: Demand, host: Host) -> bool:
@@ -84,37 +130,42 @@ def satisfies(kept: Allocation, demand: Demand, host: Host) -> bool:
     return _are_asked_for(kept.pci, demand.pci, host.devices)
 
 
-def _cells(name: str, demand: Demand, host: Host) -> tuple[tuple[PlacedCell, ...], int | None]:
+def find_cells(demand: Demand, host: Host) -> tuple[tuple[PlacedCell, ...], int | None]:
+    """Return where the guest's cells go, and the emulator's CPU; or raise :class:`NoCellsError`."""
     placement = demand.placement
-    if not placement.cells:
-        return (), None
     if len(placement.cells) > len(host.cells):
-        raise CapacityError(
-            f"Instance {name} needs {len(placement.cells)} NUMA cells and this host has {len(host.cells)}."
-        )
+        raise NoCellsError
     attached = [device.cell for device in host.devices if any(_matches(device, request) for request in demand.pci)]
     order = sorted(host.cells, key=lambda cell: (-attached.count(cell.id), cell.id))
     fits: list[dict[int, _Fit]] = []
     for index, wanted in enumerate(placement.cells):
-        reasons: list[str] = []
+        reasons: dict[int, NoRoomError] = {}
         fits.append({})
         for cell in order:
             try:
                 fits[-1][cell.id] = _fit(wanted, index == 0, cell, placement, host)
-            except _NoRoomError as exc:
-                reasons.append(f"cell {cell.id} has {exc}")
+            except NoRoomError as exc:
+                reasons[cell.id] = exc
         if not fits[-1]:
-            raise CapacityError(
-                f"NUMA cell {index} of instance {name} fits nowhere on this host: {'; '.join(reasons)}."
-            )
+            raise NoCellsError(index, reasons)
     chosen = _match(fits, [cell.id for cell in order])
     if chosen is None:
-        raise CapacityError(
-            f"The {len(fits)} NUMA cells of instance {name} fit into cells of this host one by one, but not together:"
-            " each needs a cell to itself."
-        )
+        raise NoCellsError
     placed = tuple(fits[index][cell].place(cell) for index, cell in enumerate(chosen))
-    return placed, fits[0][chosen[0]].emulator_cpu
+    return placed, fits[0][chosen[0]].emulator_cpu if chosen else None
+
+
+def _no_cells(name: str, demand: Demand, host: Host, short: NoCellsError) -> str:
+    count = len(demand.placement.cells)
+    if short.index is not None:
+        reasons = "; ".join(f"cell {cell} has {reason}" for cell, reason in short.reasons.items())
+        return f"NUMA cell {short.index} of instance {name} fits nowhere on this host: {reasons}."
+    if count > len(host.cells):
+        return f"Instance {name} needs {count} NUMA cells and this host has {len(host.cells)}."
+    return (
+        f"The {count} NUMA cells of instance {name} fit into cells of this host one by one, but not together:"
+        " each needs a cell to itself."
+    )
 
 
 def _match(fits: list[dict[int, _Fit]], order: list[int]) -> tuple[int, ...] | None:
@@ -151,7 +202,7 @@ def _threads(count: int, cell: HostCell, policy: str, taken: frozenset[int]) -> 
     usable = _usable(cell, policy, taken)
     if len(usable) < count:
         what = {"isolate": "idle cores", "require": "free CPUs with a free sibling"}.get(policy, "free CPUs")
-        raise _NoRoomError(f"{len(usable)} of {count} {what}")
+        raise NoRoomError(len(usable), count, what)
     return usable[:count]
 
 
@@ -176,10 +227,12 @@ def _page(wanted: CellDemand, cell: HostCell, placement: Placement, host: Host) 
     if ordinary and wanted.memory_mb <= cell.free_memory_mb:
         return None
     if ordinary and placement.pages != ANY:
-        raise _NoRoomError(f"{cell.free_memory_mb} of {wanted.memory_mb} MiB of memory")
+        raise NoRoomError(cell.free_memory_mb, wanted.memory_mb, "MiB of memory")
     pages = ", ".join(f"{free} of {size} KiB" for size, free in sorted(huge.items())) or "none"
     kind = placement.pages if isinstance(placement.pages, str) else f"{placement.pages} KiB"
-    raise _NoRoomError(f"too few pages ({kind}) for {wanted.memory_mb} MiB, free huge pages: {pages}")
+    text = f"too few pages ({kind}) for {wanted.memory_mb} MiB, free huge pages: {pages}"
+    most = max((size * free for size, free in huge.items() if placement.pages in (LARGE, ANY, size)), default=0)
+    raise NoRoomError(most // _KIB_PER_MIB, wanted.memory_mb, f"MiB of pages ({kind})", text)
 
 
 def _takes_ordinary(placement: Placement, host: Host) -> bool:
@@ -223,10 +276,13 @@ def _matches(device: FreeDevice, request: PciRequest) -> bool:
     return (device.vendor_id, device.product_id) == (request.vendor_id, request.product_id)
 
 
-def _devices(
-    name: str, requests: t.Sequence[PciRequest], devices: t.Iterable[FreeDevice], near: frozenset[int]
+def find_devices(
+    requests: t.Sequence[PciRequest], devices: t.Iterable[FreeDevice], near: frozenset[int]
 ) -> tuple[str, ...]:
-    """Return addresses in the order of requests: near devices first, then those of no known cell."""
+    """Return addresses in the order of requests: near devices first, then those of no known cell.
+
+    Raise :class:`NoDevicesError` where there are too few.
+    """
     free = sorted(devices, key=lambda device: (device.cell not in near, device.cell is not None, device.address))
     given: dict[int, list[str]] = {}
     # What is asked for by address is taken before others may get it.
@@ -234,11 +290,7 @@ def _devices(
         request = requests[index]
         found = [device for device in free if _matches(device, request)][: request.count]
         if len(found) < request.count:
-            what = request.address or f"{request.count} of {request.vendor_id}:{request.product_id}"
-            raise CapacityError(
-                f"Instance {name} needs the PCI devices {what} ({request.option}), of which {len(found)} are free on"
-                " this host."
-            )
+            raise NoDevicesError(request, len(found))
         given[index] = [device.address for device in found]
         free = [device for device in free if device not in found]
     return tuple(address for index in sorted(given) for address in given[index])
@@ -246,7 +298,9 @@ def _devices(
 
 def _are_asked_for(kept: tuple[str, ...], requests: t.Sequence[PciRequest], devices: t.Iterable[FreeDevice]) -> bool:
     here = {device.address: device for device in devices}
-    if len(kept) != sum(request.count for request in requests) or not here.keys() >= set(kept):
+    if len(set(kept)) != len(kept) or len(kept) != sum(request.count for request in requests):
+        return False
+    if not here.keys() >= set(kept):
         return False
     wanted = [request for request in requests for _one in range(request.count)]
     return all(_matches(here[address], request) for address, request in zip(kept, wanted))

@@ -218,6 +218,8 @@ def _record_changes(
         ("flavor", record.flavor, new.flavor),
         ("metadata", dict(record.labels), dict(new.labels)),
         ("protected", record.protected, new.protected),
+        ("group", record.group, new.group),
+        ("group_policy", record.group_policy, new.group_policy),
     ]
     if not any(disk.is_root for disk, _size, _path in _sizes(spec, record, existing)):
         pairs.append(("disk_gb", record.disk_gb, new.disk_gb))

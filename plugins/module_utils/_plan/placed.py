@@ -67,6 +67,15 @@ def recorded(machine: Machine) -> Allocation:
     )
 
 
+def promised(machine: Machine) -> tuple[tuple[PlacedCell, int], ...]:
+    """Return the guest's cells that lie in one of the host's, each with its memory in KiB."""
+    sizes = {cell.id: cell.memory_kib for cell in (machine.cpu.cells if machine.cpu else None) or ()}
+    nodes = [node for node in machine.numa_tune.nodes or () if node.host_cells]
+    return tuple(
+        (placed, sizes[node.cell]) for node, placed in zip(nodes, recorded(machine).cells) if node.cell in sizes
+    )
+
+
 def _vcpu(pin: CpuPin) -> int:
     return pin.id
 

@@ -75,7 +75,7 @@ def with_leftovers(record: InstanceRecord, before: InstanceRecord, guest: Machin
 
 def is_behind(guest: InstanceRecord, record: InstanceRecord) -> bool:
     """Tell whether a guest's own record was not written when that of its definition was."""
-    same = ("flavor", "vcpus", "memory_mb", "disk_gb", "protected", "labels")
+    same = ("flavor", "vcpus", "memory_mb", "disk_gb", "protected", "labels", "group", "group_policy")
     knows_disks = {*guest.volumes} >= {*record.volumes}
     knows_nics = {*guest.nics} >= {*record.nics}
     knows_drives = {*guest.drives} >= {*record.drives}

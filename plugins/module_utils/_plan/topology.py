@@ -87,5 +87,7 @@ def taken_cpus(cells: t.Iterable[HostCell], pinned: t.Iterable[int], isolated: t
     An instance of thread policy isolate is pinned to one thread of a core, and its XML does not tell of the others.
     """
     lonely = frozenset(isolated)
+    if not lonely:
+        return frozenset(pinned)
     cores = (core for cell in cells for core in cell.cores)
     return frozenset(pinned) | lonely | {cpu for core in cores if lonely.intersection(core) for cpu in core}

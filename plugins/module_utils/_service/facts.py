@@ -22,6 +22,7 @@ from .._errors import DriverError, NotFoundError
 from .._xml.capabilities import HostCapabilities
 from .facts_guests import GIB, Guest, PoolPlace, growth_bytes, instance_row, pci_users, pinned_cpus, understand
 from .facts_images import image_cache, pool_volumes
+from .facts_placement import mdev_rows, placement_row
 from .facts_traits import check_traits, derive_traits
 
 _BIOS_ARCHS = frozenset({"x86_64", "i686"})
@@ -75,9 +76,12 @@ def compute_node(connection: Connection, options: FactsOptions) -> dict[str, t.A
         "firmware": _firmware(connection, capabilities),
         "numa_topology": _numa_topology(connection, capabilities, guests),
         "pci_devices": _pci_devices(connection, guests),
+        "mdevs": mdev_rows(inventory.read_mdevs(connection), guests),
         "storage_pools": {one.description.name: _pool_row(one) for one in pools},
         "networks": {one.description.name: _network_row(one) for one in inventory.read_networks(connection)},
-        "instances": [instance_row(guest) for guest in guests],
+        "instances": [
+            {**instance_row(guest), "placement": placement_row(guest, capabilities.cells)} for guest in guests
+        ],
     }
 
 
@@ -195,8 +199,10 @@ def _numa_topology(
             {
                 "id": cell.id,
                 "cpus": cpus,
+                "siblings": [list(core) for core in cell.cores],
                 "memory_mb": cell.memory_kib // 1024,
                 "free_mb": free_mb,
+                "page_kb": capabilities.page_kib,
                 "hugepages": hugepages,
                 "pinned_cpus": [cpu for cpu in cpus if cpu in pinned],
             }

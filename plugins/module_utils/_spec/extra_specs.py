@@ -46,6 +46,7 @@ _NUMBERS = {
 }
 _FLAGS = {"hw:pmu": "cpu.pmu", "hw:vif_multiqueue_enabled": "nic_multiqueue", "hw_rng:allowed": "rng_allowed"}
 _PAGES = "hw:mem_page_size"
+_PLACEMENT = frozenset({"hw:cpu_policy", "hw:cpu_thread_policy", "hw:emulator_threads_policy", "hw:numa_nodes", _PAGES})
 _SECURE_BOOT = "os:secure_boot"
 _SECURE = {"required": True, "disabled": False, "optional": None}
 _CELL = re.compile(r"hw:numa_(cpus|mem)\.([0-9]+)")
@@ -70,6 +71,11 @@ def options_of(specs: t.Mapping[str, t.Any], option: str = "flavor.extra_specs")
     if cells:
         _add_cells(tree, cells, option)
     return tree
+
+
+def is_about_placement(key: str) -> bool:
+    """Tell whether a key is about NUMA cells, CPUs or pages of the host."""
+    return key in _PLACEMENT or _CELL.fullmatch(key) is not None
 
 
 def id_set(text: str, option: str) -> list[int]:

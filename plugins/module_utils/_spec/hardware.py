@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, fields
 
 from .._errors import SpecError
-from .extra_specs import options_of
+from .extra_specs import is_about_placement, options_of
 from .machine import Filesystem, Sev, Tpm
 from .names import check_uuid
 from .placement import FLOATING, Placement
@@ -145,8 +145,9 @@ class Hardware:
         rng = options.get("rng_rate") or {}
         nic = options.get("nic_limits") or {}
         sockets, dies, cores, threads = _topology(cpu.get("topology") or {}, vcpus)
+        own = _resources(options, vcpus, memory_mb)
         return cls(
-            placement=Placement.from_options(options, vcpus, memory_mb),
+            placement=own.placement,
             cpu_features=_features(cpu.get("features")),
             sockets=sockets,
             dies=dies,
@@ -171,11 +172,34 @@ class Hardware:
             nic_multiqueue=options.get("nic_multiqueue"),
             nic_inbound=_rate(nic.get("inbound"), "flavor.extra_specs[quota:vif_inbound]"),
             nic_outbound=_rate(nic.get("outbound"), "flavor.extra_specs[quota:vif_outbound]"),
-            pci=_several(options.get("pci_devices"), "pci_devices", _pci, lambda request: request.address),
-            mdevs=_several(options.get("mdevs"), "mdevs", _mdev, lambda uuid: uuid),
+            pci=own.pci,
+            mdevs=own.mdevs,
             shares=_several(options.get("shares"), "shares", _share, lambda share: share.target),
             sev=_sev(options.get("sev")),
         )
+
+
+class Resources(t.NamedTuple):
+    """What an instance wants of its host to itself."""
+
+    placement: Placement
+    pci: tuple[PciRequest, ...] | None
+    mdevs: tuple[str, ...] | None
+
+
+def resources_of(params: t.Mapping[str, t.Any], vcpus: int, memory_mb: int) -> Resources:
+    """Return what an instance wants of its host to itself, or raise :class:`SpecError`: all else is not looked at."""
+    flavor = params.get("flavor") or {}
+    specs = {key: value for key, value in (flavor.get("extra_specs") or {}).items() if is_about_placement(key)}
+    return _resources(_merged(options_of(specs), params), vcpus, memory_mb)
+
+
+def _resources(options: t.Mapping[str, t.Any], vcpus: int, memory_mb: int) -> Resources:
+    return Resources(
+        Placement.from_options(options, vcpus, memory_mb),
+        _several(options.get("pci_devices"), "pci_devices", _pci, lambda request: request.address),
+        _several(options.get("mdevs"), "mdevs", _mdev, lambda uuid: uuid),
+    )
 
 
 PLAIN = Hardware(FLOATING)

@@ -24,9 +24,11 @@ from .hardware import PLAIN, Hardware
 from .names import check_name, check_uuid
 from .nic import NicSpec, read_nics
 from .patch import PatchSpec, patches_from_params
+from .wish import Wish
 
 _MOST_CDROMS = 20
 _UUID_REMEDY = "give one such as 4b20d080-1b54-4048-85b3-a6a62d165c01"
+GROUP_POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
 NEXT_BOOT, FIRST_AGAIN = FIRST_BOOT_CHANGES = ("next_boot", "first_boot")
 """What becomes of another declaration of the first boot: the next boot finds it, or takes itself for the first."""
 GUEST_AGENT = "org.qemu.guest_agent.0"
@@ -115,10 +117,15 @@ class InstanceSpec:
     detail: Hardware = PLAIN
     metadata: tuple[tuple[str, str], ...] | None = None
     protected: bool | None = None
+    group: str | None = None
+    """Empty for no group."""
+    group_policy: str | None = None
     patches: tuple[PatchSpec, ...] | None = None
     first_boot: FirstBootSpec | None = None
     first_boot_change: str = NEXT_BOOT
     adopt: bool = False
+    wish: Wish | None = None
+    """Where a plan wants it to lie on its host."""
 
     @classmethod
     def from_params(cls, params: dict[str, t.Any], fleet: str | None) -> InstanceSpec:
@@ -157,10 +164,13 @@ class InstanceSpec:
             detail=detail,
             metadata=None if metadata is None else tuple(sorted((str(key), str(metadata[key])) for key in metadata)),
             protected=params["protected"],
+            group=_group(params),
+            group_policy=params["group_policy"],
             patches=None if params["xml_patch"] is None else patches_from_params(params["xml_patch"]),
             first_boot=FirstBootSpec.from_params(params),
             first_boot_change=params["first_boot_change"],
             adopt=params["adopt"],
+            wish=None if params["placement"] is None else Wish.from_params(params["placement"]),
         )
         _check_headroom(spec)
         return spec
@@ -210,10 +220,17 @@ class InstanceSpec:
         return tuple((one.address, nics[one.nic]) for one in found if one.nic is not None and one.nic < len(nics))
 
     def digest(self) -> str:
-        """Return a stable digest of the whole declaration, but for the power state and what may hold secrets."""
-        left_out = ("power_state", "first_boot")
+        """Return a stable digest of the declaration, but for the power state, a plan's wish and what may hold secrets."""
+        left_out = ("power_state", "first_boot", "wish")
         declared = {key: value for key, value in asdict(self).items() if key not in left_out}
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
+
+
+def _group(params: dict[str, t.Any]) -> str | None:
+    group = params["group"]
+    if params["group_policy"] is not None and not group:
+        raise SpecError("group_policy", "there is no group that it is of", "give the group too, or neither")
+    return None if group is None else group and check_name("group", group)
 
 
 def _boot(boot: dict[str, t.Any]) -> BootSpec:

@@ -53,6 +53,13 @@ class Cell:
     cpus: tuple[HostCpu, ...] = ()
     pages: tuple[PageTotal, ...] = ()
 
+    @property
+    def cores(self) -> tuple[tuple[int, ...], ...]:
+        """Return the CPUs of each core; siblings that are not of the cell, or not online, do not count."""
+        here = {cpu.id for cpu in self.cpus}
+        cores = {tuple(sorted(here & set(cpu.siblings or (cpu.id,)))) or (cpu.id,) for cpu in self.cpus}
+        return tuple(sorted(cores))
+
 
 @dataclass(frozen=True)
 class GuestKind:

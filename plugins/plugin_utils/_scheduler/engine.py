@@ -4,199 +4,162 @@
 
 # This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""The engine: what runs stays, the hardest of the rest goes first, claims accumulate.
+"""The engine: what runs stays, the rest is planned as one batch or one after the other, and the plan is explained.
 
-Requests of equal demand are placed together from one heap of hosts, so the work grows with hosts times distinct
-demands, plus requests. Nothing here depends on the order of hosts or requests: every tie is broken by name.
+Nothing here depends on the order of hosts or, in a batch, of requests: every tie is broken by name.
 """
 
 from __future__ import annotations
 
-import heapq
-import typing as t
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+from .batch import Batch
+from .batch.board import NOWHERE, Board
+from .batch.goal import Goal, goal_of
+from .batch.masks import Masks
+from .batch.room import Room
+from .batch.units import Kind, Units
+from .certificate import Bounds
 from .errors import ScheduleError
-from .explain import Refused, explain
-from .filters import Filter, default_filters, first_refusal, home_filters
-from .hidden import find_hidden
-from .model import DIMENSIONS, Amounts, Demand, Guest, Host, Placement, Plan, Problem, Removal, Request
-from .names import natural_key
+from .explain import Explainer
+from .homes import find_homes
+from .model import Demand, Plan, Problem
+from .nova_weighers import NOVA, NovaScorer
+from .scene import Scene
+from .scores import Scores, total
+from .sequential import PolicyScorer, Scorer, Turn, place_in_turn
 from .state import HostState
-from .weighers import POLICIES, Policy, room_text
+from .topology.result import with_allocations
+from .verdicts import Verdicts
+from .weighers import PACK, SPREAD, own_policy, room_text
 
-_MILLION = 1_000_000
-
-Homes = dict[str, tuple[str, Guest]]
-
-
-@dataclass(frozen=True)
-class _Rules:
-    filters: tuple[Filter, ...]
-    policy: Policy
+__all__ = ["find_homes", "make_plan"]
 
 
 def make_plan(problem: Problem) -> Plan:
     """Return where every request goes, or why it goes nowhere."""
-    hosts = sorted(problem.hosts, key=lambda host: natural_key(host.name))
-    states = {host.name: HostState(host) for host in hosts}
-    hidden = find_hidden(hosts, problem.assume_down_hosts_empty)
-    rules = _Rules(default_filters(hidden), _policy(problem.policy))
-    homes = find_homes(hosts, problem.fleet)
-    removed = _removed(problem, homes, states)
-    requests = sorted(_with_conflicts(problem, hosts), key=lambda request: natural_key(request.name))
+    if problem.policy not in (SPREAD, PACK, NOVA):
+        known = ", ".join(sorted((SPREAD, PACK, NOVA)))
+        raise ScheduleError(f"Policy {problem.policy!r} is unknown; take one of {known}.")
+    scene = Scene(problem)
+    is_batch = problem.order == "batch"
+    masks = Masks(scene.states, scene.filters)
+    goal = goal_of(problem)
+    watches = goal.own is not None or not is_batch or problem.policy == NOVA
+    board = Board(scene.states, Units(scene.new, masks), masks, watches=watches)
+    bounds = Bounds(board)
+    if is_batch:
+        steps = _Batched(scene, board, goal, bounds).run()
+    else:
+        steps = 0
+        _in_declared_order(scene)
+    return _plan(scene, bounds, Verdicts(scene, board, bounds, steps))
 
-    placements: dict[str, Placement] = {}
-    refused: dict[str, Refused] = {}
-    for request in requests:
-        if request.name in homes:
-            _stay(request, homes[request.name], states, placements, refused)
-    new = [request for request in requests if request.name not in homes]
-    for batch in _hardest_first(new, list(states.values()), rules):
-        _place(batch, list(states.values()), rules, placements, refused)
 
+def _plan(scene: Scene, bounds: Bounds, verdicts: Verdicts) -> Plan:
+    problem, placements, refused = scene.problem, scene.placements, scene.refused
     declared = [request.name for request in problem.requests]
+    explainer = Explainer(scene.states, scene.hidden, problem.prefix)
     return Plan(
         policy=problem.policy,
         purge=problem.purge,
-        placements=tuple(placements[name] for name in declared if name in placements),
-        unplaced=tuple(
-            explain(refused[name], list(states.values()), hidden, problem.prefix)
-            for name in declared
-            if name in refused
+        placements=with_allocations(
+            [placements[name] for name in declared if name in placements], problem.requests, scene.by_name
         ),
-        removed=removed,
-        usage=tuple(state.as_usage() for state in states.values()),
+        unplaced=tuple(explainer.explain(refused[name]) for name in declared if name in refused),
+        removed=scene.removed,
+        usage=tuple(state.as_usage() for state in scene.states),
+        migrations=tuple(scene.migrations),
+        violations=tuple(scene.violations),
+        certificate=verdicts.certificate(bounds, [name for name in declared if name in refused]),
     )
 
 
-def find_homes(hosts: Sequence[Host], fleet: str) -> Homes:
-    """Return where the fleet's instances are; the same name on two hosts is for people to sort out."""
-    homes: Homes = {}
-    for host in hosts:
-        for guest in host.guests:
-            if guest.fleet != fleet:
-                continue
-            if guest.name in homes:
-                raise ScheduleError(
-                    f"Instance {guest.name} of fleet {fleet} is on two hosts, {homes[guest.name][0]} and {host.name}; "
-                    "find out which one is right and remove the other."
-                )
-            homes[guest.name] = (host.name, guest)
-    return homes
+def _scorer(problem: Problem, states: Sequence[HostState]) -> Scorer:
+    return NovaScorer(problem.rules, states) if problem.policy == NOVA else PolicyScorer(own_policy(problem))
 
 
-def _policy(name: str) -> Policy:
-    if not isinstance(name, str) or name not in POLICIES:
-        raise ScheduleError(f"Policy {name!r} is unknown; take one of {', '.join(sorted(POLICIES))}.")
-    return POLICIES[name]
+def _in_declared_order(scene: Scene) -> None:
+    """Place one request after the other, as Nova does."""
+    problem = scene.problem
+    turns = {request.name: number for number, request in enumerate(problem.requests)}
+    new = sorted(scene.new, key=lambda request: turns[request.name])
+    scorer = _scorer(problem, scene.states)
+    for turn in place_in_turn(new, scene.states, scene.filters, scorer):
+        if turn.host is None:
+            scene.refuse(turn.request)
+        else:
+            why = _why(turn.request.demand, turn.host, turn.choices, f"{scorer.summary} of")
+            scene.create(turn.request, turn.host.name, why, total(turn.terms))
 
 
-def _removed(problem: Problem, homes: Homes, states: dict[str, HostState]) -> tuple[Removal, ...]:
-    declared = {request.name for request in problem.requests}
-    gone = sorted((name for name in homes if name not in declared), key=natural_key)
-    if problem.purge:
-        for name in gone:
-            states[homes[name][0]].release(homes[name][1].amounts)
-    return tuple(Removal(name, homes[name][0]) for name in gone)
+class _Batched:
+    """Plans all that is new as one batch."""
+
+    def __init__(self, scene: Scene, board: Board, goal: Goal, bounds: Bounds) -> None:
+        self._scene, self._board, self._goal, self._bounds = scene, board, goal, bounds
+        self._turns: dict[str, Turn] = {}
+        self._choices = {kind: len(board.candidates(kind)) for kind in board.kinds}
+
+    def run(self) -> int:
+        """Place what can be placed; return how many exchanges were tried for the rest."""
+        scene, board, bounds = self._scene, self._board, self._bounds
+        batch = Batch(board, self._goal, bounds.most_placed()[0])
+        batch.place(self._as_nova if scene.problem.policy == NOVA else None)
+        if scene.problem.make_room and board.pool():
+            room = Room(board, scene.movable(), scene.problem.make_room_cost)
+            room.make()
+            scene.has_made_room = bool(room.migrations)
+            for resident, move in room.migrations:
+                scene.migrate(resident, move)
+        batch.polish(lambda: bounds.least_hosts(_placed(board))[0])
+        self._note(Scores(board, batch.scale, self._goal.is_pack))
+        return batch.steps
+
+    def _note(self, scores: Scores) -> None:
+        """Note where everything goes, and why."""
+        scene, board = self._scene, self._board
+        found = [(unit, scores.score(unit)) for unit, host in enumerate(board.where) if host != NOWHERE]
+        board.tell()
+        for unit, score in found:
+            state = board.states[board.where[unit]]
+            choices = self._choices.get(board.kind_of[unit], 0)
+            for request in board.units.units[unit].requests:
+                turn = self._turns.get(request.name)
+                own = score if turn is None or turn.host is not state else total(turn.terms)
+                why = _why(request.demand, state, choices, self._goal.summary)
+                scene.create(request, state.name, why, own)
+        for unit in board.pool():
+            for request in board.units.units[unit].requests:
+                scene.refuse(request)
+
+    def _as_nova(self) -> None:
+        """Place the hardest first, each as Nova would; what is left without a place is then dealt with as ever."""
+        board, scene = self._board, self._scene
+        units = [(unit, board.units.units[unit].requests) for unit in board.in_order()]
+        order = [request for _unit, requests in units for request in requests]
+        scorer = _scorer(scene.problem, scene.states)
+        turns = list(place_in_turn(order, scene.states, scene.filters, scorer))
+        index = {state.name: number for number, state in enumerate(scene.states)}
+        for turn in reversed(turns):
+            if turn.host is not None:
+                turn.host.displace(turn.request.demand)
+        self._turns = {turn.request.name: turn for turn in turns}
+        for unit, requests in units:
+            hosts = {turn.host.name if turn.host else None for turn in (self._turns[one.name] for one in requests)}
+            name = hosts.pop()
+            if not hosts and name is not None and board.has_room(board.kind_of[unit], index[name]):
+                board.put(unit, index[name])
 
 
-def _with_conflicts(problem: Problem, hosts: Sequence[Host]) -> list[Request]:
-    """Return the requests, each with the hosts on which something else has its name."""
-    holders: dict[str, list[tuple[str, str]]] = {}
-    for host in hosts:
-        for guest in host.guests:
-            if guest.fleet != problem.fleet:
-                holder = f"an instance of fleet {guest.fleet}" if guest.fleet else "a machine that is in no fleet"
-                holders.setdefault(guest.name, []).append((host.name, holder))
-    return [
-        (
-            replace(request, demand=replace(request.demand, taken_on=tuple(holders[request.name])))
-            if request.name in holders
-            else request
-        )
-        for request in problem.requests
-    ]
+def _placed(board: Board) -> Counter[Kind]:
+    return Counter(board.kind_of[unit] for unit, host in enumerate(board.where) if host != NOWHERE)
 
 
-def _stay(
-    request: Request,
-    home: tuple[str, Guest],
-    states: dict[str, HostState],
-    placements: dict[str, Placement],
-    refused: dict[str, Refused],
-) -> None:
-    """Keep an instance where it is; only what it grows by needs room, and what it shrinks by is not counted on."""
-    state = states[home[0]]
-    growth = tuple(max(0, new - old) for new, old in zip(request.demand.amounts, home[1].amounts))
-    demand = Demand(growth, host=request.demand.host, networks=request.demand.networks)
-    filters = home_filters(state.name, home[1].image, request.image)
-    if first_refusal(filters, state, demand) is not None:
-        refused[request.name] = Refused(request, demand, filters, state.name)
-        return
-    state.claim(growth)
-    placements[request.name] = Placement(request.name, request.flavor, state.name, "keep", "is there already")
-
-
-def _hardest_first(requests: Sequence[Request], states: Sequence[HostState], rules: _Rules) -> list[list[Request]]:
-    """Return the requests in batches of equal demand: those with the fewest hosts, then the biggest, first."""
-    batches: dict[Demand, list[Request]] = {}
-    for request in requests:
-        batches.setdefault(request.demand, []).append(request)
-    room = tuple(sum(max(0, state.free(index)) for state in states) for index in range(len(DIMENSIONS)))
-
-    def hardness(demand: Demand) -> tuple[t.Any, ...]:
-        candidates = sum(first_refusal(rules.filters, state, demand) is None for state in states)
-        return (
-            candidates,
-            -_share(demand.amounts, room),
-            [-amount for amount in demand.amounts],
-            demand.host or "",
-            demand.taken_on,
-            demand.networks,
-        )
-
-    return [batches[demand] for demand in sorted(batches, key=hardness)]
-
-
-def _share(amounts: Amounts, room: Amounts) -> int:
-    """Return the biggest part, in millionths, that a request takes of all room there is."""
-    return max(amount * _MILLION // max(1, free) for amount, free in zip(amounts, room))
-
-
-def _place(
-    batch: list[Request],
-    states: Sequence[HostState],
-    rules: _Rules,
-    placements: dict[str, Placement],
-    refused: dict[str, Refused],
-) -> None:
-    """Place requests of one demand, each on the host that is best at its turn."""
-    demand = batch[0].demand
-    heap = [
-        (-rules.policy.weigh(state, demand), state.order, state)
-        for state in states
-        if first_refusal(rules.filters, state, demand) is None
-    ]
-    heapq.heapify(heap)
-    for request in batch:
-        if not heap:
-            refused[request.name] = Refused(request, demand, rules.filters, None)
-            continue
-        choices = len(heap)
-        state = heapq.heappop(heap)[2]
-        state.place(demand)
-        why = _why(demand, state, choices, rules.policy)
-        placements[request.name] = Placement(request.name, request.flavor, state.name, "create", why)
-        # Only this host's room has changed.
-        if first_refusal(rules.filters, state, demand) is None:
-            heapq.heappush(heap, (-rules.policy.weigh(state, demand), state.order, state))
-
-
-def _why(demand: Demand, state: HostState, choices: int, policy: Policy) -> str:
+def _why(demand: Demand, state: HostState, choices: int, summary: str) -> str:
     if demand.host is not None:
         return "is the declared host"
     if choices == 1:
         return f"the only host that can take it ({room_text(state)} left)"
-    return f"{policy.summary} of {choices} hosts ({room_text(state)})"
+    return f"{summary} {choices} hosts ({room_text(state)} left)"

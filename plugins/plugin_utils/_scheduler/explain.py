@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .filters import (
     CAPACITY_FILTERS,
@@ -17,6 +17,8 @@ from .filters import (
     Filter,
     HostFilter,
     NetworkFilter,
+    NUMATopologyFilter,
+    SameHostFilter,
     SplitBrainFilter,
     StickyFilter,
     first_refusal,
@@ -38,11 +40,44 @@ class Refused:
     """The host that has it already."""
 
 
-def explain(refused: Refused, states: Sequence[HostState], hidden: Hidden, prefix: str) -> Unplaced:
-    """Return the reasons, in the figures of the finished plan: claims only grow, so what did not fit still does not."""
-    refusals = tuple(_refusal(state, refused) for state in states)
-    reason = _new_reason(refused, refusals, hidden, prefix) if refused.home is None else _home_reason(refused, refusals)
-    return Unplaced(refused.request.name, refused.request.flavor, reason, refusals)
+class Explainer:
+    """Explains in the figures of the finished plan; requests of equal demand share what is found out."""
+
+    def __init__(self, states: Sequence[HostState], hidden: Hidden, prefix: str) -> None:
+        """Take the hosts with everything on them; ``prefix`` is what the names of options begin with."""
+        self._states, self._hidden, self._prefix = states, hidden, prefix
+        self._known: dict[Demand, tuple[Refusal, ...]] = {}
+        self._removed: dict[Demand, tuple[str, str]] = {}
+
+    def explain(self, refused: Refused) -> Unplaced:
+        """Return the reasons of one request."""
+        if refused.home is not None:
+            refusals = tuple(_refusal(state, refused) for state in self._states)
+            return Unplaced(refused.request.name, refused.request.flavor, _home_reason(refused, refusals), refusals)
+        demand = refused.demand
+        if demand not in self._known:
+            asked = replace(refused, filters=tuple(rule for rule in refused.filters if rule.applies(demand)))
+            self._known[demand] = tuple(_refusal(state, asked) for state in self._states)
+        refusals = self._known[demand]
+        return Unplaced(refused.request.name, refused.request.flavor, self._new_reason(refused, refusals), refusals)
+
+    def _new_reason(self, refused: Refused, refusals: Sequence[Refusal]) -> str:
+        request, hidden = refused.request, self._hidden
+        if refused.demand not in self._removed:
+            counts = by_filter(refusals)
+            capacity = {rule.name for rule in CAPACITY_FILTERS}
+            verdict = (
+                "" if SplitBrainFilter.name in counts else "has room for" if capacity & set(counts) else "can take"
+            )
+            text = ", ".join(_removed(name, count, refusals) for name, count in counts.items())
+            self._removed[refused.demand] = verdict, text
+        verdict, text = self._removed[refused.demand]
+        if not verdict:
+            return (
+                f"{request.describe()} can't be seen and may be running on {hidden.conditions(' or on ', ', which')}: "
+                f"{hidden.remedy(self._prefix)}"
+            )
+        return f"No host {verdict} {request.describe()}: {text}"
 
 
 def by_filter(refusals: Sequence[Refusal]) -> dict[str, int]:
@@ -56,24 +91,17 @@ def _refusal(state: HostState, refused: Refused) -> Refusal:
     stays_away = refused.home not in (None, state.name)
     filters = [rule for rule in refused.filters if isinstance(rule, StickyFilter)] if stays_away else refused.filters
     rule = first_refusal(filters, state, refused.demand)
+    if rule is None and refused.demand.hints.same_host:
+        others = ", ".join(refused.demand.hints.same_host)
+        return Refusal(
+            state.name, SameHostFilter.name, f"had none of {others} yet when it was asked; declare it after them"
+        )
+    if rule is None and refused.demand.topology is not None:
+        return Refusal(state.name, NUMATopologyFilter.name, "had no way to lay it out when it was asked")
     if rule is None:
         raise RuntimeError(f"host {state.name} was refused, yet every filter lets it pass")
     shortage = rule.shortage(state, refused.demand) if isinstance(rule, CapacityFilter) else 0
     return Refusal(state.name, rule.name, rule.message(state, refused.demand), shortage)
-
-
-def _new_reason(refused: Refused, refusals: Sequence[Refusal], hidden: Hidden, prefix: str) -> str:
-    request = refused.request
-    counts = by_filter(refusals)
-    if SplitBrainFilter.name in counts:
-        return (
-            f"{request.describe()} can't be seen and may be running on {hidden.conditions(' or on ', ', which')}: "
-            f"{hidden.remedy(prefix)}"
-        )
-    removed = ", ".join(_removed(name, count, refusals) for name, count in counts.items())
-    capacity = {rule.name for rule in CAPACITY_FILTERS}
-    verdict = "has room for" if capacity & set(counts) else "can take"
-    return f"No host {verdict} {request.describe()}: {removed}"
 
 
 def _removed(name: str, count: int, refusals: Sequence[Refusal]) -> str:

@@ -8,11 +8,17 @@
 
 from __future__ import annotations
 
+import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
+from ...module_utils._plan.allocate import Demand as TopologyDemand
+from ...module_utils._plan.topology import Allocation
+
 Amounts = tuple[int, ...]
+Pairs = tuple[tuple[str, str], ...]
+"""Keys and values, ordered by key: a dictionary that can be hashed."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,27 @@ class Guest:
     flavor: str | None = None
     uuid: str | None = None
     power_state: str = "running"
+    group_policy: str | None = None
+    properties: Pairs = ()
+    """Its image's properties, where it is declared: facts don't tell."""
+    has_own_parts: bool = False
+    """Whether it has some of the host's CPUs, pages or devices to itself."""
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A named set of hosts, and what it says of them."""
+
+    name: str
+    metadata: Pairs = ()
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A storage pool of a host."""
+
+    is_active: bool
+    available_gb: int
 
 
 @dataclass(frozen=True)
@@ -87,6 +114,16 @@ class Host:
     """Whether each of its networks is active; None if it does not tell."""
     is_left_out: bool = False
     """Whether nobody looked at it, so that it is neither up nor down."""
+    zone: str | None = None
+    """Its availability zone; a host without one is in Nova's default zone."""
+    aggregates: tuple[Aggregate, ...] = ()
+    traits: frozenset[str] = frozenset()
+    pools: Mapping[str, Pool] | None = None
+    """Its storage pools; None if it does not tell."""
+    facts: Mapping[str, t.Any] = field(default_factory=dict, repr=False)
+    """Its whole compute_node, for rules that users write themselves, and for its NUMA cells and devices."""
+    metadata: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What all its aggregates say: of each key every value, as Nova joins them."""
 
     @property
     def state(self) -> str:
@@ -114,6 +151,20 @@ class ServerGroup:
 
 
 @dataclass(frozen=True)
+class Hints:
+    """Nova's scheduler hints. Instances are named by name or UUID."""
+
+    same_host: tuple[str, ...] = ()
+    """On a host that has at least one of these."""
+    different_host: tuple[str, ...] = ()
+    """On a host that has none of these."""
+    near: str | None = None
+    """A network as ``address/prefix``, in which the host has to be."""
+    query: str | None = None
+    """The expression of JsonFilter, as JSON text."""
+
+
+@dataclass(frozen=True)
 class Demand:
     """All that filters and weighers may read of a request: requests of equal demand are interchangeable."""
 
@@ -125,6 +176,27 @@ class Demand:
     networks: tuple[str, ...] = ()
     """The host's networks that it is plugged into."""
     group: ServerGroup | None = None
+    zone: str | None = None
+    """The availability zone it has to be in."""
+    pools: tuple[tuple[str, int], ...] = ()
+    """(pool, GiB) of what it puts in pools that it names; what only has to exist takes 0 GiB."""
+    required_traits: tuple[str, ...] = ()
+    forbidden_traits: tuple[str, ...] = ()
+    require: str | None = None
+    """An expression over the host's facts that has to be true."""
+    hints: Hints = Hints()
+    marks: tuple[str, ...] = ()
+    """The names by which hints of other instances ask for this one: such a request is like no other."""
+    flavor: str = ""
+    """The flavor's name, where some aggregate takes only certain flavors."""
+    extra_specs: Pairs = ()
+    """The flavor's extra specs."""
+    image: str = ""
+    """The image's name, where some images are isolated."""
+    properties: Pairs = ()
+    """The image's properties."""
+    topology: TopologyDemand | None = None
+    """What it wants of its host to itself: NUMA cells, CPUs, pages and devices."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +215,24 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What users choose among filters and weighers, and what those need to know."""
+
+    filters: tuple[str, ...] | None = None
+    """The names of the filters to use; None for all."""
+    weights: tuple[tuple[str, Fraction], ...] = ()
+    """(weigher, multiplier), ordered by name: what differs from the policy's own."""
+    max_instances_per_host: int | None = None
+    max_io_ops_per_host: int | None = None
+    isolated_hosts: frozenset[str] = frozenset()
+    isolated_images: frozenset[str] = frozenset()
+    restrict_isolated_hosts: bool = True
+    """Whether isolated hosts take isolated images only."""
+    aggregate_keys: frozenset[str] = frozenset()
+    """All keys that aggregates of hosts say something about."""
+
+
+@dataclass(frozen=True)
 class Problem:
     """Everything that a plan depends on."""
 
@@ -155,6 +245,67 @@ class Problem:
     """Whether instances no longer declared are about to go, so that their room is free."""
     prefix: str = ""
     """What the caller's options begin with, where a message names one."""
+    order: str = "batch"
+    """batch (all as one) or declared (one after the other, as Nova)."""
+    rules: Rules = Rules()
+    fix_violations: bool = False
+    """Whether running instances that break their own rules may be moved."""
+    make_room: bool = False
+    """Whether running instances may be moved so that new ones fit."""
+    make_room_cost: int | None = None
+    """How many MiB of running instances may be moved for each new one that is placed; None for any number."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Why a host and not the next best one; more is better."""
+
+    terms: tuple[tuple[str, float], ...]
+    total: float
+    runner_up: tuple[str, float] | None = None
+    """Another host that could take the instance once the plan has been carried out, and its total."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A move of something that runs already."""
+
+    name: str
+    origin: str
+    host: str
+    amounts: Amounts
+    why: str
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule of its own that an instance breaks where it is."""
+
+    name: str
+    host: str
+    filter: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether it is proven that an instance can have no place, and how or why not."""
+
+    name: str
+    is_proven: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How good the plan is, and how good any plan could be."""
+
+    hosts_used: int
+    lower_bound: int
+    """No arrangement of what has a place uses fewer hosts."""
+    proof: str
+    """What the bound follows from."""
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,8 +316,14 @@ class Placement:
     flavor: str
     host: str
     action: str
-    """keep or create."""
+    """keep, create or migrate."""
     why: str
+    origin: str | None = None
+    """The host that it is moved from."""
+    score: Score | None = None
+    """Of what was chosen among hosts."""
+    allocation: Allocation | None = None
+    """What it gets of the host to itself."""
 
 
 @dataclass(frozen=True)
@@ -217,3 +374,6 @@ class Plan:
     unplaced: tuple[Unplaced, ...]
     removed: tuple[Removal, ...]
     usage: tuple[Usage, ...]
+    migrations: tuple[Migration, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    certificate: Certificate = Certificate(0, 0, "")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Sequence
 
+_NAMED = 5
 _HEAD = ("INSTANCE", "FLAVOR", "HOST", "ACTION", "WHY")
 
 
@@ -24,7 +25,51 @@ def plan_table(plan: dict[str, t.Any]) -> str:
     conditions = _conditions(plan["hosts"])
     if conditions and len(conditions) == len(plan["hosts"]):
         return "\n".join([*lines, "", "No hypervisor can be used:", *(f"  {line}" for line in conditions)])
-    return "\n".join([*lines, *_reasons(plan["unplaced"]), *([""] if conditions else []), *conditions])
+    below = [_reasons(plan["unplaced"]), _moves(plan), _violations(plan), _certificate(plan), _paragraph(conditions)]
+    return "\n".join([*lines, *(line for part in below for line in part)])
+
+
+def _paragraph(lines: Sequence[str]) -> list[str]:
+    return ["", *lines] if lines else []
+
+
+def _moves(plan: dict[str, t.Any]) -> list[str]:
+    lines = [
+        f"{move['name']} moves from {move['from']} to {move['to']} ({move['memory_mb']} MiB, {move['disk_gb']} GiB): {move['why']}"
+        for move in plan.get("migrations") or []
+    ]
+    return _paragraph(lines)
+
+
+def _violations(plan: dict[str, t.Any]) -> list[str]:
+    """Return what breaks its own rules, less what is moved because of that."""
+    moved = {move["name"] for move in plan.get("migrations") or []}
+    lines = [
+        f"{item['name']} breaks a rule where it is: {item['filter']}: {item['host']} {item['message']}"
+        for item in plan.get("violations") or []
+        if item["name"] not in moved
+    ]
+    return _paragraph(lines)
+
+
+def _certificate(plan: dict[str, t.Any]) -> list[str]:
+    """Return how many hosts are used and must be, and of what has no place what is proven."""
+    certificate = plan.get("certificate")
+    if not certificate:
+        return []
+    used, bound = certificate["hosts_used"], certificate["lower_bound"]
+    lines = [f"hosts {used}, lower bound {bound} ({certificate['proof']})"] if used else []
+    shared: dict[tuple[bool, str], list[str]] = {}
+    for item in certificate["unplaced_proven"]:
+        shared.setdefault((item["is_proven"], item["message"]), []).append(item["name"])
+    for (is_proven, message), names in shared.items():
+        lines.append(f"{_shortened(names)}: {'proven: ' if is_proven else ''}{message}")
+    return _paragraph(lines)
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _reasons(unplaced: Sequence[dict[str, t.Any]]) -> list[str]:

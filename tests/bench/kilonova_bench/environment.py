@@ -94,7 +94,7 @@ def prepared(pipelining: bool) -> Iterator[Environment]:
     """Give an environment with one rootless hypervisor, which is taken down afterwards."""
     WORK.mkdir(parents=True, exist_ok=True)
     _make_venv()
-    _link_collection()
+    link_collection()
     (WORK / "ansible.cfg").write_text("[defaults]\n", encoding="ascii")
     directory = ["--dir", str(WORK / "lab")]
     image = Path(_lab("image").splitlines()[-1])
@@ -125,7 +125,7 @@ def _make_venv() -> None:
     stamp.write_text(wanted, encoding="ascii")
 
 
-def _link_collection() -> None:
+def link_collection() -> None:
     """Let Ansible find this very work tree."""
     link = WORK / "collections" / "ansible_collections" / "kilonova" / "compute"
     link.parent.mkdir(parents=True, exist_ok=True)

@@ -51,6 +51,10 @@ def operator(
 def test_a_fleet_from_nothing_to_nothing(operator: Operator, hosts: list[Hypervisor], server: Server) -> None:
     """Check mode shows all and makes nothing; one run boots all; the next changes nothing; scale, shrink, destroy."""
     first, second = hosts
+    web = operator.fleet["fleet_instances"][0]
+    web.update(group="web", group_policy="anti-affinity")
+    # Which would otherwise bring all to one host.
+    operator.fleet["fleet_policy"] = "pack"
     foretold = operator.deploy("--check", "--diff")
     for name in ("web-1", "web-2", "db"):
         assert name in foretold
@@ -64,22 +68,23 @@ def test_a_fleet_from_nothing_to_nothing(operator: Operator, hosts: list[Hypervi
     assert "db" in second.domains()
     assert len(first.domains()) + len(second.domains()) == 3
     homes = {name: host for host in hosts for name in host.domains()}
+    assert homes["web-1"] is not homes["web-2"]
+    assert 'name="web" policy="anti-affinity"' in homes["web-1"].virsh("dumpxml", "web-1")
     for name, host in homes.items():
         host.wait_for_console(name, f"kilonova-guest ready: {name}")
     fetched = len(server.requests)
     assert fetched == len({host.name for host in homes.values()})
 
-    again = operator.deploy()
-    assert changes_in(again) == 0
+    assert changes_in(operator.deploy()) == 0
     assert len(server.requests) == fetched
 
     ids = {name: host.virsh("domid", name) for name, host in homes.items()}
-    operator.fleet["fleet_instances"][0]["count"] = 3
+    web.update(count=3, max_server_per_host=2)
     operator.deploy()
     assert {name: homes[name].virsh("domid", name) for name in ids} == ids
     assert {name for host in hosts for name in host.domains()} == {"web-1", "web-2", "web-3", "db"}
 
-    operator.fleet["fleet_instances"][0]["count"] = 1
+    web["count"] = 1
     assert changes_in(operator.deploy()) == 0
     operator.deploy("-e", "fleet_purge=true")
     assert {name for host in hosts for name in host.domains()} == {"web-1", "db"}

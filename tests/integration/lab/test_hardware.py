@@ -12,6 +12,9 @@ from __future__ import annotations
 import typing as t
 from xml.etree import ElementTree
 
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.answer import answer
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.question import Question
+
 from .conftest import Hypervisor, Result, run_module
 
 FLAVOR = {"name": "tiny", "vcpus": 2, "memory_mb": 64, "disk_gb": 1}
@@ -241,6 +244,40 @@ def test_dedicated_cpus(hypervisor: Hypervisor, name: str) -> None:
     assert not again.failed
     assert not again.changed
     assert "NO_CAPACITY" in subject.refused(cpu_policy="dedicated")
+
+
+def test_instances_lie_where_the_plan_says(hypervisor: Hypervisor, name: str) -> None:
+    """Facts tell the plan what is free, the host takes the CPU that was planned, and a second plan keeps it."""
+    subject = Subject(hypervisor, name, flavor={**FLAVOR, "vcpus": 1}, fleet="f", cpu_policy="dedicated")
+    subject.declare(placement={"cells": [{"host_cell": 0, "cpus": [1]}]})
+    assert subject.shown("cputune/vcpupin", "vcpu", "cpuset") == [("0", "1")]
+    subject.declare(placement={"cells": [{"host_cell": 0, "cpus": [0]}]})
+    assert subject.shown("cputune/vcpupin", "vcpu", "cpuset") == [("0", "1")]
+
+    def plan() -> dict[str, t.Any]:
+        node = run_module("compute_facts", uri=hypervisor.uri).data["ansible_facts"]["compute_node"]
+        flavor = {**FLAVOR, "vcpus": 1, "extra_specs": {"hw:cpu_policy": "dedicated"}}
+        instances = [{"name": f"{name}{end}", "flavor": flavor, "power_state": "stopped"} for end in ("", "-1", "-2")]
+        return answer(Question("f", instances, {"hv": node}, limits={"reserved_host_memory_mb": 0}))
+
+    first = plan()
+    told = first["by_host"]["hv"]
+    assert [one.get("placement", {}).get("cells") for one in told] == [
+        None,
+        [{"host_cell": 0, "cpus": [0], "page_kb": None}],
+    ]
+    assert (
+        "NUMATopologyFilter removed 1 host (hv needs 1 free CPUs in one cell, most are 0 in cell 0)" in first["problem"]
+    )
+    fleet: dict[str, t.Any] = {"uri": hypervisor.uri, "fleet": "f", "virt_type": "qemu"}
+    fleet["limits"] = {"reserved_host_memory_mb": 0}
+    for is_changed in (True, False):
+        done = run_module("compute_fleet", **fleet, instances=told)
+        assert not done.failed, done.message
+        assert done.changed is is_changed
+        told = plan()["by_host"]["hv"]
+        assert not any("placement" in one for one in told)
+    assert "'0'" in hypervisor.virsh("dumpxml", f"{name}-1").split("<vcpupin", 1)[1].split("/>")[0]
 
 
 def test_what_the_host_has_not_is_refused(hypervisor: Hypervisor, name: str) -> None:

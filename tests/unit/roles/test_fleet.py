@@ -23,6 +23,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._options import (
 )
 from ansible_collections.kilonova.compute.plugins.modules import compute_image
 from ansible_collections.kilonova.compute.plugins.plugin_utils import _fleet
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.result import PLACEMENT_KEYS
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "fleet"
 COMPARED = ("type", "elements", "choices", "default", "no_log")
@@ -54,11 +55,11 @@ def shape(spec: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def test_instances_take_what_the_module_takes() -> None:
-    """What the scheduler needs comes on top; a flavor is also a name."""
+    """What the scheduler needs comes on top, what it plans is not declared; a flavor is also a name."""
     declared = dict(options("main")["fleet_instances"]["options"])
-    for name in ("count", "host", "flavor"):
+    for name in ("count", "flavor", *(PLACEMENT_KEYS - {"image_properties"})):
         del declared[name]
-    wanted = {name: option for name, option in instance_options().items() if name != "flavor"}
+    wanted = {name: option for name, option in instance_options().items() if name not in ("flavor", "placement")}
     assert {name: shape(option) for name, option in declared.items()} == {
         name: shape(option) for name, option in wanted.items()
     }
@@ -66,10 +67,10 @@ def test_instances_take_what_the_module_takes() -> None:
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 def test_images_take_what_the_module_takes(entry_point: str) -> None:
-    """But what is the same for all of them, and what there is on one hypervisor only."""
+    """But what is the same for all of them, and what there is on one hypervisor only; properties are the scheduler's."""
     wanted = set(yaml.safe_load(compute_image.DOCUMENTATION)["options"])
     wanted -= {"state", "pool", "source_instance", "cache_max_size", "cache_keep"}
-    assert set(options(entry_point)["fleet_images"]["options"]) == set(_fleet.IMAGE_KEYS) == wanted
+    assert set(options(entry_point)["fleet_images"]["options"]) == set(_fleet.IMAGE_KEYS) == wanted | {"properties"}
     tasks: t.Any = read("tasks/image.yml")
     given = tasks[0]["kilonova.compute.compute_image"]
     assert set(given) - {"uri", "pool", "cache_max_size", "cache_keep"} == wanted

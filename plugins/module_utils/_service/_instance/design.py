@@ -120,11 +120,19 @@ def _record(spec: InstanceSpec, size: Size, storage: Storage, existing: Machine 
         disk_gb=flavor.disk_gb if flavor else kept.disk_gb,
         spec_digest=spec.digest(),
         protected=kept.protected if spec.protected is None else spec.protected,
+        group=kept.group if spec.group is None else spec.group or None,
+        group_policy=_group_policy(spec, kept),
         labels=kept.labels if spec.metadata is None else spec.metadata,
         nics=kept.nics if spec.nics is None else tuple(nic.mac for nic in spec.nics),
         shares=kept.shares if spec.detail.shares is None else tuple(share.target for share in spec.detail.shares),
         isolated=_isolates(spec, kept.isolated),
     )
+
+
+def _group_policy(spec: InstanceSpec, kept: InstanceRecord) -> str | None:
+    """Return the declared policy; another one's is none of a new group's."""
+    stays = spec.group is None or spec.group == kept.group
+    return spec.group_policy or (kept.group_policy if stays else None)
 
 
 def _isolates(spec: InstanceSpec, kept: bool) -> bool:

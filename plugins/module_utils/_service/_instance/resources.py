@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from ..._driver import host as host_driver
 from ..._driver.connection import Connection
 from ..._driver.inventory import read_mdevs, read_pci_devices
-from ..._plan.allocate import Demand, allocate
+from ..._plan.allocate import Demand, allocate, wished
 from ..._plan.machine import merged
-from ..._plan.placed import place, recorded
+from ..._plan.placed import place, promised, recorded
 from ..._plan.topology import Allocation, FreeDevice, HostCell, taken_cpus
 from ..._plan.topology import Host as Free
 from ..._spec.instance import InstanceSpec
@@ -79,7 +79,8 @@ class Ledger:
         own = next((one for one in holders if one.name == spec.name), None)
         free = free_host(self._connection, demand, others, own)
         record = (existing.record if existing else None) or InstanceRecord()
-        allocation = allocate(spec.name, demand, free, _kept(spec, existing, record))
+        wish = wished(spec.wish, demand) if spec.wish else None
+        allocation = allocate(spec.name, demand, free, _kept(spec, existing, record), wish)
         machine = place(desired, demand.placement, allocation)
         return replace(machine, record=_recorded(machine.record, spec, record, allocation))
 
@@ -154,13 +155,15 @@ def _cells(
     huge = {cell.id: [page for page in cell.pages if page.size_kib > small] for cell in cells}
     sizes = sorted({page.size_kib for pages in huge.values() for page in pages})
     free_now = host_driver.free_pages(connection, sizes, cells)
-    memory, promised = _promised(others)
-    in_use = _promised([own] if own is not None and own.is_active else [])[1]
+    memory, given = _promised(others)
+    in_use = _promised([one for one in (*others, *([own] if own else ())) if one.is_active])[1]
 
     def left(cell: int, page: PageTotal) -> int:
         key = (cell, page.size_kib)
         now = free_now.get(cell, {}).get(page.size_kib, page.count)
-        return max(0, min(page.count - promised[key], now + in_use[key]))
+        # What something else than domains holds can be promised to nobody.
+        elsewhere = max(0, page.count - now - in_use[key])
+        return max(0, page.count - elsewhere - given[key])
 
     def left_mb(cell: Cell) -> int:
         ordinary_kib = cell.memory_kib - sum(page.size_kib * page.count for page in huge[cell.id])
@@ -169,19 +172,12 @@ def _cells(
     return tuple(
         HostCell(
             cell.id,
-            _cores(cell),
+            cell.cores,
             left_mb(cell),
             tuple((page.size_kib, left(cell.id, page)) for page in huge[cell.id]),
         )
         for cell in cells
     )
-
-
-def _cores(cell: Cell) -> tuple[tuple[int, ...], ...]:
-    """Return the cell's cores; siblings that are not of the cell, or not online, do not count."""
-    here = {cpu.id for cpu in cell.cpus}
-    cores = {tuple(sorted(here & set(cpu.siblings or (cpu.id,)))) or (cpu.id,) for cpu in cell.cpus}
-    return tuple(sorted(cores))
 
 
 def _promised(holders: t.Iterable[Holder]) -> tuple[Counter[int], Counter[tuple[int, int]]]:
@@ -190,13 +186,11 @@ def _promised(holders: t.Iterable[Holder]) -> tuple[Counter[int], Counter[tuple[
     pages: Counter[tuple[int, int]] = Counter()
     # What one is planned to be counts, rather than what it is.
     for machine in {holder.name: holder.machine for holder in holders}.values():
-        sizes = {cell.id: cell.memory_kib for cell in (machine.cpu.cells if machine.cpu else None) or ()}
-        nodes = [node for node in machine.numa_tune.nodes or () if node.host_cells and node.cell in sizes]
-        for node, there in zip(nodes, recorded(machine).cells):
+        for there, memory_kib in promised(machine):
             if there.page_kib:
-                pages[there.host_cell, there.page_kib] += -(-sizes[node.cell] // there.page_kib)
+                pages[there.host_cell, there.page_kib] += -(-memory_kib // there.page_kib)
             else:
-                memory[there.host_cell] += -(-sizes[node.cell] // _KIB_PER_MIB)
+                memory[there.host_cell] += -(-memory_kib // _KIB_PER_MIB)
     return memory, pages
 
 

@@ -43,6 +43,27 @@ def test_flavor_is_filled_in_and_the_rest_is_kept() -> None:
     assert declared[0]["flavor"] == "tiny"
 
 
+def test_what_an_image_asks_of_its_host_goes_along() -> None:
+    """Its properties are the scheduler's to read."""
+    images = [{**IMAGES[0], "properties": {"hw_architecture": "x86_64"}}]
+    declared = [{"name": "web", "flavor": "tiny", "image": "cirros"}, {"name": "app", "flavor": "tiny"}]
+    web, app = expand_fleet(declared, [TINY], images)
+    assert web["image_properties"] == {"hw_architecture": "x86_64"}
+    assert "image_properties" not in app
+
+
+def test_members_of_a_group_share_its_policy() -> None:
+    """One has to say it; what two say differently is for the scheduler to refuse."""
+    declared = [
+        {"name": "a", "flavor": "tiny", "group": "g"},
+        {"name": "b", "flavor": "tiny", "group": "g", "group_policy": "affinity"},
+        {"name": "c", "flavor": "tiny", "group": "g", "group_policy": "anti-affinity"},
+        {"name": "d", "flavor": "tiny", "group": "other"},
+    ]
+    policies = [item.get("group_policy") for item in expand_fleet(declared, [TINY])]
+    assert policies == ["affinity", "affinity", "anti-affinity", None]
+
+
 def test_flavor_in_place() -> None:
     """A flavor may be given with the instance; its numbers may come as text."""
     declared = [{"name": "web", "flavor": {"vcpus": "2", "memory_mb": 256.0, "disk_gb": 0, "extra_specs": {"a": "b"}}}]

@@ -104,3 +104,83 @@ def test_something_else(value: t.Any) -> None:
 def test_filters() -> None:
     """The filter is exported under its name."""
     assert FilterModule().filters() == {"placement_table": placement_table}
+
+
+def test_moves_that_make_hosts_alike() -> None:
+    """Moves, what they change, and what never moves."""
+    move = {
+        **{"wave": 1, "name": "web", "from": "hv1", "to": "hv2", "memory_mb": 1024, "gain": 0.25, "temporary": False},
+        "why": "hv1 is fuller",
+    }
+    numbers = {"score": 0.25, **{key: {"sd": 0.25, "max": 0.5} for key in ("vcpus", "memory_mb", "disk_gb")}}
+    fixed = [{"name": "x", "host": "hv1", "why": "is pinned"}]
+    plan_of_moves = {"moves": [move], "reason": "", "before": numbers, "after": numbers, "fixed": fixed}
+    assert placement_table(plan_of_moves).splitlines() == [
+        "WAVE  INSTANCE  FROM  TO   MEMORY    GAIN   WHY",
+        "1     web       hv1   hv2  1024 MiB  0.250  hv1 is fuller",
+        "",
+        "1 move in 1 wave, 1024 MiB of memory",
+        "",
+        "           SD BEFORE  AFTER  MOST BEFORE  AFTER",
+        "vcpus      0.250      0.250  50%          50%",
+        "memory_mb  0.250      0.250  50%          50%",
+        "disk_gb    0.250      0.250  50%          50%",
+        "imbalance 0.250 -> 0.250",
+        "",
+        "Never moved: 1",
+        "  x on hv1: is pinned",
+    ]
+    nothing = placement_table({**plan_of_moves, "moves": [], "reason": "Why not.", "fixed": []})
+    assert nothing.splitlines()[:2] == ["Nothing is moved.", "Why not."]
+
+
+def test_moves_that_empty_hosts() -> None:
+    """What goes for a while is marked; what can't leave stands below, with every host's reason."""
+    move = {"wave": 2, "name": "web", "from": "hv1", "to": "hv2", "memory_mb": 1, "temporary": True, "why": "x"}
+    refusal = {"host": "hv2", "filter": "RamFilter", "message": "needs 2 MiB, 1 MiB free"}
+    left = [{"name": "db", "hosts": [refusal]}]
+    table = placement_table(
+        {"drained": ["hv1"], "complete": False, "moves": [move], "left": left, "problem": "db can't leave hv1: why."}
+    )
+    assert table.splitlines()[1:] == [
+        "2     web       hv1   hv2 (for now)  1 MiB   x",
+        "",
+        "1 move in 1 wave, 1 MiB of memory",
+        "hv1 can't be emptied:",
+        "  db can't leave hv1: why.",
+        "    db: hv2: RamFilter: needs 2 MiB, 1 MiB free",
+    ]
+    table = placement_table({"drained": ["a", "b"], "complete": True, "moves": [], "left": [], "problem": ""})
+    assert table == "Nothing is moved.\na, b are empty then."
+
+
+def test_room() -> None:
+    """Flavors, totals, failures, and what is short."""
+    figures = {
+        "flavors": {"small": {"now": 8, "at_most": 9, "after_failure": 0, "first": None}},
+        "totals": {"vcpus": {"used": 1, "limit": 4, "free": 3}},
+        "n_plus_1": False,
+        "failures": {
+            "hv1": {"fits": False, "instances": 2, "homeless": [{"name": "a", "why": "finds no other host"}]},
+            "hv2": {"fits": True, "instances": 0, "homeless": []},
+        },
+        "wanted": {
+            **{"missing": {"small": 2, "big": 0}, "new_host": "hv1", "hosts_to_add": 1, "lower_bound": 1},
+            "impossible": ["huge"],
+        },
+    }
+    assert placement_table(figures).splitlines() == [
+        "FLAVOR  NOW  AT MOST  IF A HOST FAILS  RUNS OUT FIRST",
+        "small   8    9        0                nothing",
+        "",
+        "vcpus: 1 of 4 used, 3 free",
+        "",
+        "If hv1 fails, 1 of 2 have no place:",
+        "  a finds no other host",
+        "",
+        "Short of 2 small: add 1 like hv1, at least 1.",
+        "huge fits on no host like hv1.",
+    ]
+    fine = {**figures, "n_plus_1": True, "wanted": {"missing": {"small": 0}}}
+    assert placement_table(fine).splitlines()[-1] == "All that is wanted fits."
+    assert placement_table({**fine, "wanted": None}).splitlines()[-1].startswith("Any one host may fail")

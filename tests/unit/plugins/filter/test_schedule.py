@@ -92,7 +92,10 @@ def test_what_runs_stays_and_is_not_counted_twice() -> None:
     }
     result = plan([instance("web", memory_mb=4096)], hosts)
     assert result["placements"] == [
-        {"name": "web", "flavor": "f", "host": "hv1", "action": "keep", "from": None, "why": "is there already"}
+        {
+            **{"name": "web", "flavor": "f", "host": "hv1", "action": "keep", "from": None},
+            **{"why": "is there already", "score": None},
+        }
     ]
     assert result["hosts"]["hv1"]["memory_mb_used"] == MEMORY_MB
 
@@ -449,7 +452,12 @@ def test_float_figures_are_rounded_to_the_safe_side() -> None:
         ([instance("a", networks=["x"])], {"hv1": node()}, {}, r"Instance a: networks\[0\]: 'x' is not a dictionary"),
         ([instance("a")], {"hv1": node(vcpus="many")}, {}, "hosts.hv1.vcpus: 'many' is not a whole number"),
         ([instance("a")], {"hv1": node(instances=[{}])}, {}, "an instance has no name"),
-        ([instance("a")], {"hv1": node()}, {"policy": "best"}, "Policy 'best' is unknown; take one of pack, spread"),
+        (
+            [instance("a")],
+            {"hv1": node()},
+            {"policy": "best"},
+            "Policy 'best' is unknown; take one of nova, pack, spread",
+        ),
         ([instance("a")], {"hv1": node()}, {"policy": ["pack"]}, "is unknown"),
         ([instance("a")], {"hv1": node()}, {"fleet": "a/b"}, "fleet: 'a/b' is not a valid name"),
         ([instance("a")], {"hv1": node()}, {"limits": {"ram": 1}}, "limits: 'ram' is unknown"),

@@ -22,7 +22,7 @@ KEYS = """
 hypervisor_hostname host_uuid uri hypervisor_type hypervisor_version libvirt_version arch state service_status
 disabled_reason reported_at availability_zone aggregates traits cpu_info vcpus vcpus_used memory_mb memory_mb_used
 free_ram_mb local_gb local_gb_used free_disk_gb disk_available_least running_vms virt_types machine_types firmware
-numa_topology pci_devices storage_pools networks instances image_cache
+numa_topology pci_devices mdevs storage_pools networks instances image_cache
 """
 
 

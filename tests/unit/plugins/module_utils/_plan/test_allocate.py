@@ -12,7 +12,12 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import CapacityError
-from ansible_collections.kilonova.compute.plugins.module_utils._plan.allocate import Demand, allocate, satisfies
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.allocate import (
+    Demand,
+    allocate,
+    satisfies,
+    wished,
+)
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.topology import (
     Allocation,
     FreeDevice,
@@ -23,6 +28,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.topology im
 )
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.hardware import PciRequest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.placement import CellDemand, Placement
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.wish import Wish, WishedCell
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -210,6 +216,30 @@ def test_an_instance_keeps_what_it_has_while_it_suits(
     assert satisfies(kept, demand, host) is stays
     if stays:
         assert allocate("a", demand, host, kept) == kept
+
+
+def test_a_wish_is_followed_while_it_suits() -> None:
+    """It comes after what the instance has, and before what the host would choose."""
+    wish = wished(Wish((WishedCell(1, (7, 2)),), pci=("0000:af:00.0",)), Demand(TWO))
+    assert wish.cells == (PlacedCell(1, ((0, 7), (1, 2))),)
+    wish = replace(wish, pci=())
+    assert allocate("a", Demand(TWO), HOST, None, wish) == wish
+    assert allocate("a", Demand(TWO), HOST, KEPT, wish) == KEPT
+    for unfit in (
+        Wish((WishedCell(1, (7,)),)),
+        Wish((WishedCell(1, (7, 7)),)),
+        Wish((WishedCell(1, (7, 4)),)),
+        Wish((WishedCell(9, (7, 2)),)),
+        Wish((WishedCell(1, (7, 2), 2048),)),
+        Wish((WishedCell(1, (7, 2)),), 3),
+        Wish((WishedCell(1, (7, 2)),), pci=("0000:af:00.0",)),
+        Wish(),
+    ):
+        assert allocate("a", Demand(TWO), HOST, None, wished(unfit, Demand(TWO))).cells[0].host_cell == 0
+    assert allocate("a", Demand(TWO), replace(HOST, taken=frozenset({2})), None, wish).cells[0].host_cell == 0
+    cards = Demand(Placement(), (_pci(vendor_id="8086", product_id="10fb", count=2),))
+    twice = wished(Wish(pci=("0000:af:00.0", "0000:af:00.0")), cards)
+    assert allocate("a", cards, HOST, None, twice).pci == ("0000:3b:00.0", "0000:af:00.0")
 
 
 def test_a_lonely_thread_takes_its_whole_core() -> None:

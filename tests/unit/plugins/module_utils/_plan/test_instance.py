@@ -304,6 +304,23 @@ def test_others_are_never_touched(word: str) -> None:
         plan_present(spec, desired, existing)
 
 
+def test_a_group_is_written_down_and_kept() -> None:
+    """What is not declared stays, an empty one takes the instance out."""
+    before = found(instance_spec(group="db", group_policy="anti-affinity"))
+    for spec, changes in (
+        (instance_spec(), []),
+        (instance_spec(group="db"), []),
+        (instance_spec(group="db", group_policy="affinity"), [("group_policy", "anti-affinity", "affinity")]),
+        (instance_spec(group="app"), [("group", "db", "app"), ("group_policy", "anti-affinity", None)]),
+        (instance_spec(group=""), [("group", "db", None), ("group_policy", "anti-affinity", None)]),
+    ):
+        plan = plan_present(spec, machine_of(spec, existing=before.machine), before)
+        assert [(change.path, change.before, change.after) for change in plan.changes] == changes
+        assert {change.effect for change in plan.changes} <= {"live"}
+    with pytest.raises(SpecError, match="group_policy"):
+        instance_spec(group_policy="affinity")
+
+
 def test_a_protected_instance_is_not_removed() -> None:
     """It has to be declared unprotected first."""
     with pytest.raises(ConflictError, match="protected"):

@@ -59,3 +59,25 @@ def test_wrong_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], content:
         path.write_text(content, encoding="utf-8")
     assert main([str(path)]) == WRONG_INPUT
     assert message in capsys.readouterr().err
+
+
+def test_other_questions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Moves and room are asked for by name."""
+    path = tmp_path / "question.json"
+    web = {"name": "web", "fleet": "demo", "vcpus": 1, "memory_mb": 512, "disk_gb": 1}
+    used = {"vcpus_used": 1, "memory_mb_used": 512, "local_gb_used": 1}
+    hosts = {"hv1": {**NODE, **used, "instances": [web]}, "hv2": NODE}
+    path.write_text(json.dumps({"hosts": hosts, "drained": ["hv1"]}), encoding="utf-8")
+    assert main(["drain", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:4] == ["1", "web", "hv1", "hv2"]
+    assert main(["rebalance", str(path)]) == WRONG_INPUT
+    assert "scheduler rebalance: rebalance: 'drained' is unknown" in capsys.readouterr().err
+    path.write_text(json.dumps({"hosts": {"hv1": hosts["hv1"]}, "drained": ["hv1"]}), encoding="utf-8")
+    assert main(["drain", str(path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["complete"] is False
+    path.write_text("{}", encoding="utf-8")
+    assert main(["capacity", str(path)]) == WRONG_INPUT
+    assert "hosts is missing" in capsys.readouterr().err
+    path.write_text("[]", encoding="utf-8")
+    assert main(["capacity", str(path)]) == WRONG_INPUT
+    assert "must hold the arguments of capacity" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.kilonova.compute.plugins.module_utils._driver import host as host_driver
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.capabilities import once
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.guests import GuestReading
@@ -188,6 +189,21 @@ def test_memory_is_what_is_promised(connection: Connection) -> None:
     assert differences(run.plan("d", **huge), run.guests["d"].machine) == ()
 
 
+def test_what_is_planned_is_taken_where_it_is_free(connection: Connection) -> None:
+    """The host looks again: what others have by then is not given, and what an instance has it keeps."""
+    run = Run(connection)
+    wish = {"cells": [{"host_cell": 1, "cpus": [6]}], "pci_devices": ["0000:3b:00.1"]}
+    own = {"cpu_policy": "dedicated", "pci_devices": [{"vendor_id": "8086", "product_id": "10fb"}]}
+    first = run.plan("a", **own, placement=wish)
+    assert (_pins(first), [device.address for device in first.hostdevs]) == ([6], ["0000:3b:00.1"])
+    second = run.plan("b", **own, placement=wish)
+    assert (_pins(second), [device.address for device in second.hostdevs]) == ([0], ["0000:3b:00.0"])
+    run.define(first)
+    other = {"cells": [{"host_cell": 0, "cpus": [3]}], "pci_devices": ["0000:3b:00.0"]}
+    assert differences(run.plan("a", **own, placement=other), run.guests["a"].machine) == ()
+    assert differences(run.plan("a", **own), run.guests["a"].machine) == ()
+
+
 def test_devices_go_to_one_each(connection: Connection) -> None:
     """By product and by address, across one run and in later ones."""
     run = Run(connection)
@@ -218,6 +234,22 @@ def test_devices_that_were_plugged_by_hand_are_not_ours(connection: Connection) 
     assert given.record.hostdevs == ("0000:3b:00.1",)
     with pytest.raises(CapacityError):
         run.plan("b", pci_devices=[{"vendor_id": "8086", "product_id": "10fb"}])
+
+
+def test_pages_that_something_else_holds(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are promised to nobody, also while an instance that is off has not taken its own yet."""
+    machine = Machine(
+        "qemu",
+        "b",
+        cpu=Cpu(cells=(NumaCell(0, 64 * 1024, (0,)),)),
+        numa_tune=NumaTune("strict", (0,), (MemoryNode(0, (0,)),)),
+        memory_backing=MemoryBacking(hugepages=(Pages(HUGE),)),
+    )
+    monkeypatch.setattr(host_driver, "free_pages", lambda *_unused: {0: {HUGE: 200}})
+    demand = Demand(Placement((CellDemand((0,), 64),), pages="large"))
+    for is_active, free in ((False, 200 - 32), (True, 200)):
+        host = free_host(connection, demand, [Holder("b", machine, is_active=is_active)], None)
+        assert [dict(cell.free_pages) for cell in host.cells] == [{HUGE: free}, {HUGE: 256}]
 
 
 def test_free_pages_that_are_in_use_by_the_instance_itself(connection: Connection) -> None:

@@ -1,0 +1,47 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What a filter is: it removes the hosts that cannot take a request, and says why in units.
+
+A new rule is a new class beside this one, listed in ``known_filters``; whatever it reads of a request is a field of
+``Demand``.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+
+from ..model import Demand
+from ..state import HostState
+
+
+class Filter(abc.ABC):
+    """One rule about one host."""
+
+    name: str
+    is_static = True
+    """Whether claims on the host leave its answer as it is."""
+
+    def applies(self, demand: Demand) -> bool:  # pylint: disable=unused-argument # there are rules for all
+        """Tell whether the request says anything that the rule is about: of what does not apply nothing is told."""
+        return True
+
+    @abc.abstractmethod
+    def passes(self, host: HostState, demand: Demand) -> bool:
+        """Tell whether the host may take the request: yes where the rule does not apply."""
+
+    @abc.abstractmethod
+    def message(self, host: HostState, demand: Demand) -> str:
+        """Say why the host was removed; only asked after ``passes`` said no."""
+
+
+def first_refusal(filters: Sequence[Filter], host: HostState, demand: Demand) -> Filter | None:
+    """Return the first filter that removes the host, or None."""
+    for rule in filters:
+        if not rule.passes(host, demand):
+            return rule
+    return None
