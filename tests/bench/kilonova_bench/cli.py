@@ -19,6 +19,8 @@ from .create import Report, create
 from .environment import WORK, Environment, prepared
 from .errors import BenchError
 from .image import image
+from .moves import moves
+from .moves import show as show_moves
 from .noop import noop
 from .scheduler import scheduler, show
 
@@ -32,7 +34,12 @@ def main(arguments: list[str]) -> int:
             report = scheduler()
             show(report)
             (WORK / "scheduler.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        if options.what != "scheduler":
+        if options.what in ("all", "moves"):
+            WORK.mkdir(parents=True, exist_ok=True)
+            report = moves()
+            show_moves(report)
+            (WORK / "moves.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        if options.what not in ("scheduler", "moves"):
             with prepared(options.pipelining) as environment:
                 _measure(environment, options)
     except BenchError as exc:
@@ -47,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bench.py", description="Measure the collection against bare libvirt, community.libvirt and a plain copy."
     )
-    parser.add_argument("what", nargs="?", choices=("all", "create", "noop", "image", "scheduler"), default="all")
+    parser.add_argument(
+        "what", nargs="?", choices=("all", "create", "noop", "image", "scheduler", "moves"), default="all"
+    )
     parser.add_argument("--rounds", type=_positive, default=5, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--size", type=_positive, default=20, help="instances of create (default: %(default)s)")
     parser.add_argument("--noop-size", type=_positive, default=100, help="instances of noop (default: %(default)s)")

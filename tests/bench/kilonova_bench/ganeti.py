@@ -27,9 +27,9 @@ def is_there() -> bool:
 
 def allocate(case: Case, scratch: Path) -> tuple[dict[int, int], float]:
     """Return on which host each request went, by their numbers, and the CPU seconds of all processes."""
-    data = _cluster(case)
+    data = cluster(case)
     places: dict[int, int] = {}
-    before = _child_seconds()
+    before = child_seconds()
     for number, amounts in enumerate(case.requests):
         data["request"] = _request(number, amounts)
         scratch.write_text(json.dumps(data), encoding="ascii")
@@ -41,16 +41,18 @@ def allocate(case: Case, scratch: Path) -> tuple[dict[int, int], float]:
         if answer["success"]:
             host = answer["result"][0]
             places[number] = int(host.removeprefix("hv"))
-            _put(data, number, amounts, host)
-    return places, _child_seconds() - before
+            put(data, number, amounts, host)
+    return places, child_seconds() - before
 
 
-def _child_seconds() -> float:
+def child_seconds() -> float:
+    """Return the CPU seconds of all processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def _cluster(case: Case) -> dict[str, Any]:
+def cluster(case: Case) -> dict[str, Any]:
+    """Return the fleet as Ganeti's tools read it."""
     least = _spec(1, 1)
     least["nic-count"] = 0
     policy = {
@@ -73,7 +75,7 @@ def _cluster(case: Case) -> dict[str, Any]:
     }
     for number, (_total, used) in enumerate(case.hosts):
         if any(used):
-            _put(data, -1 - number, used, f"hv{number}")
+            put(data, -1 - number, used, f"hv{number}")
     return data
 
 
@@ -109,7 +111,7 @@ def _request(number: int, amounts: Amounts) -> dict[str, Any]:
     }
 
 
-def _put(data: dict[str, Any], number: int, amounts: Amounts, host: str) -> None:
+def put(data: dict[str, Any], number: int, amounts: Amounts, host: str) -> None:
     """Note an instance on a node."""
     vcpus, memory_mb, disk_gb = amounts
     data["instances"][f"i{number}"] = {
