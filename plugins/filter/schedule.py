@@ -23,8 +23,7 @@ description:
     C(ImagePropertiesFilter), C(ServerGroupAffinityFilter), C(ServerGroupAntiAffinityFilter), C(SameHostFilter), C(DifferentHostFilter),
     C(SimpleCIDRAffinityFilter), C(JsonFilter), C(AggregateInstanceExtraSpecsFilter), C(AggregateImagePropertiesIsolation),
     C(AggregateMultiTenancyIsolation) (a fleet is a tenant), C(AggregateTypeAffinityFilter), C(NumInstancesFilter),
-    C(AggregateNumInstancesFilter), C(IoOpsFilter), C(AggregateIoOpsFilter), C(IsolatedHostsFilter), C(AllHostsFilter),
-    C(NUMATopologyFilter) and C(PciPassthroughFilter).
+    C(AggregateNumInstancesFilter), C(IoOpsFilter), C(AggregateIoOpsFilter), C(IsolatedHostsFilter) and C(AllHostsFilter).
   - Ours are C(NetworkFilter) (the declared networks are active there), C(PoolFilter) (the storage pools that volumes name are active there and
     have room), and C(RequireFilter) (the expression that the instance requires is true of the host's facts).
   - 'Three things differ from Nova: a declared host is checked as any other, a zone that no host is in takes no instance, and a value that is no
@@ -37,7 +36,7 @@ description:
     C(cpu_thread_policy), C(emulator_threads_policy) and C(hugepages), or its flavor's C(hw:) extra specs), and C(PciPassthroughFilter) one that
     has its C(pci_devices) and C(mdevs). Both decide as the host itself will, and count what every guest there has. The plan says which cells,
     CPUs and devices it gives (C(placement) in RV(_value.by_host)); the host looks at them again, and takes others that fit if somebody has
-    these by then. What is on a host keeps what it has, as long as that is what it declares. Neither filter can be left out.
+    these by then. What is on a host keeps what it has, as long as that is what it declares. These two are always asked as well.
   - The same input gives the same plan.
 positional: hosts, fleet
 options:
