@@ -17,7 +17,7 @@ from itertools import accumulate
 
 from .batch.board import Board
 from .batch.units import MILLION, Kind
-from .model import DIMENSIONS
+from .model import DIMENSIONS, ServerGroup
 
 _WORDS = ("vCPUs", "memory", "disk")
 _MIXES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (2, 1, 0), (1, 2, 0))
@@ -134,20 +134,19 @@ class Bounds:
         return bisect_left(reached, lack) if lack > 0 else 0, f"volume of {words}"
 
     def _apart(self, hosts: Sequence[int], kinds: Sequence[Kind], counts: Counts) -> Bound:
-        """Return how many hosts the biggest anti-affinity group needs."""
-        best, name = 0, ""
-        numbers: dict[str, tuple[int, int]] = {}
+        """Return how many hosts besides those in use the biggest anti-affinity group needs."""
+        numbers: dict[ServerGroup, int] = {}
         for kind in kinds:
             group = kind.demands[0].group
             if group is not None and group.policy == "anti-affinity" and not kind.is_plain:
-                number, _most = numbers.get(group.name, (0, 0))
-                numbers[group.name] = number + counts[kind], group.most_per_host
-        for group_name, (number, most) in numbers.items():
-            members = self._members[group_name]
-            spare = sorted(max(0, most - members[host]) for host in hosts if self._is_busy[host])
-            more = -(-max(0, number - sum(spare)) // most)
+                numbers[group] = numbers.get(group, 0) + counts[kind]
+        best, name = 0, ""
+        for group, number in numbers.items():
+            members, most = self._members[group.name], group.most_per_host
+            spare = sum(max(0, most - members[host]) for host in hosts if self._is_busy[host])
+            more = -(-max(0, number - spare) // most)
             if more > best:
-                best, name = more, group_name
+                best, name = more, group.name
         return best, f"group {name}, whose members are apart"
 
 

@@ -31,30 +31,14 @@ class Series:
 
 def plot(title: str, across: str, upward: str, series: Sequence[Series]) -> str:
     """Return the picture."""
-    most_x = _round_up(max(x for line in series for x, _y in line.points))
-    most_y = _round_up(max(y for line in series for _x, y in line.points))
-    inner_width, inner_height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return _LEFT + inner_width * x / most_x, _TOP + inner_height * (1 - y / most_y)
-
-    parts = [_text(_WIDTH / 2, 24, title, 16)]
-    for number in range(_TICKS + 1):
-        x, y = most_x * number / _TICKS, most_y * number / _TICKS
-        (column, _low), (_side, row) = place(x, 0), place(0, y)
-        parts.append(f'<line x1="{_LEFT}" y1="{row:.1f}" x2="{_WIDTH - _RIGHT}" y2="{row:.1f}" stroke="#ddd"/>')
-        parts.append(_text(column, _HEIGHT - _BOTTOM + 18, f"{x:,.0f}", 12))
-        parts.append(_text(_LEFT - 8, row + 4, f"{y:g}", 12, "end"))
-    parts.append(_text(_WIDTH / 2, _HEIGHT - 16, across, 13))
-    parts.append(f'<g transform="rotate(-90 18 {_HEIGHT / 2})">{_text(18, _HEIGHT / 2, upward, 13)}</g>')
+    frame = _Frame(
+        _round_up(max(x for line in series for x, _y in line.points)),
+        _round_up(max(y for line in series for _x, y in line.points)),
+    )
+    parts = [_text((_WIDTH / 2, 24), title, 16), *frame.grid(), _text((_WIDTH / 2, _HEIGHT - 16), across, 13)]
+    parts.append(f'<g transform="rotate(-90 18 {_HEIGHT / 2})">{_text((18, _HEIGHT / 2), upward, 13)}</g>')
     for index, line in enumerate(series):
-        color = _COLORS[index % len(_COLORS)]
-        points = [place(x, y) for x, y in line.points]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{color}"/>' for x, y in points]
-        parts.append(f'<rect x="{_LEFT + 14}" y="{_TOP + 8 + 20 * index}" width="12" height="12" fill="{color}"/>')
-        parts.append(_text(_LEFT + 32, _TOP + 19 + 20 * index, line.title, 13, "start"))
+        parts += frame.line(index, line)
     body = "\n".join(parts)
     return (
         f'{_LICENSE}\n<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
@@ -63,7 +47,42 @@ def plot(title: str, across: str, upward: str, series: Sequence[Series]) -> str:
     )
 
 
-def _text(x: float, y: float, words: str, size: int, anchor: str = "middle") -> str:
+@dataclass(frozen=True)
+class _Frame:
+    most_x: float
+    most_y: float
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Return where a point lies in the picture."""
+        width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+        return _LEFT + width * x / self.most_x, _TOP + height * (1 - y / self.most_y)
+
+    def grid(self) -> list[str]:
+        """Return lines with their figures."""
+        parts = []
+        for number in range(_TICKS + 1):
+            x, y = self.most_x * number / _TICKS, self.most_y * number / _TICKS
+            column, row = self.place(x, y)
+            parts.append(f'<line x1="{_LEFT}" y1="{row:.1f}" x2="{_WIDTH - _RIGHT}" y2="{row:.1f}" stroke="#ddd"/>')
+            parts.append(_text((column, _HEIGHT - _BOTTOM + 18), f"{x:,.0f}", 12))
+            parts.append(_text((_LEFT - 8, row + 4), f"{y:g}", 12, "end"))
+        return parts
+
+    def line(self, index: int, series: Series) -> list[str]:
+        """Return a line, its points and its entry in the legend."""
+        color = _COLORS[index % len(_COLORS)]
+        points = [self.place(x, y) for x, y in series.points]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        return [
+            f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>',
+            *(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{color}"/>' for x, y in points),
+            f'<rect x="{_LEFT + 14}" y="{_TOP + 8 + 20 * index}" width="12" height="12" fill="{color}"/>',
+            _text((_LEFT + 32, _TOP + 19 + 20 * index), series.title, 13, "start"),
+        ]
+
+
+def _text(place: tuple[float, float], words: str, size: int, anchor: str = "middle") -> str:
+    x, y = place
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}">{escape(words)}</text>'
 
 

@@ -55,7 +55,6 @@ class _Descent:
 
     def _improve(self, source: int, target: int) -> bool:
         """Move or swap what lowers the sum most between two hosts, if anything does."""
-        board = self._board
         gains: list[tuple[int, int, int | None]] = []
         here, there = self._kinds(source), self._kinds(target)
         for kind, unit in here.items():
@@ -70,12 +69,15 @@ class _Descent:
         if not gains:
             return False
         _gain, chosen, partner = max(gains, key=lambda option: (option[0], -option[1]))
-        board.take(chosen)
-        if partner is not None:
-            board.take(partner)
-            board.put(partner, source)
-        board.put(chosen, target)
+        self._carry_out(chosen, partner, target)
         return True
+
+    def _carry_out(self, unit: int, partner: int | None, target: int) -> None:
+        source = self._board.take(unit)
+        if partner is not None:
+            self._board.take(partner)
+            self._board.put(partner, source)
+        self._board.put(unit, target)
 
     def _kinds(self, host: int) -> dict[Kind, int]:
         kinds: dict[Kind, int] = {}
