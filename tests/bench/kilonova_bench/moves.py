@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import random
 import re
 import statistics
@@ -16,7 +15,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from . import ganeti
@@ -35,7 +33,8 @@ _MANY = 1_000_000
 _CROWDED = 0.3
 """The part of the hosts on which most instances are."""
 _CROWD = 0.8
-_SLOT: Amounts = (4, 12_000, 100)
+_SLOT: Amounts = (1, 12_000, 100)
+_HSPACE_HOSTS = 20
 _MOVE = re.compile(r"^\s*\d+\.\s+(i\d+)\s+(hv\d+)\s+=>\s+(hv\d+)", re.MULTILINE)
 _PACKAGE = "ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.commands"
 
@@ -217,9 +216,7 @@ def _hspace(fleet: Case) -> str:
     return f"Ganeti hspace {found[1] if found else 'not done'} ({seconds:.2f} s CPU)"
 
 
-_HEAD = (
-    f"  {'fleet':<17} {'engine':<17} {'moves':>6} {'memory MB':>10} {'before':>8} {'after':>8} {'CPU s':>8}  remark"
-)
+_HEAD = f"  {'fleet':<17} {'engine':<17} {'moves':>6} {'memory MB':>10} {'before':>8} {'after':>8} {'CPU s':>8}  remark"
 
 
 def _text(row: Row) -> str:
@@ -244,7 +241,7 @@ def _room(has_ganeti: bool) -> list[str]:
         empty = Case("empty", fleet.hosts, ())
         figures, seconds = _ask("capacity", {**_facts(empty, {}), "flavors": {"slot": flavor}})
         line = f"  {hosts} empty hosts: ours {figures['flavors']['slot']['now']} ({seconds:.3f} s CPU)"
-        if has_ganeti and hosts <= _HBAL_HOSTS:
+        if has_ganeti and hosts <= _HSPACE_HOSTS:
             line += f", {_hspace(empty)}"
         lines.append(line)
     return lines
