@@ -95,14 +95,8 @@ class RealNova:
                 CONF.set_override(option, question["weights"][name], section)
 
     def _state(self, name: str, node: dict[str, t.Any]) -> t.Any:
-        limits = self._question["limits"]
-        reserved = {amount[0]: limits[amount[4]] // amount[5] for amount in AMOUNTS}
         state = host_manager.HostState(name, name, CELL)
-        free_gb = node["local_gb"] - node["local_gb_used"]
-        least = node["disk_available_least"]
-        state.free_disk_mb = ((free_gb if least is None else min(least, free_gb)) - reserved["disk_gb"]) * 1024
-        state.free_ram_mb = node["memory_mb"] - node["memory_mb_used"] - reserved["memory_mb"]
-        state.vcpus_total, state.vcpus_used = node["vcpus"], node["vcpus_used"] + reserved["vcpus"]
+        self._tell_room(state, node)
         state.total_usable_ram_mb, state.total_usable_disk_gb = node["memory_mb"], node["local_gb"]
         state.host_ip, state.hypervisor_type = node["host_ip"], node["hypervisor_type"]
         state.hypervisor_version, state.hypervisor_hostname = node["hypervisor_version"], name
@@ -111,9 +105,19 @@ class RealNova:
         state.stats, state.num_instances = {}, len(node["instances"])
         state.instances = {guest["uuid"]: guest for guest in node["instances"]}
         state.aggregates, state.service = self._aggregates(node), self._service(name, node)
+        return state
+
+    def _tell_room(self, state: t.Any, node: dict[str, t.Any]) -> None:
+        """Count reserves as used, as Nova's resource tracker does."""
+        limits = self._question["limits"]
+        reserved = {amount[0]: limits[amount[4]] // amount[5] for amount in AMOUNTS}
+        free_gb = node["local_gb"] - node["local_gb_used"]
+        least = node["disk_available_least"]
+        state.free_disk_mb = ((free_gb if least is None else min(least, free_gb)) - reserved["disk_gb"]) * 1024
+        state.free_ram_mb = node["memory_mb"] - node["memory_mb_used"] - reserved["memory_mb"]
+        state.vcpus_total, state.vcpus_used = node["vcpus"], node["vcpus_used"] + reserved["vcpus"]
         for ratio in ("cpu", "ram", "disk"):
             setattr(state, f"{ratio}_allocation_ratio", limits[f"{ratio}_allocation_ratio"])
-        return state
 
     def _aggregates(self, node: dict[str, t.Any]) -> list[t.Any]:
         declared = self._question["aggregates"]

@@ -40,9 +40,13 @@ def vcpus_used(state: HostState) -> int:
 
 
 def free_devices(state: HostState) -> int:
-    """Return how many devices that are set aside for guests no guest has."""
-    devices = state.host.facts.get("pci_devices") or []
-    return sum(device.get("driver") == "vfio-pci" and not device.get("in_use_by") for device in devices)
+    """Return how many devices that are set aside for guests no guest has, and the plan has given to none."""
+    aside = {
+        str(device.get("address"))
+        for device in state.host.facts.get("pci_devices") or []
+        if device.get("driver") == "vfio-pci" and not device.get("in_use_by")
+    }
+    return sum(device.address in aside for device in state.topology.free().devices) if aside else 0
 
 
 def supported_instances(state: HostState) -> list[tuple[str, str, str]]:

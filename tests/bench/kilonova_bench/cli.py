@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bench.py", description="Measure the collection against bare libvirt, community.libvirt and a plain copy."
     )
-    parser.add_argument("what", nargs="?", choices=("all", "create", "noop", "image", "scheduler", "moves"), default="all")
+    parser.add_argument(
+        "what", nargs="?", choices=("all", "create", "noop", "image", "scheduler", "moves"), default="all"
+    )
     parser.add_argument("--rounds", type=_positive, default=5, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--size", type=_positive, default=20, help="instances of create (default: %(default)s)")
     parser.add_argument("--noop-size", type=_positive, default=100, help="instances of noop (default: %(default)s)")

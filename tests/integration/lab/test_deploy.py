@@ -75,8 +75,7 @@ def test_a_fleet_from_nothing_to_nothing(operator: Operator, hosts: list[Hypervi
     fetched = len(server.requests)
     assert fetched == len({host.name for host in homes.values()})
 
-    again = operator.deploy()
-    assert changes_in(again) == 0
+    assert changes_in(operator.deploy()) == 0
     assert len(server.requests) == fetched
 
     ids = {name: host.virsh("domid", name) for name, host in homes.items()}

@@ -90,7 +90,9 @@ def test_soft_groups_are_wishes(policy: str) -> None:
     """They are followed where there is room, and no reason to refuse anything."""
     hosts = {"hv1": node(2048), "hv2": node(2048)}
     wish = {"group": "g", "group_policy": "soft-anti-affinity"}
-    assert len(set(places(ask([instance("a", **wish), instance("b", **wish)], hosts, policy=policy)).values())) == len(hosts)
+    assert len(set(places(ask([instance("a", **wish), instance("b", **wish)], hosts, policy=policy)).values())) == len(
+        hosts
+    )
     wish = {"group": "g", "group_policy": "soft-affinity"}
     assert len(set(places(ask([instance("a", **wish), instance("b", **wish)], hosts, policy=policy)).values())) == 1
     assert len(places(ask([instance(f"a{n}", **wish) for n in range(4)], hosts, policy=policy))) == 2 * len(hosts)
@@ -255,7 +257,9 @@ def test_scores_and_runners_up() -> None:
 
 def test_the_bound_in_the_table() -> None:
     """One line says how good the plan is."""
-    plan = ask([instance(f"a{n}", 2048) for n in range(3)], {"hv1": node(), "hv2": node(), "hv3": node()}, policy="pack")
+    plan = ask(
+        [instance(f"a{n}", 2048) for n in range(3)], {"hv1": node(), "hv2": node(), "hv3": node()}, policy="pack"
+    )
     assert plan_table(plan).splitlines()[-1] == "hosts 2, lower bound 2 (volume of memory)"
 
 
