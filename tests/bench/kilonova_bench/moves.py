@@ -7,16 +7,14 @@
 from __future__ import annotations
 
 import importlib
-import json
 import random
 import re
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from . import ganeti
@@ -28,13 +26,15 @@ _KINDS = ("uniform", "cloud")
 _SIZES = ((20, 100), (40, 200), (200, 1000))
 _HBAL_HOSTS = 40
 """On more hosts hbal takes hours."""
-_HBAL_SECONDS = 45
+_GANETI_SECONDS = 45
 """How much CPU time it gets."""
-_MANY_SPINDLES = 1_000_000
+_MANY = 1_000_000
+"""Ganeti counts spindles too; of so many, no matter how many are used."""
 _CROWDED = 0.3
 """The part of the hosts on which most instances are."""
 _CROWD = 0.8
-_SLOT: Amounts = (4, 12_000, 100)
+_SLOT: Amounts = (1, 12_000, 100)
+_HSPACE_HOSTS = 20
 _MOVE = re.compile(r"^\s*\d+\.\s+(i\d+)\s+(hv\d+)\s+=>\s+(hv\d+)", re.MULTILINE)
 _PACKAGE = "ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.commands"
 
@@ -160,21 +160,9 @@ def _score(fleet: Case, places: Places) -> float:
 
 def _hbal(fleet: Case, places: Places) -> Row:
     """Let hbal balance, on shared storage, since it moves nothing else."""
-    data = ganeti.cluster(fleet)
-    for policy in (data["ipolicy"], *(group["ipolicy"] for group in data["nodegroups"].values())):
-        policy["disk-templates"] = ["rbd", "plain"]
-    for node in data["nodes"].values():
-        # Spindles are counted too; so many make no difference.
-        node.update(total_spindles=_MANY_SPINDLES, free_spindles=_MANY_SPINDLES)
-        node["ndparams"]["spindle_count"] = _MANY_SPINDLES
-    for number, host in places.items():
-        ganeti.put(data, number, fleet.requests[number], f"hv{host}")
-        data["instances"][f"i{number}"]["disk_template"] = "rbd"
-    # It reads a cluster only as part of a question.
-    data["request"] = {"type": "node-evacuate", "instances": [], "evac_mode": "primary-only"}
-    scratch = WORK / "hbal.json"
-    scratch.write_text(json.dumps(data), encoding="ascii")
-    said, seconds = _run(scratch)
+    scratch = WORK / "hbal.data"
+    scratch.write_text(_cluster(fleet, places), encoding="ascii")
+    said, seconds = _run(["hbal", "-t", str(scratch), "--ignore-dynu"])
     if said is None:
         score = _score(fleet, places)
         return Row(fleet.title, "Ganeti hbal", 0, 0, score, score, seconds, "not done by then")
@@ -187,16 +175,45 @@ def _hbal(fleet: Case, places: Places) -> Row:
     return Row(fleet.title, "Ganeti hbal", len(steps), memory_mb, before, score, seconds)
 
 
-def _run(scratch: Path) -> tuple[str | None, float]:
-    """Return what hbal says, nothing if it takes too long."""
+def _cluster(fleet: Case, places: Places) -> str:
+    """Return the fleet in Ganeti's text format; as a question, in JSON, hbal would count every instance twice."""
+    free = [list(total) for total, _used in fleet.hosts]
+    instances = []
+    for number, host in places.items():
+        vcpus, memory_mb, disk_gb = fleet.requests[number]
+        disk_mb = disk_gb * 1024
+        instances.append(f"i{number}|{memory_mb}|{disk_mb}|{vcpus}|running|Y|hv{host}||rbd||1|-|N")
+        free[host] = [left - amount for left, amount in zip(free[host], fleet.requests[number])]
+    nodes = [
+        f"hv{number}|{total[1]}|0|{left[1]}|{total[2] * 1024}|{left[2] * 1024}|{total[0]}|N|g|{_MANY}||N|{_MANY}|0|1.0"
+        for number, ((total, _used), left) in enumerate(zip(fleet.hosts, free))
+    ]
+    sizes = f"1,1,1,1,1,1|1,1,1,1,0,1;{','.join([str(10**9)] * 3)},16,16,{10**9}|rbd,plain|1.0|1000000.0"
+    sections = (["default|g|preferred||"], nodes, instances, [""], [f"|{sizes}", f"default|{sizes}"])
+    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def _run(command: Sequence[str]) -> tuple[str | None, float]:
+    """Return what a tool of Ganeti's says, nothing if it takes too long."""
     before = ganeti.child_seconds()
-    command = ["prlimit", f"--cpu={_HBAL_SECONDS}", "hbal", "-I", str(scratch)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    limited = ["prlimit", f"--cpu={_GANETI_SECONDS}", *command]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False)
     if done.returncode < 0:
         return None, ganeti.child_seconds() - before
     if done.returncode:
-        raise BenchError(f"hbal said {done.stdout[-300:]!r} {done.stderr[-300:]!r}")
+        raise BenchError(f"{command[0]} said {done.stdout[-300:]!r} {done.stderr[-300:]!r}")
     return done.stdout, ganeti.child_seconds() - before
+
+
+def _hspace(fleet: Case) -> str:
+    """Return how many instances of one size hspace finds room for on empty hosts."""
+    scratch = WORK / "hspace.data"
+    scratch.write_text(_cluster(fleet, {}), encoding="ascii")
+    size = f"{_SLOT[2] * 1024},{_SLOT[1]},{_SLOT[0]}"
+    words = ["--disk-template=plain", f"--standard-alloc={size}", "--machine-readable", "--no-capacity-checks"]
+    said, seconds = _run(["hspace", "-t", str(scratch), *words])
+    found = re.search(r"HTS_ALLOC_INSTANCES='?(\d+)", said or "")
+    return f"Ganeti hspace {found[1] if found else 'not done'} ({seconds:.2f} s CPU)"
 
 
 _HEAD = f"  {'fleet':<17} {'engine':<17} {'moves':>6} {'memory MB':>10} {'before':>8} {'after':>8} {'CPU s':>8}  remark"
@@ -224,8 +241,7 @@ def _room(has_ganeti: bool) -> list[str]:
         empty = Case("empty", fleet.hosts, ())
         figures, seconds = _ask("capacity", {**_facts(empty, {}), "flavors": {"slot": flavor}})
         line = f"  {hosts} empty hosts: ours {figures['flavors']['slot']['now']} ({seconds:.3f} s CPU)"
-        if has_ganeti and hosts <= _HBAL_HOSTS:
-            count, theirs = ganeti.capacity(empty, _SLOT, WORK / "hspace.json")
-            line += f", Ganeti hspace {count} ({theirs:.2f} s CPU)"
+        if has_ganeti and hosts <= _HSPACE_HOSTS:
+            line += f", {_hspace(empty)}"
         lines.append(line)
     return lines

@@ -330,9 +330,9 @@ def test_hash_seed_does_not_matter(tmp_path: Path) -> None:
     question = tmp_path / "question.json"
     question.write_text(json.dumps({"hosts": hosts}), encoding="utf-8")
     plans = set()
-    arguments = [sys.executable, "-m", PACKAGE, "rebalance", str(question), "--json"]
     for seed in ("0", "1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-        plans.add(subprocess.run(arguments, env=environment, capture_output=True, check=True, text=True).stdout)
+        arguments = [sys.executable, "-m", PACKAGE, "rebalance", str(question), "--json"]
+        plans.add(subprocess.check_output(arguments, env=environment, text=True))
     assert len(plans) == 1
     assert json.loads(plans.pop())["moves"]
