@@ -34,6 +34,7 @@ from ..._xml import domain as domain_xml
 from ..._xml.migration import Moved, render_moved
 from ..._xml.record import read_domain_record, render_found_record
 from .. import power
+from .._instance.host import Host
 from .._instance.reservations import release, reserve
 from ..image import ensure_image
 from ..lock import claims_lock
@@ -137,10 +138,20 @@ def _discard(job: Job, unused_what: t.Any) -> None:
         volume = job.scene.target.place(one.pool).pool.find(one.volume)
         if volume is not None:
             volume.delete()
+    _forget(job.scene.target, job.name, record, found.handle)
+
+
+def _forget(host: Host, name: str, record: InstanceRecord, handle: t.Any) -> None:
+    """Undefine the instance at a host that has no disks of it any more, with its console's log and its addresses."""
+    for pool in sorted({disk.pool for disk in record.disks} or {host.home.name}):
+        place = host.place(pool)
+        place.refresh()
+        for log in place.logs(place.locate(console_log_name(name))):
+            log.delete()
     for fixed in record.fixed_ips:
         if fixed.network:
-            release(job.target, fixed)
-    driver.undefine(job.target, job.name, found.handle)
+            release(host.connection, fixed)
+    driver.undefine(host.connection, name, handle)
 
 
 def _define(job: Job, baggage: Baggage) -> None:
@@ -297,20 +308,10 @@ def _delete(job: Job, owned: OwnedDisk) -> None:
 
 
 def _undefine(job: Job, record: InstanceRecord) -> None:
-    """Forget it at the source, with its console's log and its addresses."""
-    host = job.scene.source
+    """Forget it at the source."""
     found = find_guest(job.source, job.name)
-    if found is None:
-        return
-    for pool in sorted({disk.pool for disk in record.disks}):
-        place = host.place(pool)
-        place.refresh()
-        for log in place.logs(place.locate(console_log_name(job.name))):
-            log.delete()
-    for fixed in record.fixed_ips:
-        if fixed.network:
-            release(job.source, fixed)
-    driver.undefine(job.source, job.name, found.handle)
+    if found is not None:
+        _forget(job.scene.source, job.name, record, found.handle)
 
 
 def _milliseconds(since: float) -> int:
