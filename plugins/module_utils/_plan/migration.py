@@ -19,7 +19,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import ConflictError, NotFoundError
-from .._spec.migration import ARRIVE, COLD, LIVE, MIGRATE, MOVED, MOVING, MigrationSpec
+from .._spec.migration import ARRIVE, COLD, LIVE, MOVED, MOVING, MigrationSpec
 from .._spec.record import Begun, InstanceRecord, OwnedDisk
 from .existing import Existing
 from .plan import Action, Change, Plan
@@ -203,7 +203,9 @@ def plan_move(spec: MigrationSpec, ends: Ends, baggage: Baggage) -> Plan:
     if ends.target.existing is not None:
         steps.append(Step(DISCARD, name))
     steps.append(Step(DEFINE, name, (Change("host", ends.source.uri, ends.target.uri),), baggage))
-    steps += [Step(FETCH, image.published, (Change("image", None, image.published),), image) for image in baggage.images]
+    steps += [
+        Step(FETCH, image.published, (Change("image", None, image.published),), image) for image in baggage.images
+    ]
     if baggage.seed is not None:
         steps.append(Step(COPY_SEED, name, (), baggage.seed))
     steps += [Step(RESERVE, f"{name}/{fixed.mac}", (), fixed) for fixed in baggage.record.fixed_ips if fixed.network]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from .._errors import ConflictError
 from .._spec.machine import Machine
-from .._spec.migration import COLD, LIVE, MOVING, MigrationSpec
+from .._spec.migration import COLD, LIVE, MOVING, MigrationSpec, MovingTraits
 from .._spec.port_filter import read_port_filter
 from .._spec.record import InstanceRecord
 from .existing import Existing
@@ -21,9 +21,9 @@ from .existing import Existing
 
 @dataclass(frozen=True)
 class Baulk:
-    """What of the instance itself may be in the way; see ``MovingTraits`` for what its definition says."""
+    """What of the instance itself may be in the way."""
 
-    traits: t.Any
+    traits: MovingTraits
     existing: Existing
     machine: Machine
     """As it runs, or as it is defined."""
@@ -63,7 +63,7 @@ class Offering:
 
 def obstacles(spec: MigrationSpec, mode: str, baulk: Baulk, offer: Offering) -> tuple[str, ...]:
     """Return in words everything that stops the move."""
-    return (*_of_instance(spec, mode, baulk), *_of_host(spec, mode, baulk, offer))
+    return (*_of_instance(mode, baulk), *_of_host(spec, mode, baulk, offer))
 
 
 def refuse(spec: MigrationSpec, found: t.Sequence[str]) -> None:
@@ -75,35 +75,42 @@ def refuse(spec: MigrationSpec, found: t.Sequence[str]) -> None:
         )
 
 
-def _of_instance(spec: MigrationSpec, mode: str, baulk: Baulk) -> t.Iterator[str]:
+def _of_instance(mode: str, baulk: Baulk) -> t.Iterator[str]:
     existing, traits = baulk.existing, baulk.traits
     record = existing.record or InstanceRecord()
-    if existing.saved:
-        yield "its memory is saved on its host; resume it, or stop it, first"
-    if existing.active and existing.state not in ("running", "paused", "blocked"):
-        yield f"it is {existing.state}; wait, or stop it, first"
-    if mode == LIVE and not existing.active:
-        yield "it does not run, so it can't be moved live; leave out mode, or take cold"
-    if mode == COLD and existing.state == "paused":
-        yield "it is paused, which a cold move would not keep; resume it, stop it, or move it live"
-    if record.begun is not None and record.begun.action not in MOVING:
-        yield f"action {record.begun.action} of it was interrupted; finish that first"
-    if record.rescue is not None:
-        yield "it is rescued; run action unrescue first"
-    if baulk.snapshots:
-        yield f"it has {baulk.snapshots} snapshots; delete them first (compute_snapshot, state: absent)"
-    if baulk.checkpoints:
-        yield f"libvirt keeps {baulk.checkpoints} checkpoints of its backups; delete those backups first (compute_backup)"
+    is_off = mode == LIVE and not existing.active
+    is_odd = existing.active and existing.state not in ("running", "paused", "blocked")
+    is_begun = record.begun is not None and record.begun.action not in MOVING
+    begun = record.begun.action if record.begun else ""
+    reasons = (
+        (existing.saved, "its memory is saved on its host; resume it, or stop it, first"),
+        (is_odd, f"it is {existing.state}; wait, or stop it, first"),
+        (is_off, "it does not run, so it can't be moved live; leave out mode, or take cold"),
+        (
+            mode == COLD and existing.state == "paused",
+            "it is paused, which a cold move would not keep; resume it, stop it, or move it live",
+        ),
+        (is_begun, f"action {begun} of it was interrupted; finish that first"),
+        (record.rescue is not None, "it is rescued; run action unrescue first"),
+        (baulk.snapshots, f"it has {baulk.snapshots} snapshots; delete them first (compute_snapshot, state: absent)"),
+        (
+            baulk.checkpoints,
+            f"libvirt keeps {baulk.checkpoints} checkpoints of its backups; delete those backups first (compute_backup)",
+        ),
+        (
+            traits.pinned,
+            "it is bound to CPUs, NUMA cells or huge pages of its host, which a move does not choose anew",
+        ),
+        (traits.tpm, "it has a TPM, whose state would stay behind"),
+        (
+            mode == COLD and traits.firmware_state,
+            "it has UEFI firmware, whose variables only a live move brings along; start it first",
+        ),
+        (traits.sealed, "its memory is encrypted by the processor of its host"),
+    )
+    yield from (words for is_so, words in reasons if is_so)
     yield from (f"it has {device} of its host" for device in traits.host_devices)
     yield from (f"it has the directory {share} of its host" for share in traits.shares)
-    if traits.pinned:
-        yield "it is bound to CPUs, NUMA cells or huge pages of its host, which a move does not choose anew"
-    if traits.tpm:
-        yield "it has a TPM, whose state would stay behind"
-    if mode == COLD and traits.firmware_state:
-        yield "it has UEFI firmware, whose variables only a live move brings along; start it first"
-    if traits.sealed:
-        yield "its memory is encrypted by the processor of its host"
     yield from (f"disk {target} lies on no plain file, or is encrypted or transient" for target in traits.foreign_disks)
     yield from baulk.loose_disks
 

@@ -81,6 +81,27 @@ class LiveOptions:
 
 
 @dataclass(frozen=True)
+class MovingTraits:
+    """What of a definition ties an instance to its host."""
+
+    host_devices: tuple[str, ...] = ()
+    shares: tuple[str, ...] = ()
+    """Tags of the host's directories that the guest has."""
+    tpm: bool = False
+    firmware_state: bool = False
+    """It has variables of UEFI firmware in a file of their own."""
+    pinned: bool = False
+    """It has CPUs, cells or huge pages of its host."""
+    foreign_disks: tuple[str, ...] = ()
+    """Targets of disks that lie on no file, or are encrypted or transient."""
+    sealed: bool = False
+    """Its memory is encrypted by the processor."""
+    cpu: str | None = None
+    """The element ``<cpu>``."""
+    cpu_mode: str | None = None
+
+
+@dataclass(frozen=True)
 class MigrationSpec:
     """One instance that shall be on another host."""
 

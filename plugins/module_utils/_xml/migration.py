@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from .._spec.migration import MovingTraits
 from .._spec.record import InstanceRecord
 from .document import Element, attribute, drop, ensure, parse, set_attributes, to_text
 from .power import read_power_traits
@@ -18,27 +19,6 @@ from .record import put_record
 
 _PINS = ("vcpupin", "emulatorpin", "iothreadpin")
 _PLACES = ("file", "dev", "name", "volume", "dir")
-
-
-@dataclass(frozen=True)
-class MovingTraits:
-    """What of a definition ties an instance to its host."""
-
-    host_devices: tuple[str, ...] = ()
-    shares: tuple[str, ...] = ()
-    """Tags of the host's directories that the guest has."""
-    tpm: bool = False
-    firmware_state: bool = False
-    """It has variables of UEFI firmware in a file of their own."""
-    pinned: bool = False
-    """It has CPUs, cells or huge pages of its host."""
-    foreign_disks: tuple[str, ...] = ()
-    """Targets of disks that lie on no file, or are encrypted or transient."""
-    sealed: bool = False
-    """Its memory is encrypted by the processor."""
-    cpu: str | None = None
-    """The element ``<cpu>``."""
-    cpu_mode: str | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ from .movers import Mover
 from .subjects import BOOTING, removed_after, said
 
 USER_DATA = "#!/bin/sh\necho hello\n"
-COUNT = "(i=0; while :; do i=$((i + 1)); echo $i >>/data/count; sync; sleep 0.5; done) >/dev/null 2>&1 & echo $! >/tmp/pid"
+COUNT = (
+    "(i=0; while :; do i=$((i + 1)); echo $i >>/data/count; sync; sleep 0.5; done) >/dev/null 2>&1 & echo $! >/tmp/pid"
+)
 """What counts in the guest, to a file on its disk."""
 
 

@@ -99,6 +99,7 @@ class _Look:
         self._paths: dict[str, str] = {}
 
     def run(self) -> tuple[Baggage, tuple[str, ...]]:
+        """Return both."""
         guest, spec = self._scene.guest, self._spec
         mode = spec.mode or (LIVE if guest.reading.is_active else COLD)
         text = self._source.live_text(spec.name) or guest.reading.xml
@@ -131,7 +132,8 @@ class _Look:
         return replace(record, disks=disks, seed=seed, begun=None)
 
     def _disks(self, record: InstanceRecord, machine: Machine) -> t.Iterator[DiskMove]:
-        found = {disk.target: disk for disk in (self._scene.ends.source.existing.disks if self._existing else ())}
+        existing = self._scene.ends.source.existing
+        found = {disk.target: disk for disk in (existing.disks if existing else ())}
         for owned in record.disks:
             disk = next((one for one in machine.disks if one.target == owned.target), None)
             own = found.get(owned.target)
@@ -140,10 +142,6 @@ class _Look:
                 self._loose.append(f"disk {owned.target} does not lie on volume {owned.volume} of pool {owned.pool}")
                 continue
             yield self._disk(owned, own, disk, volume)
-
-    @property
-    def _existing(self) -> bool:
-        return self._scene.ends.source.existing is not None
 
     def _disk(self, owned: OwnedDisk, own: OwnDisk, disk: Disk, volume: Volume) -> DiskMove:
         if volume.is_device:

@@ -26,7 +26,7 @@ from ..._plan.migration import Baggage, DiskMove, ImageMove, Step, runs
 from ..._plan.plan import Plan
 from ..._spec.image import ImageSpec
 from ..._spec.image_host import HostSource
-from ..._spec.migration import ARRIVE, COLD, MIGRATE, MOVED
+from ..._spec.migration import ARRIVE, MIGRATE, MOVED
 from ..._spec.names import console_log_name
 from ..._spec.port_filter import read_port_filter
 from ..._spec.record import Begun, FixedIp, InstanceRecord, OwnedDisk
@@ -95,7 +95,9 @@ def perform(job: Job, plan: Plan) -> None:
         try:
             take_back(job)
         except ComputeError as second:
-            raise DriverError(f"{exc} What was begun could not be taken back, which the next run does: {second}") from exc
+            raise DriverError(
+                f"{exc} What was begun could not be taken back, which the next run does: {second}"
+            ) from exc
         raise
     if job.figures.total_ms is None:
         job.figures = replace(job.figures, total_ms=_milliseconds(began), disk_bytes=job.copied_bytes)
@@ -267,7 +269,9 @@ def _switch(job: Job, unused_what: t.Any) -> None:
     """From here on the destination's copy counts."""
     guest = job.at(job.source)
     if guest.is_active:
-        raise ConflictError(f"Instance {job.name} was started at {job.source.uri} while its disks were copied; run again.")
+        raise ConflictError(
+            f"Instance {job.name} was started at {job.source.uri} while its disks were copied; run again."
+        )
     running = runs(job.scene.ends.source)
     _mark(job.source, guest, Begun(MOVED, running=running, target=job.scene.target.uuid))
 
