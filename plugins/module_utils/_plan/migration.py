@@ -227,7 +227,8 @@ def _disk_step(verb: str, name: str, disk: DiskMove) -> Step:
 def plan_tidy(spec: MigrationSpec, ends: Ends) -> Plan:
     """Return what is left to do when the destination's copy is the one that counts."""
     begun = ends.source.begun
-    is_cold = begun is not None and begun.action == MOVED
+    # One that was finished there and is off by now was switched off by somebody.
+    is_cold = begun is not None and begun.action == MOVED and ends.target.begun is not None
     is_to_start = is_cold and runs(ends.source) and not ends.target.active
     stop = (Step(POWER_OFF, spec.name),) if ends.source.active else ()
     return Plan(f"instance {spec.name}", (*stop, *tidy_steps(spec.name, ends, is_to_start)))

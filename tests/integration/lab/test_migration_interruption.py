@@ -75,5 +75,5 @@ def test_killed_at_any_call(blank: Mover, mode: str, since: str | None) -> None:
         assert blank.traces(blank.other) - {f"{blank.name}.console.log"} == before, call
         assert blank.running() == [blank.other.name], call
     assert not blank.move(mode=mode).changed
-    wanted = {"defineXMLFlags", "setMetadata", "destroyFlags", "create"} if mode == "cold" else {"migrate3"}
+    wanted = {"defineXMLFlags", "setMetadata", "destroy", "create"} if mode == "cold" else {"migrate3"}
     assert {*wanted, "undefineFlags", "delete"} <= set(deaths), deaths

@@ -38,9 +38,6 @@ class _Headed:
 
 def copy_volume(connection: Connection, origin: Volume, pool: Pool, move: DiskMove, mode: int | None = None) -> Volume:
     """Make the volume with the content of ``origin``; one of qcow2 lies on the base that is at the destination."""
-    half = pool.find(move.owned.volume)
-    if half is not None:
-        half.delete()
     size = origin.reread().description.stored_bytes
     head = _head(origin, size, move)
     volume = pool.add(VolumeDescription(move.owned.volume, size, "raw", mode=mode))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..._driver import domain as driver
 from ..._driver.connection import Connection
@@ -18,7 +18,7 @@ from ..._driver.domain_change import Scope, set_record
 from ..._driver.guests import GuestReading, find_guest
 from ..._driver.host import domain_capabilities
 from ..._driver.migration import Figures, LiveMove
-from ..._driver.storage import find_volume
+from ..._driver.storage import Volume, find_volume
 from ..._errors import CapacityError, ComputeError, ConflictError, DriverError, NotFoundError
 from ..._plan import migration as verbs
 from ..._plan.fixed_ip import as_host
@@ -56,6 +56,7 @@ class Job:
     is_there: bool = False
     """The destination's copy counts; nothing is taken back any more."""
     is_begun: bool = False
+    made: list[Volume] = field(default_factory=list)
     stopped_at: float | None = None
     figures: Figures = Figures()  # noqa: RUF009  # frozen
     copied_bytes: int = 0
@@ -106,7 +107,11 @@ def perform(job: Job, plan: Plan) -> None:
 def take_back(job: Job) -> None:
     """Have the instance at its source as it was, and nothing of it at the destination."""
     was_running = runs(job.scene.ends.source)
-    _discard(job, None)
+    left = _left(job)
+    if left is not None:
+        for volume in job.made:
+            volume.delete()
+        _forget(job.scene.target, job.name, *left)
     found = find_guest(job.source, job.name)
     if found is None:
         return
@@ -122,25 +127,33 @@ def _mark(connection: Connection, guest: GuestReading, begun: Begun | None) -> N
         set_record(connection, guest, text, _DEFINITION)
 
 
+def _left(job: Job) -> tuple[InstanceRecord, t.Any] | None:
+    """Return the record and the handle of what a move left at the destination; never of a guest, nor of somebody else's."""
+    source, target = job.at(job.source), find_guest(job.target, job.name)
+    if target is not None and target.uuid == source.uuid and target.is_active:
+        settle(job.source, source, job.target, target)
+        target = find_guest(job.target, job.name)
+    record = read_domain_record(target.xml) if target else None
+    if target is None or record is None or target.uuid != source.uuid:
+        return None
+    if target.is_active:
+        raise ConflictError(f"There is a guest of instance {job.name} at {job.target.uri}, which is not touched.")
+    own = read_domain_record(source.xml)
+    arrives = record.begun is not None and (record.begun.action, record.begun.target) == (ARRIVE, job.scene.source.uuid)
+    # What libvirt had taken over before the move failed has no mark any more.
+    leaves = own is not None and own.begun is not None and own.begun.action == MIGRATE
+    return (record, target.handle) if arrives or (leaves and record.begun is None) else None
+
+
 def _discard(job: Job, unused_what: t.Any) -> None:
-    """Remove what is at the destination: the volumes by its own record, which goes last. Never a guest that runs."""
-    found = find_guest(job.target, job.name)
-    if found is None:
-        return
-    if found.is_active:
-        settle(job.source, job.at(job.source), job.target, found)
-        if driver.is_active(job.target, found):
-            raise ConflictError(f"There is a guest of instance {job.name} at {job.target.uri}, which is not touched.")
-        found = find_guest(job.target, job.name)
-    record = read_domain_record(found.xml) if found else None
-    if found is None or record is None:
-        return
-    owned = [*record.disks, *filter(None, [verbs.seed_disk(record)])]
-    for one in owned:
-        volume = job.scene.target.place(one.pool).pool.find(one.volume)
-        if volume is not None:
-            volume.delete()
-    _forget(job.scene.target, job.name, record, found.handle)
+    """Remove what a run before left at the destination: the volumes by its own record, which goes last."""
+    left = _left(job)
+    if left is None:
+        raise ConflictError(f"What is called {job.name} at {job.target.uri} changed in this moment; run again.")
+    record, handle = left
+    for volume in _volumes_there(job):
+        volume.delete()
+    _forget(job.scene.target, job.name, record, handle)
 
 
 def _forget(host: Host, name: str, record: InstanceRecord, handle: t.Any) -> None:
@@ -215,6 +228,7 @@ def _copy_volume(job: Job, move: DiskMove, mode: int | None) -> None:
     if origin is None:
         raise NotFoundError(f"Volume {move.owned.volume} of pool {move.owned.pool} at {job.source.uri} is gone.")
     volume = copy_volume(job.source, origin, job.scene.target.home.pool, move, mode)
+    job.made.append(volume)
     job.copied_bytes += volume.description.stored_bytes
     _check_place(volume.path, move)
 
@@ -223,6 +237,7 @@ def _create(job: Job, disk: DiskMove) -> None:
     """Make the volume that libvirt then fills."""
     base = None if disk.base is None else (disk.base, disk.base_format or "raw")
     volume = job.scene.target.home.pool.create(disk.owned.volume, disk.capacity_bytes, disk.format, base)
+    job.made.append(volume)
     _check_place(volume.path, disk)
     if base is not None and find_volume(job.target, base[0]) is None:
         raise NotFoundError(f"The base image of disk {disk.owned.target} is not at {base[0]}; run again.")
@@ -287,10 +302,18 @@ def _start(job: Job, unused_what: t.Any) -> None:
         else:
             begun = Begun(MIGRATE, running=True, target=job.scene.target.uuid)
             _mark(job.source, job.at(job.source), begun)
-            job.is_begun = True
+            job.is_begun, job.made = True, _volumes_there(job)
         raise
     if job.stopped_at is not None:
         job.figures = replace(job.figures, downtime_ms=_milliseconds(job.stopped_at))
+
+
+def _volumes_there(job: Job) -> list[Volume]:
+    """Return what the destination has of its disks, whichever run made them."""
+    record = read_domain_record(job.at(job.target).xml) or InstanceRecord()
+    owned = (*record.disks, *filter(None, [verbs.seed_disk(record)]))
+    found = (job.scene.target.place(one.pool).pool.find(one.volume) for one in owned)
+    return [volume for volume in found if volume is not None]
 
 
 def _finish(job: Job, unused_what: t.Any) -> None:

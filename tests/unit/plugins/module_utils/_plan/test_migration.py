@@ -133,9 +133,7 @@ def test_how_far_it_is(source: Copy | None, target: Copy | None, stage: str) -> 
         (Copy(MARKS[MOVED]), Copy(Begun(ARRIVE, target="host-c")), ConflictError, "not touched"),
     ],
 )
-def test_what_the_user_must_decide(
-    source: Copy | None, target: Copy | None, kind: type[Exception], words: str
-) -> None:
+def test_what_the_user_must_decide(source: Copy | None, target: Copy | None, kind: type[Exception], words: str) -> None:
     """Where it can't be told which of two counts, neither is touched."""
     with pytest.raises(kind, match=words):
         stage_of(SPEC, ends(source, target))
@@ -168,12 +166,23 @@ def test_steps_of_a_cold_move() -> None:
     assert [verb for verb in shown if verb not in ("stop", "start")] == [action.verb for action in off.actions]
 
 
+def test_one_that_was_switched_off_meanwhile_stays_off() -> None:
+    """What is left of a move that had ended at the destination is only tidied up."""
+    verbs_of = [action.verb for action in plan_tidy(SPEC, ends(Copy(MARKS[MOVED]), Copy())).actions]
+    assert verbs_of == ["finish", "delete_disk", "delete_disk", "undefine"]
+    arrived = plan_tidy(SPEC, ends(Copy(MARKS[MIGRATE], "paused"), Copy(state="running")))
+    assert [action.verb for action in arrived.actions][:2] == ["power_off", "finish"]
+
+
 class World:
     """Both hosts, and the steps done to them as libvirt would."""
 
     def __init__(self, running: bool) -> None:
         """Begin with the instance at the source."""
-        self.hosts: dict[str, Copy | None] = {"a": Copy(state="running" if running else "shutoff", written=1), "b": None}
+        self.hosts: dict[str, Copy | None] = {
+            "a": Copy(state="running" if running else "shutoff", written=1),
+            "b": None,
+        }
         self.newest = 1
 
     def ends(self) -> Ends:
@@ -204,37 +213,39 @@ class World:
 
     def perform(self, verb: str, running: bool) -> None:
         """Do a step."""
+        marks = {
+            verbs.DEFINE: Begun(MIGRATE, running=running, target="host-b"),
+            verbs.SWITCH: Begun(MOVED, running=running, target="host-b"),
+        }
         source = self.hosts["a"]
-        if verb == verbs.DISCARD:
-            self.hosts["b"] = None
-        elif verb == verbs.DEFINE:
-            self.hosts["b"] = Copy(Begun(ARRIVE, running=running, target="host-a"))
-            self.change("a", begun=Begun(MIGRATE, running=running, target="host-b"))
-        elif verb == verbs.LIVE_MOVE:
-            assert source is not None
-            self.hosts["b"] = Copy(state="running", written=source.written)
+        written = source.written if source else 0
+        if verb in marks:
+            self.change("a", begun=marks[verb])
+        if verb in (verbs.STOP, verbs.POWER_OFF, verbs.LIVE_MOVE):
             self.change("a", state="shutoff")
-        elif verb in (verbs.STOP, verbs.POWER_OFF):
-            self.change("a", state="shutoff")
-        elif verb == verbs.COPY:
+        if verb == verbs.COPY:
             assert source is not None
             assert source.state == "shutoff"
-            self.change("b", written=source.written)
-        elif verb == verbs.SWITCH:
-            self.change("a", begun=Begun(MOVED, running=running, target="host-b"))
+            self.change("b", written=written)
+        self.perform_there(verb, running, written)
+
+    def perform_there(self, verb: str, running: bool, written: int) -> None:
+        """Do what else belongs to the step: at the destination, and at the end."""
+        arriving = Copy(Begun(ARRIVE, running=running, target="host-a"))
+        made = {verbs.DISCARD: None, verbs.DEFINE: arriving, verbs.LIVE_MOVE: Copy(state="running", written=written)}
+        if verb in made:
+            self.hosts["b"] = made[verb]
         elif verb == verbs.START:
             self.change("b", state="running")
         elif verb == verbs.FINISH:
             self.change("b", begun=None)
-        elif verb == verbs.DELETE and source is not None:
+        elif verb == verbs.DELETE and self.hosts["a"]:
             self.change("a", written=0)
         elif verb == verbs.UNDEFINE:
             self.hosts["a"] = None
 
 
-@given(
-    st.booleans(), st.sampled_from([LIVE, COLD]), st.lists(st.integers(0, 12), max_size=6), st.booleans()
-)
+@given(st.booleans(), st.sampled_from([LIVE, COLD]), st.lists(st.integers(0, 12), max_size=6), st.booleans())
 def test_moves_that_end_anywhere(running: bool, mode: str, deaths: list[int], writes: bool) -> None:
     """However often it is killed: never two guests, no write lost, and in the end it is there as it was."""
     world = World(running)

@@ -89,8 +89,12 @@ def test_what_libvirt_writes_goes_through(dump: str) -> None:
 def test_what_ties_it_to_its_host() -> None:
     """Each is seen, and nothing of an ordinary one."""
     assert read_moving_traits(RUNS).firmware_state
-    plain = read_moving_traits(render(Machine(type="qemu", name="m", memory_kib=1024, disks=(Disk("vda", source="/d"),))))
-    assert plain == replace(plain, tpm=False, pinned=False, firmware_state=False, foreign_disks=(), host_devices=(), shares=())
+    plain = read_moving_traits(
+        render(Machine(type="qemu", name="m", memory_kib=1024, disks=(Disk("vda", source="/d"),)))
+    )
+    assert plain == replace(
+        plain, tpm=False, pinned=False, firmware_state=False, foreign_disks=(), host_devices=(), shares=()
+    )
 
     def changed(part: str, other: str) -> t.Any:
         return read_moving_traits(RUNS.replace(part, other, 1))
@@ -104,6 +108,8 @@ def test_what_ties_it_to_its_host() -> None:
     assert changed(cpus, f"{cpus}<cputune><vcpupin vcpu='0' cpuset='1'/></cputune>").pinned
     assert changed(cpus, f"{cpus}<memoryBacking><hugepages/></memoryBacking>").pinned
     assert changed(cpus, f"{cpus}<numatune><memory mode='strict' nodeset='0'/></numatune>").pinned
-    assert changed("<source file='/a/web-vda.qcow2' index='2'/>", "<source dev='/x'/><transient/>").foreign_disks == ("vda",)
+    assert changed("<source file='/a/web-vda.qcow2' index='2'/>", "<source dev='/x'/><transient/>").foreign_disks == (
+        "vda",
+    )
     assert changed(cpus, f"{cpus}<cpu mode='host-passthrough'/>").cpu_mode == "host-passthrough"
     assert changed(cpus, f"{cpus}<launchSecurity type='sev'/>").sealed
