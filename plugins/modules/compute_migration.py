@@ -19,8 +19,8 @@ description:
     destination's pool. UUID, MAC addresses and all that is recorded of the instance stay.
   - All that stands against a move is told in one list, in check mode too, before anything is touched. That is what the destination's CPU
     lacks, by name, its room, networks, network filters, security groups and machine types it has not, names, addresses and volumes that
-    are taken there, and of the instance itself devices and directories of its host, snapshots, checkpoints of backups, a TPM, and volumes
-    that were not made for it.
+    are taken there, and of the instance itself devices and directories of its host, snapshots, checkpoints of backups, UEFI firmware, a
+    TPM, what it is pinned to, and volumes that were not made for it.
   - What the source has of the instance is removed when it is at the destination, and not before. Until then a failure leaves it where it
     was, as it was, and nothing at the destination but the base image. At no time are there two guests of it.
   - A run that is killed leaves marks at both hosts, so that other modules do not touch the instance. The same task run again finishes the

@@ -102,10 +102,7 @@ def _of_instance(mode: str, baulk: Baulk) -> t.Iterator[str]:
             "it is bound to CPUs, NUMA cells or huge pages of its host, which a move does not choose anew",
         ),
         (traits.tpm, "it has a TPM, whose state would stay behind"),
-        (
-            mode == COLD and traits.firmware_state,
-            "it has UEFI firmware, whose variables only a live move brings along; start it first",
-        ),
+        (traits.firmware_state, "it has UEFI firmware, whose variables would stay behind"),
         (traits.sealed, "its memory is encrypted by the processor of its host"),
     )
     yield from (words for is_so, words in reasons if is_so)

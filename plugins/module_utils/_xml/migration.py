@@ -68,10 +68,6 @@ def render_moved(text: str, moved: Moved) -> str:
         path = moved.logs.get(log.get("file", ""))
         if path is not None:
             log.set("file", path)
-    for nvram in root.iterfind("os/nvram"):
-        # Where such a file lies is each libvirt's own affair.
-        nvram.text = None
-        drop(nvram, "source")
     emulator = root.find("devices/emulator")
     if moved.emulator is not None and emulator is not None:
         emulator.text = moved.emulator

@@ -94,7 +94,7 @@ def test_nothing_stands_against_it(mode: str) -> None:
         (LIVE, replace(BAULK, traits=MovingTraits(shares=("home",))), "directory home"),
         (LIVE, replace(BAULK, traits=MovingTraits(pinned=True)), "bound to CPUs"),
         (LIVE, replace(BAULK, traits=MovingTraits(tpm=True)), "a TPM"),
-        (COLD, replace(BAULK, traits=MovingTraits(firmware_state=True)), "UEFI firmware"),
+        (LIVE, replace(BAULK, traits=MovingTraits(firmware_state=True)), "UEFI firmware"),
         (LIVE, replace(BAULK, traits=MovingTraits(sealed=True)), "encrypted by the processor"),
         (LIVE, replace(BAULK, traits=MovingTraits(foreign_disks=("vdb",))), "disk vdb lies on no plain file"),
         (LIVE, replace(BAULK, loose_disks=("disk vdb lies on /x",)), "disk vdb lies on /x"),

@@ -29,8 +29,7 @@ RECORD = InstanceRecord(flavor="tiny", disks=(OwnedDisk("vda", "fast", "web-vda.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RUNS = """<domain type='kvm' id='7'><name>web</name><uuid>4b20d080-1b54-4048-85b3-a6a62d165c01</uuid>
   <memory>1024</memory><vcpu>2</vcpu>
-  <os><type arch='x86_64'>hvm</type><loader readonly='yes' type='pflash'>/fw/code</loader>
-    <nvram template='/fw/vars'>/nvram/web_VARS.fd</nvram></os>
+  <os><type arch='x86_64'>hvm</type></os>
   <devices><emulator>/usr/bin/kvm</emulator>
     <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/a/web-vda.qcow2' index='2'/>
       <backingStore type='file' index='3'><format type='raw'/><source file='/a/base'/><backingStore/></backingStore>
@@ -51,9 +50,9 @@ def moved(text: str, disks: t.Mapping[str, str]) -> etree._Element:
 def test_paths_are_those_of_the_destination() -> None:
     """Nothing is left that points to where it was; an empty drive stays empty."""
     text = etree.tostring(moved(RUNS, {"vda": "/b/web-vda.qcow2"}), encoding="unicode")
-    for old in ("/a/", "/nvram", "index", "backingStore", "/usr/bin/kvm", " id="):
+    for old in ("/a/", "index", "backingStore", "/usr/bin/kvm", " id="):
         assert old not in text, old
-    for new in ("/b/web-vda.qcow2", "/b/web.console.log", "/usr/bin/qemu-system-x86_64", "template='/fw/vars'"):
+    for new in ("/b/web-vda.qcow2", "/b/web.console.log", "/usr/bin/qemu-system-x86_64"):
         assert new in text.replace('"', "'"), new
     assert read(text).record == RECORD
 
@@ -88,7 +87,6 @@ def test_what_libvirt_writes_goes_through(dump: str) -> None:
 
 def test_what_ties_it_to_its_host() -> None:
     """Each is seen, and nothing of an ordinary one."""
-    assert read_moving_traits(RUNS).firmware_state
     plain = read_moving_traits(
         render(Machine(type="qemu", name="m", memory_kib=1024, disks=(Disk("vda", source="/d"),)))
     )
@@ -99,6 +97,9 @@ def test_what_ties_it_to_its_host() -> None:
     def changed(part: str, other: str) -> t.Any:
         return read_moving_traits(RUNS.replace(part, other, 1))
 
+    pflash = "<os><type>hvm</type><loader readonly='yes' type='pflash'>/fw/code</loader></os>"
+    assert changed("<os><type arch='x86_64'>hvm</type></os>", pflash).firmware_state
+    assert changed("<os>", "<os firmware='efi'>").firmware_state
     end, cpus = "</devices>", "<vcpu>2</vcpu>"
     assert changed(end, "<tpm model='tpm-crb'><backend type='emulator'/></tpm></devices>").tpm
     assert changed(end, "<filesystem type='mount'><target dir='share'/></filesystem></devices>").shares == ("share",)
