@@ -64,6 +64,12 @@ def whole_definition(connection: Connection, domain: Domain) -> str:
     return str(connection.call(f"read domain {domain.name}", domain.handle.XMLDesc, flags))
 
 
+def migratable_xml(connection: Connection, domain: Domain) -> str:
+    """Return how the guest runs, as another hypervisor is told it, with its secrets."""
+    flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
+    return str(connection.call(f"read domain {domain.name}", domain.handle.XMLDesc, flags))
+
+
 def has_snapshots(connection: Connection, domain: Domain) -> bool:
     """Tell whether there are snapshots that libvirt knows of."""
     return bool(supported(connection, f"count the snapshots of {domain.name}", domain.handle.snapshotNum, 0))

@@ -22,7 +22,7 @@ from .existing import Existing
 from .intent import Findings, Intent, booted, done, halted, make_plan, power_of, start, stop
 from .plan import LIVE, Action, Change
 from .rebuild import plan_rebuild
-from .refusals import check_ours
+from .refusals import check_ours, refuse_moving
 from .rescue import plan_rescue, plan_unrescue
 
 
@@ -36,6 +36,7 @@ def plan_action(spec: ActionSpec, existing: Existing, findings: Findings) -> Int
 
 def refuse_in_between(spec: ActionSpec, record: InstanceRecord) -> None:
     """Refuse an action that does not belong to the state that another one has brought the instance into."""
+    refuse_moving(spec.name, record)
     begun = record.begun.action if record.begun else None
     if begun == actions.REBUILD and spec.action != actions.REBUILD:
         raise ConflictError(

@@ -14,6 +14,7 @@ from .._errors import ConflictError, SpecError
 from .._spec.backup import RESTORE
 from .._spec.instance import InstanceSpec
 from .._spec.machine import Machine
+from .._spec.migration import MOVING
 from .._spec.record import InstanceRecord
 from .._spec.snapshot import FINISH_REVERT, REVERT
 from .claims import Amount
@@ -59,6 +60,7 @@ def refuse_strays(name: str, existing: Existing) -> None:
 
 def refuse_in_between(name: str, record: InstanceRecord, wanted: str | None) -> None:
     """Refuse changes of an instance that an action has brought into a state which another one ends."""
+    refuse_moving(name, record)
     if record.begun is not None and record.begun.action == "rebuild":
         raise ConflictError(f"A rebuild of instance {name} was interrupted; run that action again, which finishes it.")
     if record.begun is not None and record.begun.action == RESTORE:
@@ -75,6 +77,15 @@ def refuse_in_between(name: str, record: InstanceRecord, wanted: str | None) -> 
         )
     if record.shelved and wanted not in (None, "stopped"):
         raise ConflictError(f"Instance {name} is shelved and can't be {wanted}; run action unshelve before.")
+
+
+def refuse_moving(name: str, record: InstanceRecord) -> None:
+    """Refuse to touch one of the two that there are of an instance in the middle of a move."""
+    if record.begun is not None and record.begun.action in MOVING:
+        raise ConflictError(
+            f"A move of instance {name} between this host and another ({record.begun.target}) goes on, or was interrupted; run"
+            " compute_migration again, which finishes it."
+        )
 
 
 def refuse_changes(spec: InstanceSpec, desired: Machine, record: InstanceRecord, existing: Existing) -> None:

@@ -31,13 +31,13 @@ class Begun:
     """An action that was begun and is not finished: who finds it after a run was killed goes on with it."""
 
     action: str
-    """reboot, rescue, unrescue, rebuild or unshelve, or what ``snapshot`` calls its own."""
+    """reboot, rescue, unrescue, rebuild or unshelve, or what ``snapshot`` and ``migration`` call their own."""
     running: bool = False
     """Whether the guest ran before, so that it does again at the end."""
     image: str | None = None
     image_digest: str | None = None
     target: str | None = None
-    """Of the disk that is made for it, or the snapshot that it is about."""
+    """Of the disk that is made for it, or the snapshot that it is about, or the UUID of a move's other host."""
 
 
 @dataclass(frozen=True)

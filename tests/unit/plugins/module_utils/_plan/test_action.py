@@ -319,6 +319,11 @@ def without_image(disk_gb: int = 1) -> World:
         (SHELVED, spec_of("reboot"), "is shelved; run action unshelve before reboot"),
         (SHELVED, spec_of("rebuild"), "is shelved"),
         (ON.write(replace(RECORD, begun=Begun("restore"))), spec_of("reboot"), "is being made from a backup"),
+        (
+            ON.write(replace(RECORD, begun=Begun("arrive", target="u"))),
+            spec_of("reboot"),
+            "run compute_migration again",
+        ),
         (interrupted("rebuild", 2), spec_of("reboot"), "A rebuild of instance web was interrupted"),
         (interrupted("rescue", 2), spec_of("shelve"), "Action rescue of instance web was interrupted"),
         (interrupted("rebuild", 5), spec_of("rebuild", image="other"), "with image new was interrupted"),

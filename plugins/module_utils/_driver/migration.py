@@ -1,0 +1,179 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Moving a guest that runs to another hypervisor, watched while it goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import DriverError
+from .._spec.migration import LiveOptions
+from .capabilities import supported
+from .connection import Connection, libvirt
+from .domain import Domain
+
+_INCOMING, _OUTGOING = "VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN", "VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT"
+_XBZRLE = "xbzrle"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How far a move is, or what it took; None is not known."""
+
+    total_ms: int | None = None
+    downtime_ms: int | None = None
+    memory_bytes: int | None = None
+    """What was sent of the memory, pages that were sent again included."""
+    disk_bytes: int | None = None
+    iterations: int | None = None
+
+
+@dataclass(frozen=True)
+class LiveMove:
+    """What libvirt is told of a move: both definitions as they are to be there."""
+
+    xml: str
+    persistent_xml: str
+    uri: str | None
+    options: LiveOptions
+
+
+class Migration:
+    """A move in a thread of its own; who waits for it may ask how far it is and break it off."""
+
+    def __init__(self, source: Connection, domain: Domain, target: Connection, move: LiveMove) -> None:
+        """Begin it."""
+        self._source, self._domain = source, domain
+        self._done = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(target, move), name="migration", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Tell whether it has ended within so many seconds."""
+        return self._done.wait(seconds)
+
+    def finish(self) -> None:
+        """Raise why it failed, if it did."""
+        if self._error is not None:
+            raise self._error
+
+    def abort(self) -> None:
+        """Have it broken off, after which the guest goes on where it was."""
+        self._source.call(f"break off the move of {self._domain.name}", self._domain.handle.abortJob)
+
+    def _run(self, target: Connection, move: LiveMove) -> None:
+        try:
+            self._source.call(
+                f"move {self._domain.name} to {target.uri}",
+                self._domain.handle.migrate3,
+                target.raw,
+                _parameters(move),
+                _flags(move.options),
+            )
+        except BaseException as exc:  # pylint: disable=broad-exception-caught
+            # It is raised where the move is waited for.
+            self._error = exc
+        self._done.set()
+
+
+def _parameters(move: LiveMove) -> dict[str, t.Any]:
+    options = move.options
+    found: dict[str, t.Any] = {
+        libvirt.VIR_MIGRATE_PARAM_DEST_XML: move.xml,
+        libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: move.persistent_xml,
+    }
+    if move.uri is not None:
+        found[libvirt.VIR_MIGRATE_PARAM_URI] = move.uri
+    if options.bandwidth_mb is not None:
+        found[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = options.bandwidth_mb
+    if options.parallel_connections is not None:
+        found[libvirt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS] = options.parallel_connections
+    if options.compression:
+        found[libvirt.VIR_MIGRATE_PARAM_COMPRESSION] = _XBZRLE
+    return found
+
+
+def _flags(options: LiveOptions) -> int:
+    # The source's definition stays until its volumes are gone: it is what tells the next run of them.
+    flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_NON_SHARED_INC | libvirt.VIR_MIGRATE_PERSIST_DEST
+    for wanted, flag in (
+        (options.auto_converge, libvirt.VIR_MIGRATE_AUTO_CONVERGE),
+        (options.compression, libvirt.VIR_MIGRATE_COMPRESSED),
+        (options.parallel_connections is not None, libvirt.VIR_MIGRATE_PARALLEL),
+    ):
+        flags |= flag if wanted else 0
+    return int(flags)
+
+
+def is_moving(connection: Connection, domain: Domain) -> bool:
+    """Tell whether a move of the guest, out or in, goes on, whoever began it."""
+    stats = _stats(connection, domain, 0)
+    known = {getattr(libvirt, name, None) for name in (_INCOMING, _OUTGOING)}
+    return bool(stats.get("type")) and stats.get("operation") in known
+
+
+def completed(connection: Connection, domain: Domain) -> Figures:
+    """Return what the last move took."""
+    flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
+    return _figures(_stats(connection, domain, flags))
+
+
+def wait_until_still(connection: Connection, domain: Domain, seconds: float, pause: float = 0.5) -> bool:
+    """Tell whether no move of the guest goes on any more, within so many seconds."""
+    end = time.monotonic() + seconds
+    while is_moving(connection, domain):
+        if time.monotonic() > end:
+            return False
+        time.sleep(pause)
+    return True
+
+
+def _stats(connection: Connection, domain: Domain, flags: int) -> dict[str, t.Any]:
+    doing = f"ask how far the move of {domain.name} is"
+    try:
+        return supported(connection, doing, domain.handle.jobStats, flags) or {}
+    except DriverError:
+        # A guest that is off, or gone, has no job.
+        return {}
+
+
+def _figures(stats: t.Mapping[str, t.Any]) -> Figures:
+    return Figures(
+        total_ms=stats.get("time_elapsed"),
+        downtime_ms=stats.get("downtime"),
+        memory_bytes=stats.get("memory_processed"),
+        disk_bytes=stats.get("disk_processed"),
+        iterations=stats.get("memory_iteration"),
+    )
+
+
+def cpu_obstacle(connection: Connection, cpu: str, virt_type: str, arch: str | None, machine: str | None) -> str | None:
+    """Return in libvirt's words what this hypervisor lacks for a guest with that ``<cpu>``; None where it has all."""
+    function = connection.raw.compareHypervisorCPU
+    flags = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
+    try:
+        connection.call("compare the CPU", function, None, arch, machine, virt_type, cpu, flags)
+    except DriverError as exc:
+        if exc.details.get("libvirt_code") == libvirt.VIR_ERR_CPU_INCOMPATIBLE:
+            return exc.message.partition(": ")[2]
+        # Where it can't be compared, the move itself shows it, and breaks off.
+    return None
+
+
+def host_cpu_obstacle(connection: Connection, cpu: str) -> str | None:
+    """Return what this host's own CPU lacks of another host's, for a guest that was given that as it is."""
+    flags = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
+    try:
+        connection.call("compare the CPU", connection.raw.compareCPU, cpu, flags)
+    except DriverError as exc:
+        if exc.details.get("libvirt_code") == libvirt.VIR_ERR_CPU_INCOMPATIBLE:
+            return exc.message.partition(": ")[2]
+    return None

@@ -1,0 +1,270 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""An instance, its host and the host that it shall be on, as they are now. Nothing is changed here."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from ..._driver import domain as driver
+from ..._driver import host as host_driver
+from ..._driver.checkpoint import checkpoint_names
+from ..._driver.connection import Connection
+from ..._driver.migration import cpu_obstacle, host_cpu_obstacle
+from ..._driver.snapshot import list_snapshots
+from ..._driver.storage import Volume, find_volume
+from ..._errors import CapacityError, SpecError
+from ..._plan.claims import Amount, refuse_overcommit
+from ..._plan.existing import OwnDisk
+from ..._plan.migration import Baggage, DiskMove, End, Ends, ImageMove, is_half, seed_disk
+from ..._plan.migration_obstacles import Baulk, Offering, obstacles
+from ..._spec.image_record import is_image_content
+from ..._spec.lifecycle import Lifecycle
+from ..._spec.machine import Disk, Machine
+from ..._spec.migration import COLD, LIVE, MigrationSpec
+from ..._spec.record import InstanceRecord, OwnedDisk
+from ..._xml import domain as domain_xml
+from ..._xml.migration import read_moving_traits
+from .._instance.host import Host
+from ..facts_guests import Guest
+from ..image_catalog import ImageCatalog
+from ..port_filter import group_names
+
+_PASSTHROUGH = "host-passthrough"
+_LONGEST_NAME = 63
+_DIGITS = 12
+
+
+@dataclass
+class Scene:
+    """Both hosts with the instance as they have it, and what is brought along."""
+
+    spec: MigrationSpec
+    source: Host
+    target: Host
+    ends: Ends
+
+    @property
+    def guest(self) -> Guest:
+        """Return the instance at the source."""
+        return self.source.guests[self.spec.name]
+
+
+def open_scene(source: Connection, target: Connection, spec: MigrationSpec) -> Scene:
+    """Look at both ends."""
+    limits, pool = spec.limits, spec.destination.pool
+    hosts = [Host(one, Lifecycle(pool, "auto", limits, spec.force, spec.shutdown_timeout)) for one in (source, target)]
+    if hosts[0].uuid == hosts[1].uuid:
+        raise SpecError(
+            "destination.uri",
+            f"{target.uri} is the host that {source.uri} is, by its UUID {hosts[0].uuid}",
+            "give another host, or each libvirt a host_uuid of its own",
+        )
+    return Scene(spec, hosts[0], hosts[1], Ends(*(_end(host, spec.name) for host in hosts)))
+
+
+def look_again(scene: Scene) -> Scene:
+    """Look at both ends once more."""
+    for host in (scene.source, scene.target):
+        host.read_again()
+    ends = Ends(*(_end(host, scene.spec.name) for host in (scene.source, scene.target)))
+    return replace(scene, ends=ends)
+
+
+def _end(host: Host, name: str) -> End:
+    guest = host.guests.get(name)
+    existing = host.existing(name) if guest else None
+    autostart = guest is not None and guest.reading.uuid in host.autostarted
+    return End(host.connection.uri, host.uuid, existing, autostart)
+
+
+def look(scene: Scene) -> tuple[Baggage, tuple[str, ...]]:
+    """Return what a move from its beginning brings along, and everything that stops it."""
+    return _Look(scene).run()
+
+
+class _Look:
+    """One look at all that a move from its beginning needs."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._spec, self._source, self._target = scene.spec, scene.source, scene.target
+        self._loose: list[str] = []
+        self._images: dict[str, ImageMove] = {}
+        self._paths: dict[str, str] = {}
+
+    def run(self) -> tuple[Baggage, tuple[str, ...]]:
+        """Return both."""
+        guest, spec = self._scene.guest, self._spec
+        mode = spec.mode or (LIVE if guest.reading.is_active else COLD)
+        text = self._source.live_text(spec.name) or guest.reading.xml
+        machine = domain_xml.read(text)
+        record = guest.record or InstanceRecord()
+        disks = tuple(self._disks(record, machine))
+        seed = self._seed(record, machine)
+        self._others(record, machine)
+        existing = self._scene.ends.source.existing
+        if existing is None:
+            raise SpecError("name", f"there is no instance {spec.name}")
+        baulk = Baulk(
+            traits=read_moving_traits(text),
+            existing=existing,
+            machine=machine,
+            snapshots=len(list_snapshots(self._source.connection, guest.reading)),
+            checkpoints=len(checkpoint_names(self._source.connection, guest.reading)),
+            loose_disks=tuple(self._loose),
+        )
+        found = obstacles(spec, mode, baulk, self._offering(machine, baulk))
+        baggage = Baggage(
+            mode, self._moved_record(record), disks, seed, tuple(self._images.values()), self._logs(guest), self._paths
+        )
+        return baggage, found
+
+    def _moved_record(self, record: InstanceRecord) -> InstanceRecord:
+        pool = self._spec.destination.pool
+        disks = tuple(replace(disk, pool=pool) for disk in record.disks)
+        seed = replace(record.seed, pool=pool) if record.seed else None
+        return replace(record, disks=disks, seed=seed, begun=None)
+
+    def _disks(self, record: InstanceRecord, machine: Machine) -> t.Iterator[DiskMove]:
+        existing = self._scene.ends.source.existing
+        found = {disk.target: disk for disk in (existing.disks if existing else ())}
+        for owned in record.disks:
+            disk = next((one for one in machine.disks if one.target == owned.target), None)
+            own = found.get(owned.target)
+            volume = self._source.place(owned.pool).pool.find(owned.volume)
+            if disk is None or own is None or own.strayed or own.layer or volume is None:
+                self._loose.append(f"disk {owned.target} does not lie on volume {owned.volume} of pool {owned.pool}")
+                continue
+            yield self._disk(owned, own, disk, volume)
+
+    def _disk(self, owned: OwnedDisk, own: OwnDisk, disk: Disk, volume: Volume) -> DiskMove:
+        if volume.is_device:
+            self._loose.append(f"disk {owned.target} is a block device of its host")
+        below = volume.backing
+        base = self._base(owned.target, below[0]) if below else None
+        path = self._paths[owned.target] = self._target.home.locate(owned.volume)
+        capacity = own.capacity_bytes or volume.capacity
+        return DiskMove(owned, disk.format or "raw", capacity, path, base, below[1] if below else None)
+
+    def _base(self, target: str, path: str) -> str | None:
+        """Return where the base image is to be at the destination, and note that it lacks it."""
+        volume = find_volume(self._source.connection, path)
+        if volume is None or not is_image_content(volume.name):
+            self._loose.append(f"disk {target} lies on {path}, which is no image that was published")
+            return None
+        self._note_image(target, volume)
+        return self._target.home.locate(volume.name)
+
+    def _note_image(self, target: str, volume: Volume) -> None:
+        there = ImageCatalog(self._target.connection, self._target.home.pool)
+        records = there.records()
+        if any(one.volume == volume.name and there.data(one) for one in records) or volume.name in self._images:
+            return
+        pool = self._source.place(volume.pool).pool
+        here = ImageCatalog(self._source.connection, pool).records()
+        known = next((one for one in here if one.volume == volume.name), None)
+        if known is None:
+            self._loose.append(
+                f"disk {target} lies on {volume.name}, which no image of pool {volume.pool} is any more; publish that again"
+            )
+            return
+        # What is called so there stays what it is.
+        name = known.name
+        if any(one.name == name for one in records):
+            digits = known.digest.rpartition(":")[2][:_DIGITS]
+            name = f"{name[: _LONGEST_NAME - _DIGITS - 1]}-{digits}"
+        self._images[volume.name] = ImageMove(known.name, name, volume.pool, volume.name)
+
+    def _seed(self, record: InstanceRecord, machine: Machine) -> DiskMove | None:
+        owned = seed_disk(record)
+        if owned is None or not any(disk.target == owned.target and disk.source for disk in machine.disks):
+            return None
+        volume = self._source.place(owned.pool).pool.find(owned.volume)
+        if volume is None:
+            self._loose.append(f"volume {owned.volume} of pool {owned.pool}, which tells of its first boot, is gone")
+            return None
+        path = self._paths[owned.target] = self._target.home.locate(owned.volume)
+        return DiskMove(owned, "raw", volume.capacity, path)
+
+    def _others(self, record: InstanceRecord, machine: Machine) -> None:
+        """Look at what was not made for the instance: discs of published images come along."""
+        known = {disk.target for disk in record.disks} | ({record.seed.target} if record.seed else set())
+        for disk in machine.disks:
+            if disk.target in known or not disk.source:
+                continue
+            volume = find_volume(self._source.connection, disk.source)
+            if volume is not None and disk.readonly and is_image_content(volume.name):
+                self._note_image(disk.target, volume)
+                self._paths[disk.target] = self._target.home.locate(volume.name)
+            else:
+                self._loose.append(
+                    f"disk {disk.target} lies on {disk.source}, which was not made for it and is not moved; take it away first"
+                )
+
+    def _logs(self, guest: Guest) -> tuple[str, ...]:
+        return tuple(serial.log for serial in guest.machine.serials if serial.log)
+
+    def _offering(self, machine: Machine, baulk: Baulk) -> Offering:
+        target, arch = self._target, machine.os.arch or ""
+        capabilities = host_driver.capabilities(target.connection)
+        half = target.guests.get(self._spec.name) if is_half(self._scene.ends) else None
+        left = half.record if half and half.record else InstanceRecord()
+        own = {disk.volume for disk in left.disks} | ({left.seed.volume} if left.seed else set())
+        filters = target.filters.listed
+        knows_machine = machine.os.machine in capabilities.machines(arch)
+        return Offering(
+            uri=target.connection.uri,
+            virt_types=capabilities.virt_types(arch),
+            machines=capabilities.machines(arch),
+            networks={name: network.is_active for name, network in target.networks.items()},
+            filters=None if filters is None else frozenset(filters),
+            groups=frozenset(group_names(filters or {})),
+            macs=target.macs,
+            uuids={guest.reading.uuid: name for name, guest in target.guests.items()},
+            names=frozenset(target.guests),
+            is_half=half is not None,
+            volumes=frozenset(target.home.volumes) - own,
+            holds_files=target.home.info.holds_files,
+            room=room_obstacle(self._scene),
+            cpu=self._cpu(machine, baulk) if knows_machine else None,
+        )
+
+    def _cpu(self, machine: Machine, baulk: Baulk) -> str | None:
+        traits = baulk.traits
+        if traits.cpu is None:
+            return None
+        if traits.cpu_mode == _PASSTHROUGH:
+            return host_cpu_obstacle(self._target.connection, host_driver.capabilities(self._source.connection).cpu_xml)
+        return cpu_obstacle(self._target.connection, traits.cpu, machine.type, machine.os.arch, machine.os.machine)
+
+
+def amount_of(guest: Guest, is_shelved: bool) -> Amount:
+    """Return what an instance takes of its host."""
+    disk_gb = guest.disk_gb()
+    return Amount(0, 0, disk_gb) if is_shelved else Amount(guest.vcpus, guest.memory_mb, disk_gb)
+
+
+def room_obstacle(scene: Scene) -> str | None:
+    """Return what the destination has too little of; what an interrupted move has claimed is there for this one."""
+    spec, target, guest = scene.spec, scene.target, scene.guest
+    claimed = target.used()
+    half = target.guests.get(spec.name)
+    if half is not None and is_half(scene.ends):
+        claimed = claimed.minus(amount_of(half, half.is_shelved))
+    try:
+        refuse_overcommit(spec.name, amount_of(guest, guest.is_shelved), target.total, claimed, spec.limits)
+    except CapacityError as exc:
+        return exc.message.rstrip(".")
+    return None
+
+
+def domain_of(host: Host, name: str) -> driver.NamedHandle | None:
+    """Return the driver's own object of the instance at a host."""
+    guest = host.guests.get(name)
+    return driver.NamedHandle(name, guest.reading.handle) if guest else None
