@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("host", metavar="HOST")
     made = add("machine", _machine, "Start or end a hypervisor with a kernel of its own, or run a program on it.")
     made.set_defaults(dir=MACHINE_DIR)
-    made.add_argument("action", choices=("up", "down", "uri", "exec"))
+    made.add_argument("action", choices=("up", "down", "status", "uri", "exec"))
     made.add_argument("words", nargs=argparse.REMAINDER, metavar="-- PROGRAM", help="for exec, what to run")
     made = add("exec", _exec, "Run a program on a host.")
     made.add_argument("host", metavar="HOST")
@@ -218,6 +218,9 @@ def _machine(options: argparse.Namespace) -> int:
         return subprocess.run(machine.command(_words(options)), check=False).returncode
     if options.action == "down":
         print("Down." if machine.down() else "There was no machine.")
+        return 0
+    if options.action == "status":
+        print("up" if machine.is_up else "down")
         return 0
     if options.action == "up":
         machine.up()

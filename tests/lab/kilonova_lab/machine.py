@@ -28,7 +28,7 @@ from .run import find, run
 
 SPARE_DISKS = ("spare1", "spare2", "spare3")
 """The serial numbers of empty disks."""
-_SPARE_SIZE = 1024**3
+_SPARE_SIZE = 4 * 1024**3
 _MEMORY_MB = 3072
 _BOOT_LIMIT = 900.0
 _INNER_PORTS = {"libvirt": 16509, "ssh": 22}
