@@ -47,11 +47,12 @@ def test_the_arp_table_knows_a_guest(machine: MachineHost, throttled: Subject) -
     done = throttled.run(**asked)
     leased = wait_until(lambda: machine.on(f"ip neighbour show dev {BRIDGE} | grep {LEFT_MAC}"), "the neighbour").split()[0]
     assert leased.startswith("10.84.0.1")
-    assert done["ip"] == leased
+    assert done["address"] == leased
+    assert {entry["source"] for entry in done["addresses"]} == {"arp"}
     assert leased in machine.virsh("domifaddr", throttled.name, "--source", "arp")
     again = throttled.run(**asked)
-    assert (again["changed"], again["ip"]) == (False, leased)
-    told = run_module("compute_instance_info", uri=machine.uri, name=throttled.name, address_sources=["arp"])
+    assert (again["changed"], again["address"]) == (False, leased)
+    told = run_module("compute_instance_info", uri=machine.uri, name=throttled.name, addresses=["arp"])
     assert not told.failed, told.message
     (row,) = told.data["instances"]
     assert [(entry["address"], entry["source"]) for entry in row["addresses"]] == [(leased, "arp")]
