@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import typing as t
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ..lab.conftest import LAB, Hypervisor, collections_path, guest_image, lab_tool, run_module
+from ..lab.conftest import LAB, Hypervisor, collections_path, guest_image, lab_tool, run_module, wait_until
 from ..lab.subjects import BOOTING, Subject
 
 __all__ = ["collections_path", "guest_image"]
@@ -53,6 +54,15 @@ class MachineHost(Hypervisor):
             pytest.fail(f"{script}: {done.stdout}{done.stderr}")
         return done.stdout.strip()
 
+    def agent(self, name: str, command: str, **arguments: t.Any) -> t.Any:
+        """Ask the guest's agent, again where it was too slow for libvirt, which waits for it only some seconds."""
+        request = json.dumps({"execute": command, "arguments": arguments})
+
+        def answer() -> str:
+            return self.virsh("qemu-agent-command", name, request, check=False)
+
+        return json.loads(wait_until(answer, f"the agent of {name}"))["return"]
+
     def console(self, name: str) -> str:
         """Return what the guest printed on its serial console so far."""
         return self.attempt(f"cat {POOL_PATH}/{name}.console.log").stdout
@@ -79,16 +89,13 @@ def machine(guest_image: Path) -> t.Iterator[MachineHost]:
 
 @pytest.fixture(scope="session", autouse=True)
 def pair(machine: MachineHost) -> t.Iterator[tuple[Subject, Subject]]:
-    """Return two guests, the left one with a throttled NIC, the right one with its disk in a volume group.
+    """Return two guests, the left one with a throttled NIC.
 
     They take minutes to boot. So they are started before the first test, for all tests, which wait for them where they need to.
     """
-    source = {"name": "vg-roots", "devices": ["/dev/disk/by-id/virtio-spare3"]}
-    pool = run_module("compute_pool", uri=machine.uri, name="roots", type="logical", source=source, build=True)
-    assert not pool.failed, pool.message
     throttled = {**LEFT_NIC, "inbound": SLOW, "outbound": SLOW}
     left = Subject(machine, "left", **{**BOOTING, "networks": [throttled]})
-    right = Subject(machine, "right", **{**BOOTING, "networks": [RIGHT_NIC], "pool": "roots"})
+    right = Subject(machine, "right", **{**BOOTING, "networks": [RIGHT_NIC]})
     for guest in (left, right):
         guest.run()
     yield left, right

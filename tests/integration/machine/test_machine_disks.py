@@ -15,7 +15,7 @@ from ..lab.subjects import SWITCHED_OFF, Subject, removed_after
 from .conftest import MachineHost
 
 MIB = 1024**2
-GROUP, DISK, OTHER_DISK = "vg-lab", "/dev/disk/by-id/virtio-spare1", "/dev/disk/by-id/virtio-spare2"
+GROUP, DISK = "vg-lab", "/dev/vdb"
 TARGET = "iqn.2026-01.com.example:lab"
 _SERVE_NFS = """
 mkdir -p /srv/exported
@@ -110,7 +110,7 @@ def test_a_volume_group_is_made_used_and_kept(machine: MachineHost, group: Pool)
     assert group.runs_from_the_start()
     assert GROUP in machine.on("vgs --noheadings -o vg_name")
 
-    assert volume(machine, "data", "lvm", size="64M").data["volume"]["format"] == "raw"
+    assert volume(machine, "data", "lvm", size="64M").changed
     assert lvs(machine) == {"data": 64 * MIB}
     assert volume(machine, "data", "lvm", size="100M").changed
     assert lvs(machine) == {"data": 100 * MIB}
@@ -124,6 +124,8 @@ def test_a_volume_group_is_made_used_and_kept(machine: MachineHost, group: Pool)
         subject.declare()
         assert set(subject.disks().values()) >= {f"/dev/{GROUP}/data", f"/dev/{GROUP}/on-lvm-own"}
         assert lvs(machine)["on-lvm-own"] == 1024 * MIB
+        # What LVM calls a snapshot has less room than it promises.
+        assert machine.on(f"lvs --noheadings -o lv_attr {GROUP}/on-lvm-own").startswith("-wi")
         subject.declare(volumes=[volumes[0], {**volumes[1], "size_gb": 2}])
         assert lvs(machine)["on-lvm-own"] == 2048 * MIB
         in_use = group.absent()
@@ -142,14 +144,6 @@ def test_a_volume_group_is_made_used_and_kept(machine: MachineHost, group: Pool)
     machine.on(f"lvcreate -q -y -L 8M -n by-hand {GROUP}")
     assert not group.attempt(refresh=True).changed
     assert set(group.volumes()) == {"data", "by-hand"}
-
-
-def test_a_guest_boots_from_a_volume_group(machine: MachineHost, pair: tuple[Subject, Subject]) -> None:
-    """Its whole disk is a logical volume, made of an image in another pool."""
-    right = pair[1]
-    right.declare()
-    assert list(right.disks().values()) == ["/dev/vg-roots/right-vda"]
-    assert machine.on("lvs --noheadings -o lv_name vg-roots") == "right-vda"
 
 
 def test_a_directory_of_an_nfs_server_becomes_a_pool(machine: MachineHost) -> None:

@@ -52,7 +52,7 @@ def test_the_arp_table_knows_a_guest(machine: MachineHost, throttled: Subject) -
     assert leased in machine.virsh("domifaddr", throttled.name, "--source", "arp")
     again = throttled.run(**asked)
     assert (again["changed"], again["address"]) == (False, leased)
-    told = run_module("compute_instance_info", uri=machine.uri, name=throttled.name, addresses=["arp"])
+    told = run_module("compute_instance_info", uri=machine.uri, names=[throttled.name], addresses=["arp"])
     assert not told.failed, told.message
     (row,) = told.data["instances"]
     assert [(entry["address"], entry["source"]) for entry in row["addresses"]] == [(leased, "arp")]
