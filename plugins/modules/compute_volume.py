@@ -59,6 +59,8 @@ options:
         C(KB) to C(EB) are powers of 1000. Without a unit it is bytes. Small letters are the same, and there may be a space, as in
         C(1.5 TiB). It is rounded up to whole disk sectors of 512 bytes.
       - A larger size grows the volume, and a smaller one is refused. Pools of devices round it up.
+      - Libvirt can't grow volumes of volume groups and iSCSI servers. Once other tools did so, and the pool was refreshed, the declared
+        size is there.
       - While the instance that has it runs, its guest sees the new size at once. It is refused while a domain runs that
         kilonova.compute did not create, or that lies on it through another volume.
       - It is needed for a volume that has no content. One that has is at least as large as that.

@@ -15,7 +15,7 @@ import time
 import typing as t
 from dataclasses import replace
 
-from .._errors import CapacityError, DriverError, NotFoundError
+from .._errors import CapacityError, DriverError, NotFoundError, UnsupportedError
 from .._xml.volume import PoolDescription, VolumeDescription, read_pool, read_volume, write_volume
 from .connection import Connection, libvirt
 from .sparse_upload import upload_sparse
@@ -260,7 +260,15 @@ class Volume:
 
     def resize(self, capacity_bytes: int) -> None:
         """Grow the volume."""
-        self._call("grow", self._raw.resize, capacity_bytes, 0)
+        try:
+            self._call("grow", self._raw.resize, capacity_bytes, 0)
+        except UnsupportedError as exc:
+            raise UnsupportedError(
+                f"Cannot grow volume {self.name}: libvirt can't grow volumes of pools such as {self.pool}; grow it to"
+                f" {capacity_bytes} bytes with the pool's own tools (such as lvextend), have compute_pool refresh the pool, and"
+                " run again.",
+                exc.details,
+            ) from exc
         self._description = None
 
     def wipe(self) -> None:

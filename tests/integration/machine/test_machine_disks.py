@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,7 @@ exportfs -o rw,no_root_squash,insecure,no_subtree_check,fsid=1 127.0.0.1:/srv/ex
 """
 _SERVE_ISCSI = f"""
 systemctl start tgt
+set -e
 tgtadm --lld iscsi --op new --mode target --tid 1 --targetname {TARGET}
 truncate -s 64M /srv/unit.img
 tgtadm --lld iscsi --op new --mode logicalunit --tid 1 --lun 1 --backing-store /srv/unit.img
@@ -112,7 +114,13 @@ def test_a_volume_group_is_made_used_and_kept(machine: MachineHost, group: Pool)
 
     assert volume(machine, "data", "lvm", size="64M").changed
     assert lvs(machine) == {"data": 64 * MIB}
-    assert volume(machine, "data", "lvm", size="100M").changed
+    grown = {"uri": machine.uri, "name": "data", "pool": "lvm", "size": "100M"}
+    refused = run_module("compute_volume", **grown)
+    assert refused.failed
+    assert "libvirt can't grow volumes" in refused.message
+    machine.on(f"lvextend -q -L 100M {GROUP}/data")
+    assert not group.attempt(refresh=True).changed
+    assert not volume(machine, "data", "lvm", size="100M").changed
     assert lvs(machine) == {"data": 100 * MIB}
     machine.on(f"echo kept | dd of=/dev/{GROUP}/data conv=notrunc status=none")
     volume(machine, "gone", "lvm", size="8M")
@@ -126,8 +134,13 @@ def test_a_volume_group_is_made_used_and_kept(machine: MachineHost, group: Pool)
         assert lvs(machine)["on-lvm-own"] == 1024 * MIB
         # What LVM calls a snapshot has less room than it promises.
         assert machine.on(f"lvs --noheadings -o lv_attr {GROUP}/on-lvm-own").startswith("-wi")
+        refused = subject.attempt(volumes=[volumes[0], {**volumes[1], "size_gb": 2}])
+        assert refused.failed
+        assert "QEMU can't grow" in refused.message
+        machine.on(f"lvextend -q -L 2G {GROUP}/on-lvm-own")
+        assert not group.attempt(refresh=True).changed
         subject.declare(volumes=[volumes[0], {**volumes[1], "size_gb": 2}])
-        assert lvs(machine)["on-lvm-own"] == 2048 * MIB
+        assert "2147483648" in machine.virsh("domblkinfo", "on-lvm", f"/dev/{GROUP}/on-lvm-own").split("Capacity:")[1]
         in_use = group.absent()
         assert in_use.failed
         assert "on-lvm" in in_use.message
@@ -144,6 +157,29 @@ def test_a_volume_group_is_made_used_and_kept(machine: MachineHost, group: Pool)
     machine.on(f"lvcreate -q -y -L 8M -n by-hand {GROUP}")
     assert not group.attempt(refresh=True).changed
     assert set(group.volumes()) == {"data", "by-hand"}
+
+
+def test_a_root_disk_lies_in_a_volume_group(machine: MachineHost, group: Pool, guest_image: Path) -> None:
+    """Made of an image that is published there, whole; what the image says at its end is in the disk, and later kept."""
+    group.made(build=True)
+    published = {"uri": machine.uri, "name": "guest", "src": str(guest_image), "pool": "lvm"}
+    refused = run_module("compute_image", **published)
+    assert (refused.failed, refused.data.get("option")) == (True, "convert_to")
+    for changed in (True, False):
+        done = run_module("compute_image", convert_to="raw", **published)
+        assert not done.failed, done.message
+        assert done.changed == changed
+    declared = {"image": "guest", "pool": "lvm", "disk_format": "raw"}
+    with removed_after(Subject(machine, "rooted", **declared)) as subject:
+        subject.declare()
+        (path,) = subject.disks().values()
+        assert path.startswith(f"/dev/{GROUP}/rooted-vda")
+        image = next(name for name in lvs(machine) if name.startswith("kilonova-sha256"))
+        machine.on(f"qemu-img compare -f raw -F raw {path} /dev/{GROUP}/{image}")
+        assert not subject.absent(**SWITCHED_OFF).failed
+    assert not [name for name in lvs(machine) if name.startswith("rooted")]
+    assert not run_module("compute_image", uri=machine.uri, name="guest", state="absent", pool="lvm").failed
+    assert lvs(machine) == {}
 
 
 def test_a_directory_of_an_nfs_server_becomes_a_pool(machine: MachineHost) -> None:
@@ -198,4 +234,6 @@ def test_the_disks_of_an_iscsi_server_become_a_pool(machine: MachineHost) -> Non
         assert machine.on("head -c 4 /srv/unit.img") == "kept"
     finally:
         pool.forget()
-        machine.attempt("tgtadm --lld iscsi --op delete --mode target --tid 1 --force; rm /srv/unit.img")
+        machine.attempt(
+            f"iscsiadm -m node -T {TARGET} --logout; tgtadm --lld iscsi --op delete --mode target --tid 1 --force; rm /srv/unit.img"
+        )
