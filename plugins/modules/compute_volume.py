@@ -37,6 +37,8 @@ options:
     description:
       - The volume's name. It begins with a letter or a digit, and has at most 63 of the characters C(A-Z a-z 0-9 . _ -). It does not
         begin with C(kilonova-).
+      - The units of an iSCSI server have the names that libvirt gives them, such as C(unit:0:0:1). They can be attached, but neither made nor
+        removed.
     type: str
     required: true
   state:
