@@ -67,7 +67,11 @@ class Hypervisor:
     def virsh(self, *arguments: str, check: bool = True) -> str:
         """Run virsh and return what it prints."""
         done = subprocess.run(
-            ["virsh", "-q", "-c", self.uri, *arguments], check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+            ["virsh", "-q", "-c", self.uri, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
         )
         # Of several commands in one argument, virsh's code is that of the last.
         if check and (done.returncode or done.stderr.startswith("error:")):

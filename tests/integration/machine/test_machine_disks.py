@@ -114,7 +114,7 @@ def test_a_volume_group_is_made_used_and_kept(machine: MachineHost, group: Pool)
 
     assert volume(machine, "data", "lvm", size="64M").changed
     assert lvs(machine) == {"data": 64 * MIB}
-    grown = {"uri": machine.uri, "name": "data", "pool": "lvm", "size": "100M"}
+    grown: dict[str, t.Any] = {"uri": machine.uri, "name": "data", "pool": "lvm", "size": "100M"}
     refused = run_module("compute_volume", **grown)
     assert refused.failed
     assert "libvirt can't grow volumes" in refused.message
@@ -127,7 +127,7 @@ def test_a_volume_group_is_made_used_and_kept(machine: MachineHost, group: Pool)
     assert volume(machine, "gone", "lvm", state="absent").changed
     assert set(lvs(machine)) == {"data"}
 
-    volumes = [{"name": "data", "pool": "lvm"}, {"serial": "own", "pool": "lvm", "size_gb": 1}]
+    volumes: list[dict[str, t.Any]] = [{"name": "data", "pool": "lvm"}, {"serial": "own", "pool": "lvm", "size_gb": 1}]
     with removed_after(Subject(machine, "on-lvm", volumes=volumes)) as subject:
         subject.declare()
         assert set(subject.disks().values()) >= {f"/dev/{GROUP}/data", f"/dev/{GROUP}/on-lvm-own"}
@@ -162,7 +162,7 @@ def test_a_volume_group_is_made_used_and_kept(machine: MachineHost, group: Pool)
 def test_a_root_disk_lies_in_a_volume_group(machine: MachineHost, group: Pool, guest_image: Path) -> None:
     """Made of an image that is published there, whole; what the image says at its end is in the disk, and later kept."""
     group.made(build=True)
-    published = {"uri": machine.uri, "name": "guest", "src": str(guest_image), "pool": "lvm"}
+    published: dict[str, t.Any] = {"uri": machine.uri, "name": "guest", "src": str(guest_image), "pool": "lvm"}
     refused = run_module("compute_image", **published)
     assert (refused.failed, refused.data.get("option")) == (True, "convert_to")
     for changed in (True, False):
@@ -223,7 +223,9 @@ def test_the_disks_of_an_iscsi_server_become_a_pool(machine: MachineHost) -> Non
         machine.on(f"echo kept | dd of={path} conv=notrunc,fsync status=none")
         assert machine.on("head -c 4 /srv/unit.img") == "kept"
         assert not pool.attempt(refresh=True).changed
-        with removed_after(Subject(machine, "on-iscsi", volumes=[{"name": unit, "pool": "iscsi", "serial": "unit"}])) as one:
+        with removed_after(
+            Subject(machine, "on-iscsi", volumes=[{"name": unit, "pool": "iscsi", "serial": "unit"}])
+        ) as one:
             one.declare()
             assert path in one.disks().values()
             assert not one.absent(**SWITCHED_OFF).failed

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
 from ..lab.conftest import run_module, wait_until
@@ -43,9 +45,11 @@ def tuned(guest: Subject, *which: str) -> dict[str, int]:
 
 def test_the_arp_table_knows_a_guest(machine: MachineHost, throttled: Subject) -> None:
     """On a bridge where neither libvirt's DHCP nor an agent is asked, its address is awaited and told."""
-    asked = {"wait_for": ["ip"], "wait_timeout": 900, "wait_address": {"sources": ["arp"]}}
+    asked: dict[str, t.Any] = {"wait_for": ["ip"], "wait_timeout": 900, "wait_address": {"sources": ["arp"]}}
     done = throttled.run(**asked)
-    leased = wait_until(lambda: machine.on(f"ip neighbour show dev {BRIDGE} | grep {LEFT_MAC}"), "the neighbour").split()[0]
+    leased = wait_until(
+        lambda: machine.on(f"ip neighbour show dev {BRIDGE} | grep {LEFT_MAC}"), "the neighbour"
+    ).split()[0]
     assert leased.startswith("10.84.0.1")
     assert done["address"] == leased
     assert {entry["source"] for entry in done["addresses"]} == {"arp"}

@@ -81,7 +81,12 @@ _RECIPE = Recipe(
         "libvirtd-tcp.socket": "sockets.target",
         "lab-ready.service": "multi-user.target",
     },
-    masked=("apparmor.service", "libvirt-guests.service", "systemd-networkd-wait-online.service", "blk-availability.service"),
+    masked=(
+        "apparmor.service",
+        "libvirt-guests.service",
+        "systemd-networkd-wait-online.service",
+        "blk-availability.service",
+    ),
     drivers_left_out=(
         "kernel/drivers/gpu",
         "kernel/drivers/infiniband",
