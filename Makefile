@@ -61,6 +61,10 @@ lab: setup ## Test the lab of simulated hypervisors
 integration: setup ## Test the collection on the lab
 	@tools/check.sh integration
 
+.PHONY: machine
+machine: setup ## Test on a whole emulated machine what needs another kernel than this one; slow, and no part of test
+	@tools/check.sh machine
+
 .PHONY: matrix
 matrix: setup ## Run sanity and units with every supported ansible-core and every Python found
 	@tools/matrix.sh

@@ -5,7 +5,7 @@
 
 # Run gates over a copy of the work tree and say at the end which passed:
 #   tools/check.sh all
-#   tools/check.sh sanity units lint docs build lab integration
+#   tools/check.sh sanity units lint docs build lab integration machine
 #   tools/check.sh ruff mypy        single gates, by the names below
 
 # shellcheck source=tools/common.sh
@@ -148,6 +148,12 @@ gate_lab() {
 gate_integration() {
   cd "$ROOT"
   tools/integration.sh
+}
+
+# Not one of all: emulated guests on an emulated machine take their time.
+gate_machine() {
+  cd "$ROOT"
+  tools/machine.sh
 }
 
 # ---- how they are run ------------------------------------------------------------------------------------------------

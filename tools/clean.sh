@@ -11,4 +11,5 @@ source "${BASH_SOURCE[0]%/*}/common.sh"
 for folder in .work/lab .work/pytest .work/bench; do
   end_labs "$folder" || die "A lab in $folder could not be ended, so nothing was removed."
 done
+"$(command -v "$WORK/venv/bin/python" || command -v python3)" tests/lab/lab.py machine down || die "The emulated machine could not be ended, so nothing was removed."
 rm -rf .work

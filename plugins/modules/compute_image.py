@@ -211,6 +211,7 @@ options:
       - The format to publish the image's disk in.
       - If not set, V(qcow2) and V(raw) images are published as they are, and V(vmdk), V(vhd) and V(vhdx) images as V(qcow2).
       - An V(iso) image is a CD-ROM's content, and always published as it is.
+      - A pool of devices, such as a volume group, takes no V(qcow2) images, but V(raw) ones.
       - The disk is written anew where the module runs, and zeros take no room. Neither QEMU nor libvirt opens the image for that.
       - A V(qcow2) image whose clusters are compressed with zstd needs the same Python library as one that is packed so, see O(url).
     type: str

@@ -94,6 +94,7 @@ options:
         description:
           - The devices, from the root directory on, or for V(iscsi), the target's name such as C(iqn.2026-01.com.example:disks).
           - V(fs) and V(iscsi) have exactly one. V(logical) and V(zfs) need them only to be made.
+          - For V(logical), the names are those that C(pvs) shows. Links below C(/dev/disk) are refused, since libvirt does not follow them.
         type: list
         elements: str
       name:

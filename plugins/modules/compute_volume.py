@@ -37,6 +37,8 @@ options:
     description:
       - The volume's name. It begins with a letter or a digit, and has at most 63 of the characters C(A-Z a-z 0-9 . _ -). It does not
         begin with C(kilonova-).
+      - The units of an iSCSI server have the names that libvirt gives them, such as C(unit:0:0:1). They can be attached, but neither made nor
+        removed.
     type: str
     required: true
   state:
@@ -59,6 +61,8 @@ options:
         C(KB) to C(EB) are powers of 1000. Without a unit it is bytes. Small letters are the same, and there may be a space, as in
         C(1.5 TiB). It is rounded up to whole disk sectors of 512 bytes.
       - A larger size grows the volume, and a smaller one is refused. Pools of devices round it up.
+      - Libvirt can't grow volumes of volume groups and iSCSI servers. Once other tools did so, and the pool was refreshed, the declared
+        size is there.
       - While the instance that has it runs, its guest sees the new size at once. It is refused while a domain runs that
         kilonova.compute did not create, or that lies on it through another volume.
       - It is needed for a volume that has no content. One that has is at least as large as that.

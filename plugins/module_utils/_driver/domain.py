@@ -11,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .._errors import DriverError, NotFoundError
+from .._errors import DriverError, NotFoundError, UnsupportedError
 from .capabilities import supported
 from .connection import Connection, libvirt
 from .guests import INACTIVE_STATES, STATES
 
+_IS_DEVICE = "Cannot grow device files"
+"""What QEMU says, in English whatever the language."""
 _KEEPS_TPM = 8_009_000
 """The first libvirt that was asked for that, which no other call tells."""
 _UNKNOWN_FLAGS = frozenset(
@@ -196,13 +198,17 @@ def power_off(connection: Connection, domain: Domain) -> None:
 
 def grow_live_disk(connection: Connection, domain: Domain, target: str, size_bytes: int) -> None:
     """Grow the disk of a running guest, which sees the new size at once."""
-    connection.call(
-        f"grow disk {target} of {domain.name}",
-        domain.handle.blockResize,
-        target,
-        size_bytes,
-        libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES,
-    )
+    doing, flag = f"grow disk {target} of {domain.name}", libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES
+    try:
+        connection.call(doing, domain.handle.blockResize, target, size_bytes, flag)
+    except DriverError as exc:
+        if _IS_DEVICE not in exc.message:
+            raise
+        raise UnsupportedError(
+            f"Cannot {doing}: it is a device, which QEMU can't grow; grow it to {size_bytes} bytes with the pool's own tools"
+            " (such as lvextend), have compute_pool refresh the pool, and run again.",
+            exc.details,
+        ) from exc
 
 
 def can_keep_tpm(connection: Connection) -> bool:

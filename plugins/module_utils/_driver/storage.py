@@ -13,8 +13,9 @@ import io
 import posixpath
 import time
 import typing as t
+from dataclasses import replace
 
-from .._errors import CapacityError, DriverError, NotFoundError
+from .._errors import CapacityError, DriverError, NotFoundError, UnsupportedError
 from .._xml.volume import PoolDescription, VolumeDescription, read_pool, read_volume, write_volume
 from .connection import Connection, libvirt
 from .sparse_upload import upload_sparse
@@ -144,7 +145,7 @@ class Pool:
 
     def add(self, definition: VolumeDescription) -> Volume:
         """Create the volume that is described."""
-        text = write_volume(definition)
+        text = write_volume(self._with_room(definition))
         raw = self._made(f"create volume {definition.name} in storage pool", self._raw.createXML, text, 0)
         return Volume(self._connection, raw, self.name)
 
@@ -156,7 +157,7 @@ class Pool:
 
     def copy(self, definition: VolumeDescription, origin: Volume) -> Volume:
         """Create the volume that is described with the content of ``origin``, of any pool, converted and grown."""
-        text = write_volume(definition)
+        text = write_volume(self._with_room(definition))
         raw = self._made(
             f"create volume {definition.name} from {origin.name} in storage pool",
             self._raw.createXMLFrom,
@@ -172,6 +173,16 @@ class Pool:
             volume.delete()
             raise
         return volume
+
+    def _with_room(self, definition: VolumeDescription) -> VolumeDescription:
+        """Return the definition with all its room, where libvirt would else make what loses everything once it is written to.
+
+        Of a volume group it makes a snapshot of nothing, with a few MiB for what differs from that; when these are full, LVM drops it.
+        """
+        is_sparse = definition.format != "qcow2" and definition.allocation_bytes < definition.capacity_bytes
+        if is_sparse and self.describe().type == "logical":
+            return replace(definition, allocation_bytes=definition.capacity_bytes)
+        return definition
 
     def _made(self, doing: str, function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
         """Call what makes a volume, again where it only was unlucky; libvirt removes what was not finished."""
@@ -249,7 +260,15 @@ class Volume:
 
     def resize(self, capacity_bytes: int) -> None:
         """Grow the volume."""
-        self._call("grow", self._raw.resize, capacity_bytes, 0)
+        try:
+            self._call("grow", self._raw.resize, capacity_bytes, 0)
+        except UnsupportedError as exc:
+            raise UnsupportedError(
+                f"Cannot grow volume {self.name}: libvirt can't grow volumes of pools such as {self.pool}; grow it to"
+                f" {capacity_bytes} bytes with the pool's own tools (such as lvextend), have compute_pool refresh the pool, and"
+                " run again.",
+                exc.details,
+            ) from exc
         self._description = None
 
     def wipe(self) -> None:

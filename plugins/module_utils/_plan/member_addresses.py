@@ -79,6 +79,5 @@ def _lies_in(address: Address, subnets: t.Sequence[Subnet]) -> bool:
     if not subnets:
         return True
     # IPv6 has no broadcasts, and that address of a subnet is like any other.
-    return any(
-        address in subnet and (address.version == 6 or address != subnet.broadcast_address) for subnet in subnets
-    )
+    is_v6 = isinstance(address, ipaddress.IPv6Address)
+    return any(address in subnet and (is_v6 or address != subnet.broadcast_address) for subnet in subnets)

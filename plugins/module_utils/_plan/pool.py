@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._errors import ConflictError, NotFoundError, SpecError
-from .._spec.pool import PoolLayout, PoolSpec
+from .._spec.pool import USUAL_PORTS, PoolHost, PoolLayout, PoolSpec
 from .plan import Action, Change, Plan
 
 DEFINE = "define_pool"
@@ -85,9 +85,9 @@ def _refuse_users(spec: PoolSpec, state: PoolState, verb: str) -> None:
 
 
 def _refuse_other_layout(spec: PoolSpec, state: PoolState) -> None:
-    found = state.layout.options()
+    found, usual_port = state.layout.options(), USUAL_PORTS.get(state.layout.type)
     for option, value in (spec.layout.options() if spec.layout else {}).items():
-        if _comparable(found.get(option)) != _comparable(value):
+        if _comparable(found.get(option), usual_port) != _comparable(value, usual_port):
             has = f"has {_shown(found[option])}" if option in found else "has none"
             raise SpecError(
                 option,
@@ -96,8 +96,13 @@ def _refuse_other_layout(spec: PoolSpec, state: PoolState) -> None:
             )
 
 
-def _comparable(value: t.Any) -> t.Any:
-    return frozenset(value) if isinstance(value, tuple) else value
+def _comparable(value: t.Any, usual_port: int | None) -> t.Any:
+    """Return a value without its order, and with the port that libvirt writes down for a server declared without one."""
+    if not isinstance(value, tuple):
+        return value
+    return frozenset(
+        replace(one, port=usual_port) if isinstance(one, PoolHost) and one.port is None else one for one in value
+    )
 
 
 def _shown(value: t.Any) -> t.Any:

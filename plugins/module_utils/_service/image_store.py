@@ -18,7 +18,7 @@ import io
 import time
 
 from .._driver.storage import BUSY_SECONDS, Volume
-from .._errors import ConflictError, ExistsError, ImageError, NotFoundError, WaitTimeoutError
+from .._errors import ConflictError, ExistsError, ImageError, NotFoundError, SpecError, WaitTimeoutError
 from .._spec.image_cache import digest_of, note_name
 from .._spec.image_format import inspect
 from .._spec.image_record import (
@@ -158,6 +158,12 @@ class ImageStore(ImageCatalog):
         return found
 
     def _upload(self, name: str, fetched: Fetched) -> None:
+        if fetched.inspection.format == "qcow2" and not self.pool.describe().holds_files:
+            raise SpecError(
+                "convert_to",
+                f"pool {self.pool.name} holds no files, and a qcow2 image there would be copied to disks as if it were their content",
+                "declare convert_to: raw",
+            )
         refuse_without_room(fetched, self.pool, "the image", besides=RECORD_BYTES)
         volume = self.pool.create(name, fetched.size_bytes, "raw")
         try:

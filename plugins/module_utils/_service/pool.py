@@ -134,7 +134,13 @@ def _start_or_build(pool: DefinedPool, spec: PoolSpec) -> None:
             reason.details,
         ) from reason
     pool.build(keep_content=_MADE_OF_DEVICES[pool_type])
-    pool.start()
+    try:
+        pool.start()
+    except DriverError as exc:
+        raise DriverError(
+            f"{exc.message.rstrip('.')}; it is made of its devices now, so look at them before it is declared again.",
+            exc.details,
+        ) from exc
 
 
 def _as_result(pool: DefinedPool) -> dict[str, t.Any]:

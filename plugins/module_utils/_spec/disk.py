@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SpecError
-from .names import check_name
+from .names import check_volume_name
 
 SERIAL_LENGTH = 20
 """More of a disk's serial number a guest does not see."""
@@ -81,7 +81,7 @@ def _name_and_serial(name: str | None, serial: str | None, option: str, instance
         raise SpecError(
             option, "it has neither name nor serial", f"give a serial such as data, and the volume is {instance}-data"
         )
-    name = check_name(f"{option}.name", f"{instance}-{serial}" if name is None else name)
+    name = check_volume_name(f"{option}.name", f"{instance}-{serial}" if name is None else name)
     return name, serial or default_serial(name)
 
 

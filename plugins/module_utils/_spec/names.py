@@ -13,6 +13,7 @@ import re
 from .._errors import SpecError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_UNIT = re.compile(r"unit(:[0-9]{1,5}){3}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -49,6 +50,11 @@ def check_name(option: str, value: object) -> str:
         f"{value!r} is not a valid name",
         "use 1 to 63 of the characters A-Z a-z 0-9 . _ - and begin with a letter or a digit",
     )
+
+
+def check_volume_name(option: str, value: object) -> str:
+    """Return ``value`` if it is a good name for a volume: one of ours, or what libvirt calls a unit of an iSCSI server."""
+    return value if isinstance(value, str) and _UNIT.fullmatch(value) else check_name(option, value)
 
 
 def check_uuid(option: str, value: str, remedy: str) -> str:

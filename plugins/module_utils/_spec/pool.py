@@ -23,6 +23,8 @@ FORMATS = {
 }
 AUTH_TYPES = {"iscsi": "chap", "rbd": "ceph"}
 DEFAULT_PATHS = {"iscsi": "/dev/disk/by-path"}
+USUAL_PORTS = {"iscsi": 3260}
+"""Ports that libvirt itself writes down for a server without one, once the pool has run."""
 _NEEDED = {
     "dir": ("path",),
     "fs": ("path", "source.devices"),
@@ -42,6 +44,7 @@ _ALLOWED = {
     "zfs": ("source.devices",),
 }
 _LAST_PORT = 65535
+_LINKS = "/dev/disk/"
 _ONE_DEVICE = ("fs", "iscsi")
 _HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _QUALIFIED_NAME = re.compile(r"iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[A-Za-z0-9.-]+(:\S+)?")
@@ -209,9 +212,22 @@ def _devices(devices: list[str] | None, pool_type: str) -> tuple[str, ...] | Non
         return None
     if not devices:
         raise SpecError("source.devices", "it is empty", "name at least one device, or leave it out")
+    if pool_type == "logical":
+        _refuse_links(devices)
     if pool_type == "iscsi":
         return tuple(str(_qualified_name("source.devices", device)) for device in devices)
     return tuple(str(_absolute("source.devices", device)) for device in devices)
+
+
+def _refuse_links(devices: list[str]) -> None:
+    """Refuse what libvirt could make a volume group of, but would not find it by: it compares names, and LVM has the devices' own."""
+    for index, device in enumerate(devices):
+        if device.startswith(_LINKS):
+            raise SpecError(
+                f"source.devices[{index}]",
+                f"{device} is a link, and libvirt looks for a volume group by its devices' own names",
+                "name the device as pvs does, such as /dev/sdb, or leave source.devices out where the volume group is there",
+            )
 
 
 def _qualified_name(option: str, value: str | None) -> str | None:

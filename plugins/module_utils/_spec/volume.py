@@ -15,7 +15,7 @@ from .._errors import SpecError
 from .attachment import AttachmentSpec
 from .encryption import EncryptionSpec
 from .local_path import local_path
-from .names import check_name
+from .names import check_volume_name
 from .size import format_size, parse_size
 
 VOLUME_FORMATS = ("raw", "qcow2")
@@ -64,7 +64,7 @@ class StoredVolumeSpec:
     @staticmethod
     def from_params(params: t.Mapping[str, t.Any]) -> StoredVolumeSpec:
         """Check a module's parameters."""
-        name, pool = check_name("name", params["name"]), params["pool"]
+        name, pool = check_volume_name("name", params["name"]), params["pool"]
         if name.startswith(_OWN_PREFIX):
             raise SpecError("name", f"{name!r} begins with {_OWN_PREFIX}", "volumes so named are the collection's own")
         if not pool:
@@ -118,7 +118,7 @@ def _origin(params: t.Mapping[str, t.Any], name: str, pool: str) -> Origin | Non
         one = params[option]
         if one is None:
             continue
-        origin = Origin(check_name(f"{option}.name", one["name"]), one["pool"] or pool, is_image)
+        origin = Origin(check_volume_name(f"{option}.name", one["name"]), one["pool"] or pool, is_image)
         if origin == Origin(name, pool):
             raise SpecError("source", "it is the volume itself", "name another one")
         return origin

@@ -9,15 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 720, 420, 70, 50, 30, 60
 _COLORS = ("#1b6ca8", "#c1440e", "#3c7d3e")
-_LICENSE = """<!--
-GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-SPDX-License-Identifier: GPL-3.0-or-later
-SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
--->"""
+# Under the same licence as this file, in the same words.
+_LICENSE = "\n".join(("<!--", *(line[2:] for line in Path(__file__).read_text(encoding="utf-8").splitlines()[:3]), "-->"))
 _TICKS = 5
 
 

@@ -26,7 +26,8 @@ from .programs import Programs
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 LAB = REPOSITORY / "tests" / "lab" / "lab.py"
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = float(os.environ.get("KILONOVA_PATIENCE", "180"))
+"""Guests that run in an emulated machine take many times as long."""
 SCRATCH = {"_ansible_remote_tmp": "$KILONOVA_REMOTE_TMP"}
 """Where a module has its scratch files, which one that is killed leaves behind."""
 
@@ -75,7 +76,11 @@ class Hypervisor:
     def virsh(self, *arguments: str, check: bool = True) -> str:
         """Run virsh and return what it prints."""
         done = subprocess.run(
-            ["virsh", "-q", "-c", self.uri, *arguments], check=False, capture_output=True, text=True, timeout=120
+            ["virsh", "-q", "-c", self.uri, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
         )
         # Of several commands in one argument, virsh's code is that of the last.
         if check and (done.returncode or done.stderr.startswith("error:")):

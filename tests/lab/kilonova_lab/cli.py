@@ -16,7 +16,8 @@ from pathlib import Path
 from . import console, debian, guest, inventory, lifecycle, packages, server
 from .errors import InterruptedLab, LabError
 from .hostfiles import MOST_HOSTS
-from .layout import DEFAULT_DIR, HostLayout, Layout
+from .layout import DEFAULT_DIR, MACHINE_DIR, HostLayout, Layout
+from .machine import Machine
 from .state import KINDS, LabState
 
 Command = Callable[[argparse.Namespace], int]
@@ -94,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("host", metavar="HOST")
     made = add("crash", _crash, "End a whole host as a power cut does; 'up' boots it again.")
     made.add_argument("host", metavar="HOST")
+    made = add("machine", _machine, "Start or end a hypervisor with a kernel of its own, or run a program on it.")
+    made.set_defaults(dir=MACHINE_DIR)
+    made.add_argument("action", choices=("up", "down", "status", "uri", "exec"))
+    made.add_argument("words", nargs=argparse.REMAINDER, metavar="-- PROGRAM", help="for exec, what to run")
     made = add("exec", _exec, "Run a program on a host.")
     made.add_argument("host", metavar="HOST")
     made.add_argument("words", nargs=argparse.REMAINDER, metavar="-- PROGRAM", help="the program and its arguments")
@@ -192,11 +197,32 @@ def _crash(options: argparse.Namespace) -> int:
 
 def _exec(options: argparse.Namespace) -> int:
     _layout, found, host = _host(options)
-    words = options.words[1:] if options.words[:1] == ["--"] else options.words
-    if not words:
-        raise LabError("Say which program to run: lab.py exec HOST -- PROGRAM ARGUMENTS")
+    words = _words(options)
     command, environment = lifecycle.driver(found.kind).command(host, words)
     try:
         return subprocess.run(command, env=environment, check=False).returncode
     except FileNotFoundError:
         raise LabError(f"The program {words[0]} is missing.") from None
+
+
+def _words(options: argparse.Namespace) -> list[str]:
+    words: list[str] = options.words[1:] if options.words[:1] == ["--"] else options.words
+    if not words:
+        raise LabError("Say which program to run: exec ... -- PROGRAM ARGUMENTS")
+    return words
+
+
+def _machine(options: argparse.Namespace) -> int:
+    machine = Machine.of(options.dir)
+    if options.action == "exec":
+        return subprocess.run(machine.command(_words(options)), check=False).returncode
+    if options.action == "down":
+        print("Down." if machine.down() else "There was no machine.")
+        return 0
+    if options.action == "status":
+        print("up" if machine.is_up else "down")
+        return 0
+    if options.action == "up":
+        machine.up()
+    print(machine.uri)
+    return 0

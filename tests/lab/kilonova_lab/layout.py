@@ -23,6 +23,7 @@ from .errors import LabError
 REPOSITORY = Path(__file__).resolve().parents[3]
 WORK = REPOSITORY / ".work"
 DEFAULT_DIR = WORK / "lab" / "default"
+MACHINE_DIR = WORK / "lab" / "machine"
 CACHE_DIR = WORK / "cache"
 MARKER = "KILONOVA_LAB"
 

@@ -83,7 +83,9 @@ class Place:
 
     def locate(self, volume: str) -> str:
         """Return the path of a volume, be it there or not."""
-        return f"{self.path}/{volume}"
+        # The units of an iSCSI server have other names in libvirt than as devices.
+        there = self.volumes.get(volume) if self.is_block else None
+        return there.path if there else f"{self.path}/{volume}"
 
     def logs(self, path: str) -> t.Iterator[Volume]:
         """Give the volumes that are the console log at ``path``, those that virtlogd rotated away included."""

@@ -176,6 +176,10 @@ class Unsteady:
         """Return its UUID."""
         return str(self._pool.UUIDString())
 
+    def XMLDesc(self, flags: int) -> str:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's own
+        """Return what it is."""
+        return str(self._pool.XMLDesc(flags))
+
     def createXML(self, text: str, flags: int) -> t.Any:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's own
         """Make the volume, sooner or later."""
         if self.left:
@@ -195,6 +199,45 @@ def test_an_unlucky_key_is_made_again(connection: Connection, failures: int, lef
     else:
         assert pool.create("a", GIB, "raw").name == "a"
     assert raw.left == left
+
+
+class Group:
+    """A pool that is a volume group, and remembers how much room its volumes were given."""
+
+    def __init__(self, pool_type: str) -> None:
+        """Take the type, so that others can be looked at too."""
+        self.type = pool_type
+        self.texts: list[str] = []
+
+    def name(self) -> str:
+        """Return its name."""
+        return "group"
+
+    def UUIDString(self) -> str:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's own
+        """Return its UUID."""
+        return "b6f30f5e-7b6b-4a39-8e58-1d6b0c5cf0d3"
+
+    def XMLDesc(self, _flags: int) -> str:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's own
+        """Return what it is."""
+        return f"<pool type='{self.type}'><name>group</name></pool>"
+
+    def createXML(self, text: str, _flags: int) -> t.Any:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's own
+        """Remember the volume."""
+        self.texts.append(text)
+        return self
+
+
+@pytest.mark.parametrize(
+    ("pool_type", "volume_format", "room"),
+    [("logical", "raw", GIB), ("logical", "qcow2", 0), ("zfs", "raw", 0), ("dir", "raw", 0)],
+)
+def test_a_volume_group_gives_all_the_room(
+    connection: Connection, pool_type: str, volume_format: str, room: int
+) -> None:
+    """Where libvirt would else make a snapshot that LVM drops when it is written to; others stay sparse."""
+    raw = Group(pool_type)
+    Pool(connection, raw).create("a", GIB, volume_format)
+    assert [f'<allocation unit="bytes">{room}</allocation>' in text for text in raw.texts] == [True]
 
 
 def test_another_failure_is_none_of_luck(connection: Connection) -> None:

@@ -56,6 +56,16 @@ def test_what_libvirt_filled_in_is_not_compared() -> None:
     assert not plan_pool(PoolSpec("fast", layout=RBD), found).changed
 
 
+def test_the_usual_port_of_a_server_is_no_difference() -> None:
+    """Libvirt fills it in when an iSCSI pool starts; another port still is another server."""
+    declared = PoolLayout("iscsi", hosts=(PoolHost("a"),), devices=("iqn.2026-01.com.example:x",))
+    found = replace(RUNNING, layout=replace(declared, hosts=(PoolHost("a", 3260),)))
+    assert not plan_pool(PoolSpec("fast", layout=declared), found).changed
+    moved = replace(found, layout=replace(declared, hosts=(PoolHost("a", 3261),)))
+    with pytest.raises(SpecError, match="a port 3261"):
+        plan_pool(PoolSpec("fast", layout=declared), moved)
+
+
 @pytest.mark.parametrize(
     ("changes", "option"),
     [

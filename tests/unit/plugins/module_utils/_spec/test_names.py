@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.names import (
     check_name,
+    check_volume_name,
     console_log_name,
     is_console_log,
 )
@@ -46,6 +47,15 @@ def test_no_name_can_leave_its_place(name: str) -> None:
     assert not set(name) & set("/\\<>&'\"$`;|* \n\t\0")
     assert name not in (".", "..")
     assert not name.startswith("-")
+
+
+def test_the_units_of_an_iscsi_server_are_volumes() -> None:
+    """They have names of libvirt's, which nothing else may have."""
+    assert check_volume_name("name", "unit:0:0:1") == "unit:0:0:1"
+    assert check_volume_name("name", "data") == "data"
+    for name in ("unit:0:0", "unit:0:0:x", "disk:0:0:1", "unit:0:0:1/.."):
+        with pytest.raises(SpecError):
+            check_volume_name("name", name)
 
 
 def test_a_console_log_is_known_by_its_name() -> None:

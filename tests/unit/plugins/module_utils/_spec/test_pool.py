@@ -86,6 +86,11 @@ def test_a_state_alone_is_a_declaration() -> None:
             "share",
         ),
         ({"type": "logical", "source": {"name": "-f"}}, "source.name", "not a name"),
+        (
+            {"type": "logical", "source": {"name": "vg", "devices": ["/dev/sdb", "/dev/disk/by-id/a"]}},
+            "source.devices[1]",
+            "is a link",
+        ),
         ({"type": "logical", "path": "/dev/vg", "source": {"name": "vg"}}, "path", "no use"),
         ({"type": "iscsi", "source": {"hosts": [host()], "devices": ["/dev/sda"]}}, "source.devices", "iSCSI name"),
         (

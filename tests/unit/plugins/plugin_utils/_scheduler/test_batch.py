@@ -52,8 +52,8 @@ def places(plan: Data) -> dict[str, str]:
     return {item["name"]: item["host"] for item in plan["placements"]}
 
 
-APART = {"group": "g", "group_policy": "anti-affinity"}
-NEAR = {"group": "g", "group_policy": "affinity"}
+APART: Data = {"group": "g", "group_policy": "anti-affinity"}
+NEAR: Data = {"group": "g", "group_policy": "affinity"}
 
 
 @pytest.mark.parametrize("policy", ["spread", "pack"])

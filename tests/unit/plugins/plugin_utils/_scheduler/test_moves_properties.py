@@ -305,6 +305,13 @@ def test_order_of_hosts_and_instances_does_not_matter(question: Question, order:
     assert one == other
 
 
+def planned_with(seed: str, question: Path) -> str:
+    """Return what the command line plans under a hash seed."""
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+    arguments = [sys.executable, "-m", PACKAGE, "rebalance", str(question), "--json"]
+    return subprocess.check_output(arguments, env=environment, text=True)
+
+
 def test_hash_seed_does_not_matter(tmp_path: Path) -> None:
     """A plan does not hang on the order of sets."""
     number = random.Random(7)
@@ -329,10 +336,6 @@ def test_hash_seed_does_not_matter(tmp_path: Path) -> None:
             host[used] += guest[key]
     question = tmp_path / "question.json"
     question.write_text(json.dumps({"hosts": hosts}), encoding="utf-8")
-    plans = set()
-    for seed in ("0", "1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-        arguments = [sys.executable, "-m", PACKAGE, "rebalance", str(question), "--json"]
-        plans.add(subprocess.check_output(arguments, env=environment, text=True))
+    plans = {planned_with(seed, question) for seed in ("0", "1", "2")}
     assert len(plans) == 1
     assert json.loads(plans.pop())["moves"]
