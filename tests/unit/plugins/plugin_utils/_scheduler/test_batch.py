@@ -89,7 +89,7 @@ def test_an_anti_affinity_group_gets_its_hosts_first(policy: str) -> None:
 def test_soft_groups_are_wishes(policy: str) -> None:
     """They are followed where there is room, and no reason to refuse anything."""
     hosts = {"hv1": node(2048), "hv2": node(2048)}
-    wish = {"group": "g", "group_policy": "soft-anti-affinity"}
+    wish: Data = {"group": "g", "group_policy": "soft-anti-affinity"}
     assert len(set(places(ask([instance("a", **wish), instance("b", **wish)], hosts, policy=policy)).values())) == len(
         hosts
     )
