@@ -22,7 +22,9 @@ description:
     are taken there, and of the instance itself devices and directories of its host, snapshots, checkpoints of backups, UEFI firmware, a
     TPM, what it is pinned to, and volumes that were not made for it.
   - What the source has of the instance is removed when it is at the destination, and not before. Until then a failure leaves it where it
-    was, as it was, and nothing at the destination but the base image. At no time are there two guests of it.
+    was, as it was, and nothing at the destination but the base image.
+  - No run starts a second guest of it. One case is left to watch. When a run is killed right after a live move of an instance with
+    autostart, and the source boots before the next run, the source starts what it still has. Run the task again first.
   - A run that is killed leaves marks at both hosts, so that other modules do not touch the instance. The same task run again finishes the
     move, or begins it anew.
 author:
