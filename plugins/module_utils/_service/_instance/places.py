@@ -19,6 +19,8 @@ from ..._xml.volume import PoolDescription
 from ..seed import seeds_by_instance
 
 _BLOCK_POOLS = frozenset({"logical", "disk", "iscsi", "scsi", "mpath", "zfs"})
+_UNIT_POOLS = frozenset({"iscsi", "scsi", "mpath"})
+"""Their volumes are there without us, and have other names in libvirt than as devices."""
 
 
 class Place:
@@ -83,8 +85,7 @@ class Place:
 
     def locate(self, volume: str) -> str:
         """Return the path of a volume, be it there or not."""
-        # The units of an iSCSI server have other names in libvirt than as devices.
-        there = self.volumes.get(volume) if self.is_block else None
+        there = self.volumes.get(volume) if self.info.type in _UNIT_POOLS else None
         return there.path if there else f"{self.path}/{volume}"
 
     def logs(self, path: str) -> t.Iterator[Volume]:
