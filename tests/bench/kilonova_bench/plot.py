@@ -15,7 +15,9 @@ from xml.sax.saxutils import escape
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 720, 420, 70, 50, 30, 60
 _COLORS = ("#1b6ca8", "#c1440e", "#3c7d3e")
 # Under the same licence as this file, in the same words.
-_LICENSE = "\n".join(("<!--", *(line[2:] for line in Path(__file__).read_text(encoding="utf-8").splitlines()[:3]), "-->"))
+_LICENSE = "\n".join(
+    ("<!--", *(line[2:] for line in Path(__file__).read_text(encoding="utf-8").splitlines()[:3]), "-->")
+)
 _TICKS = 5
 
 

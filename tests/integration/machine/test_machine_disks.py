@@ -79,7 +79,9 @@ class Pool:
 
 def volume(machine: MachineHost, name: str, pool: str, **declared: t.Any) -> Result:
     """Declare a volume, which must not fail, and a second run must not change."""
-    first, again = (run_module("compute_volume", uri=machine.uri, name=name, pool=pool, **declared) for _ in range(2))
+    first, again = (
+        run_module("compute_volume", uri=machine.uri, name=name, pool=pool, **declared) for _run in range(2)
+    )
     for result in (first, again):
         assert not result.failed, result.message
     assert not again.changed
