@@ -303,7 +303,7 @@ from ansible.errors import AnsibleFilterError
 from ..plugin_utils._plain import PlainError, to_plain
 from ..plugin_utils._scheduler.answer import answer
 from ..plugin_utils._scheduler.errors import ScheduleError
-from ..plugin_utils._scheduler.intake import Question
+from ..plugin_utils._scheduler.intake.question import Question
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

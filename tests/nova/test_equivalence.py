@@ -18,7 +18,7 @@ from nova.scheduler.filters import extra_specs_ops
 from real_nova import RealNova
 
 from plugins.plugin_utils._scheduler.answer import answer
-from plugins.plugin_utils._scheduler.intake import Question
+from plugins.plugin_utils._scheduler.intake.question import Question
 from plugins.plugin_utils._scheduler.operators import matches
 
 FLEETS = int(os.environ.get("NOVA_FLEETS", "300"))

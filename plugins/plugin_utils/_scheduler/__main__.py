@@ -24,7 +24,7 @@ from pathlib import Path
 from .answer import answer
 from .commands import COMMANDS, ask
 from .errors import ScheduleError
-from .intake import Question
+from .intake.question import Question
 from .table import plan_table
 from .tables import any_table
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import typing as t
 
 from .engine import make_plan
-from .intake import Question, read_problem
+from .intake.problem import read_problem
+from .intake.question import Question
 from .result import as_result
 
 

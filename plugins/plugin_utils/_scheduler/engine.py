@@ -25,7 +25,7 @@ from .errors import ScheduleError
 from .explain import Explainer
 from .homes import find_homes
 from .model import Demand, Plan, Problem
-from .nova_weighers import NOVA, NovaScorer
+from .nova.weighers import NOVA, NovaScorer
 from .scene import Scene
 from .scores import Scores, total
 from .sequential import PolicyScorer, Scorer, Turn, place_in_turn

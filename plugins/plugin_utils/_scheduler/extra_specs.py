@@ -12,7 +12,7 @@ import re
 import typing as t
 
 from .._values import ValuesError, whole_number
-from .intake_values import MOST
+from .intake.values import MOST
 from .model import Pairs
 from .operators import check_requirement
 

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from .._values import ValuesError, whole_number
-from .intake_values import MOST, text_pairs
+from .intake.values import MOST, text_pairs
 from .model import Pairs
 
 ARCHITECTURE, HYPERVISOR, MODE = "hw_architecture", "img_hv_type", "hw_vm_mode"

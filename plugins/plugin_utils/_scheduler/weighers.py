@@ -7,7 +7,7 @@
 """Weighers: which of the hosts that passed is the best one. Higher is better; a policy is a sum of weighers.
 
 These look at one host at a time, so that a batch need not ask all hosts again after each claim. What Nova does instead
-is in ``nova_weighers``.
+is in ``nova.weighers``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from .model import DIMENSIONS, Demand, Host, Problem
-from .nova_view import free_devices
+from .nova.view import free_devices
 from .state import HostState
 
 _MILLION = 1_000_000

@@ -95,7 +95,7 @@ def _compare(fleet: Case, has_ganeti: bool) -> list[Row]:
 def _answer(question: dict[str, Any]) -> tuple[dict[str, Any], float]:
     package = "ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler"
     answer = importlib.import_module(f"{package}.answer").answer
-    asked = importlib.import_module(f"{package}.intake").Question(**question)
+    asked = importlib.import_module(f"{package}.intake.question").Question(**question)
     before = time.process_time()
     plan: dict[str, Any] = answer(asked)
     return plan, time.process_time() - before

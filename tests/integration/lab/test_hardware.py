@@ -13,7 +13,7 @@ import typing as t
 from xml.etree import ElementTree
 
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.answer import answer
-from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.question import Question
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake.question import Question
 
 from .conftest import Hypervisor, Result, run_module
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from ..._values import ValuesError, check_name, mapping, mappings, whole_number
 from ..errors import ScheduleError
-from ..intake_requests import read_requests
+from ..intake.requests import read_requests
 from ..model import DIMENSIONS, Demand, Guest, Host, Problem
 from ..moves.question import CapacityQuestion
 from ..moves.report import usage_rows

@@ -15,7 +15,7 @@ from ..extra_specs import CAPABILITIES
 from ..image_properties import ADDRESS_BITS, ARCHITECTURE, HYPERVISOR, MODE, VERSION, version_fits, version_text
 from ..json_query import query_holds
 from ..model import Demand, Pairs
-from ..nova_view import attribute, has_attribute, supported_instances
+from ..nova.view import attribute, has_attribute, supported_instances
 from ..operators import matches
 from ..require import result_of
 from ..state import HostState

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..._values import ValuesError, whole_number
 from ..errors import ScheduleError
-from ..intake_values import MOST
+from ..intake.values import MOST
 from ..model import Guest, Host
 from .board import Board
 from .options import boolean, host_names, read_move_options, reasons

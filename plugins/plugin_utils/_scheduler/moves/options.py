@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from fractions import Fraction
 
 from ..._values import ValuesError, known_keys, mapping, whole_number
-from ..intake_values import MOST, name_set
+from ..intake.values import MOST, name_set
 from ..model import DIMENSIONS, Guest, Host
 from .question import MovesQuestion
 from .scene import Reason

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from ..._values import ValuesError, whole_number
 from ..errors import ScheduleError
-from ..intake_values import MOST
+from ..intake.values import MOST
 from ..model import Guest, Host
 from .balance import Balance
 from .board import Board

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from ..errors import ScheduleError
 from ..filters import Filter, default_filters
 from ..hidden import Hidden
-from ..intake import Question, read_problem
-from ..intake_groups import POLICIES
+from ..intake.groups import POLICIES
+from ..intake.problem import read_problem
+from ..intake.question import Question
 from ..model import DIMENSIONS, Amounts, Demand, Guest, Host, Problem, Request, ServerGroup
 from ..names import natural_key
 from ..topology.facts import read_host_facts

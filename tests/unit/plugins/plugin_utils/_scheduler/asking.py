@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.answer import answer
-from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake import Question
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake.question import Question
 
 FLEET = "demo"
 

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler import require
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.answer import answer
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.errors import ScheduleError
-from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake import Question
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake.question import Question
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.operators import matches
 from ansible_collections.kilonova.compute.tests.unit.plugins.plugin_utils._scheduler.asking import (
     instance,

@@ -12,7 +12,7 @@ from dataclasses import fields
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.answer import answer
-from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake import Question
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake.question import Question
 from ansible_collections.kilonova.compute.tests.unit.plugins.plugin_utils._scheduler.checker import violations
 from ansible_collections.kilonova.compute.tests.unit.plugins.plugin_utils._scheduler.problems import (
     ALL,

@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.answer import answer
-from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake import Question
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake.question import Question
 from hypothesis import given
 from hypothesis import strategies as st
 

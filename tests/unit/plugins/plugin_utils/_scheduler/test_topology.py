@@ -13,7 +13,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._plan.allocate im
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.topology import PlacedCell
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.answer import answer
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.errors import ScheduleError
-from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.question import Question
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake.question import Question
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.topology.demands import read_demand
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.topology.facts import read_host_facts
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.topology.state import HostTopology

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.allocate import allocate, wished
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.wish import Wish
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.answer import answer
-from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.question import Question
+from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.intake.question import Question
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.topology.demands import read_demand
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.topology.facts import read_host_facts
 from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.topology.state import HostTopology

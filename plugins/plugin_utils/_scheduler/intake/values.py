@@ -12,8 +12,8 @@ import math
 import typing as t
 from collections.abc import Callable, Mapping
 
-from .._values import ValuesError, mapping, whole_number
-from .model import Pairs
+from ..._values import ValuesError, mapping, whole_number
+from ..model import Pairs
 
 MOST = 10**15
 """Far above any sensible amount."""

@@ -12,8 +12,8 @@ import json
 import typing as t
 from collections.abc import Callable
 
-from .model import DIMENSIONS
-from .state import HostState
+from ..model import DIMENSIONS
+from ..state import HostState
 
 _CPU, _RAM, _DISK = range(len(DIMENSIONS))
 _MIB_PER_GIB = 1024

@@ -14,16 +14,16 @@ import typing as t
 from collections import Counter
 from dataclasses import replace
 
-from .._values import ValuesError, check_name, known_keys, mapping, mappings, whole_number
-from .extra_specs import check_extra_specs, resource_amounts, traits_of
-from .filters.aggregates import FLAVOR_KEY
-from .image_properties import read_properties
-from .intake_groups import read_groups
-from .intake_values import MOST, name_set, text_pairs, texts
-from .json_query import check_query
-from .model import DIMENSIONS, Amounts, Demand, Hints, Pairs, Request, Rules, ServerGroup
-from .require import check_expression
-from .topology.demands import read_demand
+from ..._values import ValuesError, check_name, known_keys, mapping, mappings, whole_number
+from ..extra_specs import check_extra_specs, resource_amounts, traits_of
+from ..filters.aggregates import FLAVOR_KEY
+from ..image_properties import read_properties
+from ..json_query import check_query
+from ..model import DIMENSIONS, Amounts, Demand, Hints, Pairs, Request, Rules, ServerGroup
+from ..require import check_expression
+from ..topology.demands import read_demand
+from .groups import read_groups
+from .values import MOST, name_set, text_pairs, texts
 
 _HINTS = ("same_host", "different_host", "build_near_host_ip", "cidr", "query")
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .model import Demand, Host, Rules
-from .nova_view import free_devices, free_disk_mb, free_ram_mb, vcpus_used
-from .state import HostState
-from .weighers import Extent, Terms, group_members, shared_properties
+from ..model import Demand, Host, Rules
+from ..state import HostState
+from ..weighers import Extent, Terms, group_members, shared_properties
+from .view import free_devices, free_disk_mb, free_ram_mb, vcpus_used
 
 NOVA = "nova"
 SUMMARY = "highest weight"

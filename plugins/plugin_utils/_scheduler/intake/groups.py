@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._values import ValuesError, check_name, whole_number
-from .intake_values import MOST
-from .model import ServerGroup
+from ..._values import ValuesError, check_name, whole_number
+from ..model import ServerGroup
+from .values import MOST
 
 POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
 _POLICY, _MOST_PER_HOST = "group_policy", "max_server_per_host"

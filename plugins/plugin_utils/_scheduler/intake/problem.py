@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import typing as t
 
-from .._values import ValuesError, check_name, mapping, mappings, whole_number
-from .errors import ScheduleError
-from .image_properties import read_properties
-from .intake_hosts import LIMIT_DEFAULTS, read_hosts, read_limits
-from .intake_requests import read_requests
-from .intake_rules import read_rules
-from .intake_values import MOST
-from .model import Pairs, Problem
+from ..._values import ValuesError, check_name, mapping, mappings, whole_number
+from ..errors import ScheduleError
+from ..image_properties import read_properties
+from ..model import Pairs, Problem
+from .hosts import read_hosts
 from .question import Question
-
-__all__ = ["LIMIT_DEFAULTS", "ORDERS", "Question", "read_limits", "read_problem"]
+from .requests import read_requests
+from .rules import read_rules
+from .values import MOST
 
 ORDERS = ("batch", "declared")
 

@@ -12,10 +12,10 @@ import math
 import typing as t
 from fractions import Fraction
 
-from .._values import ValuesError, known_keys, mapping, mappings, whole_number
-from .intake_values import MOST, amount_of, name_set, text_pairs, texts
-from .model import DIMENSIONS, Aggregate, Amounts, Guest, Host, Limits, Pairs, Pool
+from ..._values import ValuesError, known_keys, mapping, mappings, whole_number
+from ..model import DIMENSIONS, Aggregate, Amounts, Guest, Host, Limits, Pairs, Pool
 from .question import Question
+from .values import MOST, amount_of, name_set, text_pairs, texts
 
 _MIB_PER_GIB = 1024
 _ZONE_KEY = "availability_zone"

@@ -11,12 +11,12 @@ from __future__ import annotations
 import typing as t
 from fractions import Fraction
 
-from .._values import ValuesError, mapping, whole_number
-from .filters import FILTER_NAMES
-from .intake_values import MOST, name_set
-from .model import Host, Rules
+from ..._values import ValuesError, mapping, whole_number
+from ..filters import FILTER_NAMES
+from ..model import Host, Rules
+from ..weighers import WEIGHER_NAMES
 from .question import Question
-from .weighers import WEIGHER_NAMES
+from .values import MOST, name_set
 
 _MOST_MULTIPLIER = 10**12
 _NEVER_NEGATIVE = frozenset({"pci", "soft_affinity", "soft_anti_affinity"})
