@@ -71,24 +71,36 @@ def leased_addresses(connection: Connection, network: NetworkReading) -> dict[st
 
 def read_pci_devices(connection: Connection) -> list[PciDevice]:
     """Return all PCI devices by address; none where the driver does not list them."""
-    flag = libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV
-    handles = supported(connection, "list PCI devices", connection.raw.listAllDevices, flag)
-
-    def read(handle: t.Any) -> PciDevice | None:
-        return read_pci_device(connection.call(f"read device {handle.name()}", handle.XMLDesc, 0))
-
-    return sorted(filter(None, _read_all(handles, read)), key=lambda device: device.address)
+    return _pci_devices(_device_texts(connection, libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV))
 
 
 def read_mdevs(connection: Connection) -> list[str]:
     """Return the UUIDs of all mediated devices that are active; none where the driver does not list them."""
-    flag = libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV
-    handles = supported(connection, "list mediated devices", connection.raw.listAllDevices, flag)
+    return _mdevs(_device_texts(connection, libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV))
 
-    def read(handle: t.Any) -> str | None:
-        return read_mdev(connection.call(f"read device {handle.name()}", handle.XMLDesc, 0))
 
-    return sorted(filter(None, _read_all(handles, read)))
+def read_devices(connection: Connection) -> tuple[list[PciDevice], list[str]]:
+    """Return both of one list call."""
+    kinds = libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV | libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV
+    texts = _device_texts(connection, kinds)
+    return _pci_devices(texts), _mdevs(texts)
+
+
+def _device_texts(connection: Connection, kinds: int) -> list[str]:
+    handles = supported(connection, "list devices", connection.raw.listAllDevices, kinds)
+
+    def read(handle: t.Any) -> str:
+        return str(connection.call(f"read device {handle.name()}", handle.XMLDesc, 0))
+
+    return list(_read_all(handles, read))
+
+
+def _pci_devices(texts: t.Iterable[str]) -> list[PciDevice]:
+    return sorted(filter(None, map(read_pci_device, texts)), key=lambda device: device.address)
+
+
+def _mdevs(texts: t.Iterable[str]) -> list[str]:
+    return sorted(filter(None, map(read_mdev, texts)))
 
 
 def _read_all(handles: t.Iterable[t.Any] | None, read: t.Callable[[t.Any], Read]) -> t.Iterator[Read]:

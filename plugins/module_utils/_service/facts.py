@@ -20,6 +20,7 @@ from .._driver.connection import Connection
 from .._driver.probe import NAME_PREFIX
 from .._errors import DriverError, NotFoundError
 from .._xml.capabilities import HostCapabilities
+from .._xml.nodedev import PciDevice
 from .facts_guests import GIB, Guest, PoolPlace, growth_bytes, instance_row, pci_users, pinned_cpus, understand
 from .facts_images import image_cache, pool_volumes
 from .facts_placement import mdev_rows, placement_row
@@ -58,6 +59,7 @@ def compute_node(connection: Connection, options: FactsOptions) -> dict[str, t.A
     # Another run's probe is no guest, and gone in a moment.
     readings = (one for one in guest_driver.read_guests(connection) if not one.name.startswith(NAME_PREFIX))
     guests = understand(readings)
+    pci_devices, mdevs = inventory.read_devices(connection)
     return {
         **_identity(connection, capabilities),
         "state": "up",
@@ -75,8 +77,8 @@ def compute_node(connection: Connection, options: FactsOptions) -> dict[str, t.A
         "machine_types": sorted(capabilities.machines(capabilities.arch)),
         "firmware": _firmware(connection, capabilities),
         "numa_topology": _numa_topology(connection, capabilities, guests),
-        "pci_devices": _pci_devices(connection, guests),
-        "mdevs": mdev_rows(inventory.read_mdevs(connection), guests),
+        "pci_devices": _pci_devices(pci_devices, guests),
+        "mdevs": mdev_rows(mdevs, guests),
         "storage_pools": {one.description.name: _pool_row(one) for one in pools},
         "networks": {one.description.name: _network_row(one) for one in inventory.read_networks(connection)},
         "instances": [
@@ -210,7 +212,7 @@ def _numa_topology(
     return rows
 
 
-def _pci_devices(connection: Connection, guests: list[Guest]) -> list[dict[str, t.Any]]:
+def _pci_devices(devices: list[PciDevice], guests: list[Guest]) -> list[dict[str, t.Any]]:
     users = pci_users(guests)
     return [
         {
@@ -222,7 +224,7 @@ def _pci_devices(connection: Connection, guests: list[Guest]) -> list[dict[str, 
             "in_use_by": users.get(device.address),
             "numa_node": device.numa_node,
         }
-        for device in inventory.read_pci_devices(connection)
+        for device in devices
         if not device.is_bridge
     ]
 

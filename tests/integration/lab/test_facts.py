@@ -198,5 +198,5 @@ def test_calls_do_not_grow_with_the_guests(hypervisor: Hypervisor, tmp_path: Pat
         "listAllStoragePools": 1,
         "listAllVolumes": 1,
         "listAllNetworks": 1,
-        "listAllDevices": 2,
+        "listAllDevices": 1,
     }
