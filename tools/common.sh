@@ -100,6 +100,22 @@ run_suite() {
   python -m pytest -p no:cacheprovider --basetemp "$scratch" "$@"
 }
 
+# Let tests import the collection, from this work tree, and each other.
+import_work_tree() {
+  mkdir -p "$WORK/import/ansible_collections/$NAMESPACE"
+  ln -sfn "$ROOT" "$WORK/import/ansible_collections/$NAMESPACE/$NAME"
+  export PYTHONPATH=$WORK/import
+}
+
+# Say whether some argument names tests: beside whole suites, what is named would select nothing.
+names_tests() {
+  local argument
+  for argument in "$@"; do
+    [[ ! -e ${argument%%::*} ]] || return 0
+  done
+  return 1
+}
+
 # One run at a time in a clone, for all share the copy of the tree. The lock dies with its holder, and the daemons that
 # a gate starts do not inherit it: run_alone SCRIPT [ARGUMENT...] returns only in the run that holds the lock.
 run_alone() {

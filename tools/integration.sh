@@ -15,14 +15,8 @@ for suite in tests/integration/lab tests/e2e; do
   [[ ! -d $suite ]] || suites+=("$suite")
 done
 ((${#suites[@]})) || die "There are no integration tests: tests/integration/lab and tests/e2e are missing."
-# Beside whole suites, what is named would select nothing.
-for argument in "$@"; do
-  [[ ! -e ${argument%%::*} ]] || suites=()
-done
-# The tests import the collection, from this work tree, and each other.
-mkdir -p "$WORK/import/ansible_collections/$NAMESPACE"
-ln -sfn "$ROOT" "$WORK/import/ansible_collections/$NAMESPACE/$NAME"
-export PYTHONPATH=$WORK/import
+if names_tests "$@"; then suites=(); fi
+import_work_tree
 # Each worker has hypervisors of its own, and the tests of a file share them; the tests' conftest.py says which file is
 # begun when. With a third worker on two CPUs, an emulated guest with two vCPUs was once too slow for its own clock, and
 # never came up.

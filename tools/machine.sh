@@ -10,12 +10,8 @@ source "${BASH_SOURCE[0]%/*}/common.sh"
 enter_sandbox
 
 suites=(tests/integration/machine)
-for argument in "$@"; do
-  [[ ! -e ${argument%%::*} ]] || suites=()
-done
-mkdir -p "$WORK/import/ansible_collections/$NAMESPACE"
-ln -sfn "$ROOT" "$WORK/import/ansible_collections/$NAMESPACE/$NAME"
-export PYTHONPATH=$WORK/import
+if names_tests "$@"; then suites=(); fi
+import_work_tree
 # Guests are emulated by what is emulated itself.
 export KILONOVA_PATIENCE=1200
 run_suite machine --import-mode importlib --durations 0 "${suites[@]}" "$@"
