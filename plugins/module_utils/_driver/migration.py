@@ -157,23 +157,19 @@ def _figures(stats: t.Mapping[str, t.Any]) -> Figures:
 
 def cpu_obstacle(connection: Connection, cpu: str, virt_type: str, arch: str | None, machine: str | None) -> str | None:
     """Return in libvirt's words what this hypervisor lacks for a guest with that ``<cpu>``; None where it has all."""
-    function = connection.raw.compareHypervisorCPU
-    flags = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
-    try:
-        connection.call("compare the CPU", function, None, arch, machine, virt_type, cpu, flags)
-    except DriverError as exc:
-        if exc.details.get("libvirt_code") == libvirt.VIR_ERR_CPU_INCOMPATIBLE:
-            return exc.message.partition(": ")[2]
-        # Where it can't be compared, the move itself shows it, and breaks off.
-    return None
+    return _incompatible(connection, connection.raw.compareHypervisorCPU, None, arch, machine, virt_type, cpu)
 
 
 def host_cpu_obstacle(connection: Connection, cpu: str) -> str | None:
     """Return what this host's own CPU lacks of another host's, for a guest that was given that as it is."""
-    flags = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
+    return _incompatible(connection, connection.raw.compareCPU, cpu)
+
+
+def _incompatible(connection: Connection, compare: t.Callable[..., t.Any], *what: str | None) -> str | None:
     try:
-        connection.call("compare the CPU", connection.raw.compareCPU, cpu, flags)
+        connection.call("compare the CPU", compare, *what, libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)
     except DriverError as exc:
         if exc.details.get("libvirt_code") == libvirt.VIR_ERR_CPU_INCOMPATIBLE:
             return exc.message.partition(": ")[2]
+        # Where it can't be compared, the move itself shows it, and breaks off.
     return None

@@ -247,10 +247,15 @@ def tidy_steps(name: str, ends: Ends, is_to_start: bool) -> t.Iterator[Step]:
     record = ends.source.record
     if record is None:
         return
-    gone = [*record.disks, *([seed_disk(record)] if record.seed else [])]
-    for owned in t.cast("list[OwnedDisk]", gone):
+    for owned in owned_volumes(record):
         yield Step(DELETE, f"{name}/{owned.target}", (), owned)
     yield Step(UNDEFINE, name, (), record)
+
+
+def owned_volumes(record: InstanceRecord) -> tuple[OwnedDisk, ...]:
+    """Return all volumes that were made for an instance."""
+    seed = seed_disk(record)
+    return (*record.disks, *([seed] if seed else []))
 
 
 def seed_disk(record: InstanceRecord) -> OwnedDisk | None:

@@ -17,6 +17,7 @@ from .._spec.migration import COLD, LIVE, MOVING, MigrationSpec, MovingTraits
 from .._spec.port_filter import read_port_filter
 from .._spec.record import InstanceRecord
 from .existing import Existing
+from .migration import owned_volumes
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,7 @@ def _taken(spec: MigrationSpec, baulk: Baulk, offer: Offering) -> t.Iterator[str
     other = offer.uuids.get(baulk.machine.uuid or "")
     if other not in (None, spec.name):
         yield f"domain {other} of the destination has the same UUID"
-    volumes = [disk.volume for disk in record.disks] + ([record.seed.volume] if record.seed else [])
-    there = [volume for volume in volumes if volume in offer.volumes]
+    there = [owned.volume for owned in owned_volumes(record) if owned.volume in offer.volumes]
     if there:
         yield (
             f"storage pool {spec.destination.pool} of the destination has {', '.join(there)} already; storage that both hosts"

@@ -21,7 +21,7 @@ from ..._driver.storage import Volume, find_volume
 from ..._errors import CapacityError, SpecError
 from ..._plan.claims import Amount, refuse_overcommit
 from ..._plan.existing import OwnDisk
-from ..._plan.migration import Baggage, DiskMove, End, Ends, ImageMove, is_half, seed_disk
+from ..._plan.migration import Baggage, DiskMove, End, Ends, ImageMove, is_half, owned_volumes, seed_disk
 from ..._plan.migration_obstacles import Baulk, Offering, obstacles
 from ..._spec.image_record import is_image_content
 from ..._spec.lifecycle import Lifecycle
@@ -194,7 +194,7 @@ class _Look:
 
     def _others(self, record: InstanceRecord, machine: Machine) -> None:
         """Look at what was not made for the instance: discs of published images come along."""
-        known = {disk.target for disk in record.disks} | ({record.seed.target} if record.seed else set())
+        known = {owned.target for owned in owned_volumes(record)}
         for disk in machine.disks:
             if disk.target in known or not disk.source:
                 continue
@@ -215,7 +215,7 @@ class _Look:
         capabilities = host_driver.capabilities(target.connection)
         half = target.guests.get(self._spec.name) if is_half(self._scene.ends) else None
         left = half.record if half and half.record else InstanceRecord()
-        own = {disk.volume for disk in left.disks} | ({left.seed.volume} if left.seed else set())
+        own = {owned.volume for owned in owned_volumes(left)}
         filters = target.filters.listed
         knows_machine = machine.os.machine in capabilities.machines(arch)
         return Offering(

@@ -311,8 +311,7 @@ def _start(job: Job, unused_what: t.Any) -> None:
 def _volumes_there(job: Job) -> list[Volume]:
     """Return what the destination has of its disks, whichever run made them."""
     record = read_domain_record(job.at(job.target).xml) or InstanceRecord()
-    owned = (*record.disks, *filter(None, [verbs.seed_disk(record)]))
-    found = (job.scene.target.place(one.pool).pool.find(one.volume) for one in owned)
+    found = (job.scene.target.place(one.pool).pool.find(one.volume) for one in verbs.owned_volumes(record))
     return [volume for volume in found if volume is not None]
 
 
