@@ -24,7 +24,7 @@ from .image_metadata import ImageMetadata
 from .image_signature import ImageSignature
 from .image_transport import Transport
 from .local_path import local_path
-from .names import check_name, is_one_word
+from .names import check_name, check_names, is_one_word
 from .size import parse_size
 
 _SCHEMES = ("http", "https", "file")
@@ -98,7 +98,7 @@ class ImageSpec:
             transport=transport,
             max_size_gb=_positive_size(params["max_size_gb"]),
             cache_max_size=_cache_size(params.get("cache_max_size")),
-            cache_keep=_names("cache_keep", params.get("cache_keep")),
+            cache_keep=check_names("cache_keep", params.get("cache_keep") or ()),
             metadata=ImageMetadata.from_params(params.get("metadata")),
         )
 
@@ -223,10 +223,6 @@ def _choice(option: str, value: str | None, choices: tuple[str, ...]) -> str | N
 
 def _cache_size(text: str | None) -> int | None:
     return None if text is None else parse_size("cache_max_size", text)
-
-
-def _names(option: str, names: t.Sequence[str] | None) -> frozenset[str]:
-    return frozenset(check_name(f"{option}[{index}]", name) for index, name in enumerate(names or ()))
 
 
 def _positive_size(size: int) -> int:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from .._errors import SpecError
 from .age import parse_age
 from .instant import read_instant, written
-from .names import check_name
+from .names import check_names
 from .size import parse_size
 
 NOTE_BYTES = 512
@@ -49,7 +49,7 @@ class CacheSpec:
             pool=params["pool"],
             unused_for=None if age is None else parse_age("unused_for", age),
             max_size=None if size is None else parse_size("max_size", size),
-            keep=frozenset(check_name(f"keep[{index}]", name) for index, name in enumerate(params["keep"])),
+            keep=check_names("keep", params["keep"]),
         )
 
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 from .._errors import SpecError
 
@@ -50,6 +51,11 @@ def check_name(option: str, value: object) -> str:
         f"{value!r} is not a valid name",
         "use 1 to 63 of the characters A-Z a-z 0-9 . _ - and begin with a letter or a digit",
     )
+
+
+def check_names(option: str, values: t.Iterable[object]) -> frozenset[str]:
+    """Return a list's values if they are good names."""
+    return frozenset(check_name(f"{option}[{index}]", value) for index, value in enumerate(values))
 
 
 def check_volume_name(option: str, value: object) -> str:
