@@ -309,7 +309,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_BOOLEANS = frozenset(field.name for field in fields(Question) if isinstance(field.default, bool))
 _OPTIONS = frozenset(field.name for field in fields(Question)) - {"instances", "hosts", "fleet"}
 
 
@@ -326,16 +325,8 @@ def schedule(instances: t.Any, hosts: t.Any, fleet: t.Any, **options: t.Any) -> 
 
 
 def _plain(value: t.Any, option: str) -> t.Any:
-    if option == "prefix":
-        return str(to_plain(value, option))
-    return _boolean(value, option) if option in _BOOLEANS else to_plain(value, option)
-
-
-def _boolean(value: t.Any, option: str) -> bool:
-    # Text would count as true, also "false".
-    if not isinstance(value, bool):
-        raise AnsibleFilterError(f"{option}: {value!r} is not a boolean; write true or false.")
-    return value
+    plain = to_plain(value, option)
+    return str(plain) if option == "prefix" else plain
 
 
 class FilterModule:

@@ -16,7 +16,8 @@ from ._options_first_boot import first_boot_options
 from ._options_hardware import hardware_cpu_options, hardware_nic_options, hardware_options
 from ._options_security import security_nic_options
 from ._options_wait import wait_options
-from ._spec.instance import FIRST_BOOT_CHANGES, GROUP_POLICIES
+from ._spec.instance import FIRST_BOOT_CHANGES
+from ._spec.server_group import GROUP_POLICIES
 
 DEFAULT_URI = "qemu:///system"
 _CACHE_MODES = ("none", "writeback", "writethrough", "directsync", "unsafe")

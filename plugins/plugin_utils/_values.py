@@ -43,6 +43,13 @@ def whole_number(value: t.Any, where: str, least: int, most: int | None = None) 
     return value
 
 
+def boolean(value: t.Any, where: str) -> bool:
+    """Return true or false; text would count as true, also "false"."""
+    if not isinstance(value, bool):
+        raise ValuesError(f"{where}: {value!r} is not a boolean; write true or false.")
+    return value
+
+
 def mapping(value: t.Any, where: str) -> dict[str, t.Any]:
     """Return a dictionary."""
     if not isinstance(value, dict):

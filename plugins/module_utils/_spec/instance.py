@@ -28,7 +28,6 @@ from .wish import Wish
 
 _MOST_CDROMS = 20
 _UUID_REMEDY = "give one such as 4b20d080-1b54-4048-85b3-a6a62d165c01"
-GROUP_POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
 NEXT_BOOT, FIRST_AGAIN = FIRST_BOOT_CHANGES = ("next_boot", "first_boot")
 """What becomes of another declaration of the first boot: the next boot finds it, or takes itself for the first."""
 GUEST_AGENT = "org.qemu.guest_agent.0"

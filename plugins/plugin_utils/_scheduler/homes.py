@@ -45,14 +45,18 @@ def removed_guests(problem: Problem, homes: Homes, states: dict[str, HostState])
     return tuple(Removal(name, homes[name][0]) for name in gone)
 
 
+def holder_text(guest: Guest) -> str:
+    """Return who has a name, as the rest of a sentence about it."""
+    return f"an instance of fleet {guest.fleet}" if guest.fleet else "a machine that is in no fleet"
+
+
 def with_conflicts(problem: Problem, hosts: Sequence[Host]) -> list[Request]:
     """Return the requests, each with the hosts on which something else has its name."""
     holders: dict[str, list[tuple[str, str]]] = {}
     for host in hosts:
         for guest in host.guests:
             if guest.fleet != problem.fleet:
-                holder = f"an instance of fleet {guest.fleet}" if guest.fleet else "a machine that is in no fleet"
-                holders.setdefault(guest.name, []).append((host.name, holder))
+                holders.setdefault(guest.name, []).append((host.name, holder_text(guest)))
     return [
         (
             replace(request, demand=replace(request.demand, taken_on=tuple(holders[request.name])))

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -17,6 +17,7 @@ from ...module_utils._plan.allocate import Demand as TopologyDemand
 from ...module_utils._plan.topology import Allocation
 
 Amounts = tuple[int, ...]
+Number = t.TypeVar("Number", int, float)
 Pairs = tuple[tuple[str, str], ...]
 """Keys and values, ordered by key: a dictionary that can be hashed."""
 
@@ -80,6 +81,11 @@ class Guest:
     has_own_parts: bool = False
     """Whether it has some of the host's CPUs, pages or devices to itself."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return all that hints may call it."""
+        return (self.name,) if self.uuid is None else tuple(sorted((self.name, self.uuid)))
+
 
 @dataclass(frozen=True)
 class Aggregate:
@@ -137,6 +143,14 @@ class Host:
             return f"is left out of this run ({self.reason})" if self.reason else "is left out of this run"
         condition = "disabled" if self.is_up else "down"
         return f"is {condition}: {self.reason}" if self.reason else f"is {condition}"
+
+    def least_said(self, key: str, read: Callable[[str], Number]) -> Number | None:
+        """Return the smallest number that its aggregates give; none if any of them gives something else, as in Nova."""
+        values = [value for aggregate in self.aggregates for name, value in aggregate.metadata if name == key]
+        try:
+            return min(map(read, values), default=None)
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def as_result(plan: Plan, instances: list[dict[str, t.Any]]) -> dict[str, t.Any]
         "problem": problem_text(plan),
         "removed": [{"name": removal.name, "host": removal.host} for removal in plan.removed],
         "removed_by_host": removed_by_host,
-        "hosts": {usage.host.name: _usage(usage) for usage in plan.usage},
+        "hosts": {usage.host.name: usage_row(usage) for usage in plan.usage},
     }
 
 
@@ -128,7 +128,8 @@ def _all_unplaced(items: Sequence[Unplaced]) -> list[dict[str, t.Any]]:
     return result
 
 
-def _usage(usage: Usage) -> dict[str, t.Any]:
+def usage_row(usage: Usage) -> dict[str, t.Any]:
+    """Return a host's figures."""
     host = usage.host
     result: dict[str, t.Any] = {"state": host.state, "reason": host.reason}
     for index, dimension in enumerate(DIMENSIONS):

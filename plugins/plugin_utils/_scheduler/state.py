@@ -40,9 +40,7 @@ class HostState:
         """How many instances of each server group are there."""
         self.everywhere = Counter() if everywhere is None else everywhere
         self.everywhere.update(self.members)
-        self.names: Counter[str] = Counter(
-            name for guest in host.guests for name in (guest.name, guest.uuid) if name is not None
-        )
+        self.names: Counter[str] = Counter(name for guest in host.guests for name in guest.names)
         """Names and UUIDs of what is there, as far as hints may ask for it."""
         self.pool_claims: Counter[str] = Counter()
         """GiB that this plan puts in each storage pool that requests name."""
@@ -91,11 +89,9 @@ class HostState:
     def _count_guest(self, guest: Guest, demand: Demand, number: int) -> None:
         self.instances += number
         if demand.group:
-            self.members[demand.group.name] += number
-            self.everywhere[demand.group.name] += number
-        for name in (guest.name, guest.uuid):
-            if name is not None:
-                self.names[name] += number
+            self._count_member(demand.group.name, number)
+        for name in guest.names:
+            self.names[name] += number
         for pair in guest.properties:
             self.properties[pair] += number
 
@@ -104,23 +100,25 @@ class HostState:
         if old != new:
             for group, number in ((old, -1), (new, 1)):
                 if group is not None:
-                    self.members[group] += number
-                    self.everywhere[group] += number
+                    self._count_member(group, number)
+
+    def _count_member(self, group: str, number: int) -> None:
+        self.members[group] += number
+        self.everywhere[group] += number
 
     def forget(self, guest: Guest) -> None:
         """Give back all that an instance takes that is about to go."""
         self.release(guest.amounts)
         self.instances -= 1
         self.regroup(guest.group, None)
-        self.names.subtract(name for name in (guest.name, guest.uuid) if name is not None)
+        self.names.subtract(guest.names)
         self.properties.subtract(guest.properties)
         if guest.has_own_parts:
             self.topology.leave(guest.name)
 
     def _count(self, demand: Demand, number: int) -> None:
         if demand.group:
-            self.members[demand.group.name] += number
-            self.everywhere[demand.group.name] += number
+            self._count_member(demand.group.name, number)
         for name in demand.marks:
             self.names[name] += number
         for pool, size_gb in demand.pools:

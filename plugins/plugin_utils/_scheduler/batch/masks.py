@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..filters import CapacityFilter, Filter
+from ..filters import Filter, dynamic_besides_room
 from ..model import DIMENSIONS, Amounts, Demand
 from ..state import HostState
 
@@ -64,11 +64,7 @@ class Masks:
 
     def dynamic(self, demand: Demand) -> tuple[Filter, ...]:
         """Return the rules besides capacity whose answer changes with what is placed."""
-        return tuple(
-            rule
-            for rule in self._filters
-            if not rule.is_static and not isinstance(rule, CapacityFilter) and rule.applies(demand)
-        )
+        return dynamic_besides_room(self._filters, demand)
 
     def large_enough(self, amounts: Amounts) -> int:
         """Return the hosts whose totals are no smaller than what one instance takes."""

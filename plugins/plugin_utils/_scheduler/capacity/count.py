@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..filters import CapacityFilter, Filter
+from ..filters import CapacityFilter, Filter, dynamic_besides_room
 from ..model import Demand
 from ..state import HostState
 
@@ -33,11 +33,7 @@ class Counter:
         self._static = [rule for rule in filters if rule.is_static]
         self._room = [rule for rule in filters if isinstance(rule, CapacityFilter)]
         # Of these only trying tells how often they let one pass.
-        self._others = [
-            rule
-            for rule in filters
-            if not rule.is_static and not isinstance(rule, CapacityFilter) and rule.applies(demand)
-        ]
+        self._others = dynamic_besides_room(filters, demand)
 
     def could(self, state: HostState) -> bool:
         """Tell whether a host would take one if it were empty, as far as its kind goes."""

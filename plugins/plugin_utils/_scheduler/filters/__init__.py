@@ -24,7 +24,7 @@ from .capabilities import (
     RequireFilter,
     TraitsFilter,
 )
-from .capacity import CAPACITY_FILTERS, CapacityFilter, CoreFilter, DiskFilter, RamFilter
+from .capacity import CAPACITY_FILTERS, CapacityFilter, CoreFilter, DiskFilter, RamFilter, dynamic_besides_room
 from .company import (
     DifferentHostFilter,
     SameHostFilter,
@@ -73,6 +73,7 @@ __all__ = [
     "SplitBrainFilter",
     "StickyFilter",
     "default_filters",
+    "dynamic_besides_room",
     "first_refusal",
     "home_filters",
 ]

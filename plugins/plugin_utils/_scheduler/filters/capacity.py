@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..model import DIMENSIONS, Demand
 from ..state import HostState
 from .base import Filter
@@ -60,6 +62,13 @@ class DiskFilter(CapacityFilter):
 
     name = "DiskFilter"
     dimension = 2
+
+
+def dynamic_besides_room(filters: Sequence[Filter], demand: Demand) -> tuple[Filter, ...]:
+    """Return the rules for a request, besides those on room, whose answer changes with what is placed."""
+    return tuple(
+        rule for rule in filters if not rule.is_static and not isinstance(rule, CapacityFilter) and rule.applies(demand)
+    )
 
 
 CAPACITY_FILTERS: tuple[CapacityFilter, ...] = (CoreFilter(), RamFilter(), DiskFilter())

@@ -106,9 +106,5 @@ class AggregateIoOpsFilter(_AggregateLimit, IoOpsFilter):
 
 
 def aggregate_limit(host: Host, key: str) -> int | None:
-    """Return the smallest number that the host's aggregates give; none if any of them gives something else, as in Nova."""
-    values = [value for aggregate in host.aggregates for name, value in aggregate.metadata if name == key]
-    try:
-        return min((int(value) for value in values), default=None)
-    except ValueError:
-        return None
+    """Return the smallest whole number that the host's aggregates give."""
+    return host.least_said(key, int)

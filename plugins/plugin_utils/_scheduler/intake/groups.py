@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ....module_utils._spec.server_group import GROUP_POLICIES
 from ..._values import ValuesError, check_name, whole_number
 from ..model import ServerGroup
 from .values import MOST
 
-POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
 _POLICY, _MOST_PER_HOST = "group_policy", "max_server_per_host"
 
 
@@ -36,10 +36,10 @@ def _group(name: str, members: t.Sequence[dict[str, t.Any]]) -> ServerGroup:
     policy = _agreed(name, members, _POLICY)
     if policy is None:
         raise ValuesError(
-            f"Group {name}: no member says what it is for; give one of them {_POLICY}: {' or '.join(POLICIES)}."
+            f"Group {name}: no member says what it is for; give one of them {_POLICY}: {' or '.join(GROUP_POLICIES)}."
         )
-    if policy not in POLICIES:
-        raise ValuesError(f"Group {name}: {_POLICY} {policy!r} is unknown; take one of {', '.join(POLICIES)}.")
+    if policy not in GROUP_POLICIES:
+        raise ValuesError(f"Group {name}: {_POLICY} {policy!r} is unknown; take one of {', '.join(GROUP_POLICIES)}.")
     most = _agreed(name, members, _MOST_PER_HOST)
     if most is not None and policy != "anti-affinity":
         raise ValuesError(f"Group {name}: {_MOST_PER_HOST} is for policy anti-affinity, and this one's is {policy}.")

@@ -15,7 +15,7 @@ from fractions import Fraction
 from ..._values import ValuesError, known_keys, mapping, mappings, whole_number
 from ..model import DIMENSIONS, Aggregate, Amounts, Guest, Host, Limits, Pairs, Pool
 from .question import Question
-from .values import MOST, amount_of, name_set, text_pairs, texts
+from .values import MOST, amount_of, fraction_of, name_set, text_pairs, texts
 
 _MIB_PER_GIB = 1024
 _ZONE_KEY = "availability_zone"
@@ -68,12 +68,8 @@ def read_limits(options: dict[str, t.Any], where: str) -> Limits:
 
 
 def _ratio(value: t.Any, where: str) -> Fraction:
-    try:
-        # By way of its text, so that 0.29 is 29/100 and not the nearest binary fraction.
-        ratio = Fraction(str(value).strip())
-    except (ValueError, ZeroDivisionError):
-        ratio = Fraction(0)
-    if isinstance(value, bool) or not 0 < ratio <= 1000:  # noqa: PLR2004 - far above any sensible overcommitment
+    ratio = fraction_of(value)
+    if ratio is None or not 0 < ratio <= 1000:  # noqa: PLR2004 - far above any sensible overcommitment
         raise ValuesError(f"{where}: {value!r} is not an allocation ratio; write a number above 0 such as 1.5.")
     return ratio
 

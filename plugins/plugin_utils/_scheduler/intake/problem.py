@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import fields
 
-from ..._values import ValuesError, check_name, mapping, mappings, whole_number
+from ..._values import ValuesError, boolean, check_name, mapping, mappings, whole_number
 from ..errors import ScheduleError
 from ..image_properties import read_properties
 from ..model import Pairs, Problem
@@ -20,6 +21,7 @@ from .requests import read_requests
 from .rules import read_rules
 from .values import MOST
 
+_BOOLEANS = tuple(field.name for field in fields(Question) if isinstance(field.default, bool))
 ORDERS = ("batch", "declared")
 
 
@@ -33,6 +35,8 @@ def read_problem(question: Question) -> Problem:
 
 def _problem(question: Question) -> Problem:
     fleet = check_name(question.fleet, "fleet")
+    for option in _BOOLEANS:
+        boolean(getattr(question, option), option)
     if not isinstance(question.order, str) or question.order not in ORDERS:
         raise ValuesError(f"Order {question.order!r} is unknown; take one of {', '.join(ORDERS)}.")
     hosts = read_hosts(question, _declared_properties(question.instances))

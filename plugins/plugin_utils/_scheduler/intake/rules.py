@@ -16,7 +16,7 @@ from ..filters import FILTER_NAMES
 from ..model import Host, Rules
 from ..weighers import WEIGHER_NAMES
 from .question import Question
-from .values import MOST, name_set
+from .values import MOST, fraction_of, known_hosts, name_set
 
 _MOST_MULTIPLIER = 10**12
 _NEVER_NEGATIVE = frozenset({"pci", "soft_affinity", "soft_anti_affinity"})
@@ -25,16 +25,12 @@ _NEVER_NEGATIVE = frozenset({"pci", "soft_affinity", "soft_anti_affinity"})
 def read_rules(question: Question, hosts: t.Sequence[Host]) -> Rules:
     """Return the choices."""
     names = {host.name for host in hosts}
-    isolated = name_set(question.isolated_hosts, "isolated_hosts")
-    for host in isolated:
-        if host not in names:
-            raise ValuesError(f"isolated_hosts: {host!r} is not a hypervisor; take some of {', '.join(sorted(names))}.")
     return Rules(
         filters=_filters(question.filters),
         weights=_weights(question.weights),
         max_instances_per_host=_count(question.max_instances_per_host, "max_instances_per_host"),
         max_io_ops_per_host=_count(question.max_io_ops_per_host, "max_io_ops_per_host"),
-        isolated_hosts=frozenset(isolated),
+        isolated_hosts=frozenset(known_hosts(question.isolated_hosts, "isolated_hosts", names)),
         isolated_images=frozenset(name_set(question.isolated_images, "isolated_images")),
         restrict_isolated_hosts=question.restrict_isolated_hosts_to_isolated_images,
         aggregate_keys=frozenset(key for host in hosts for key in host.metadata),
@@ -66,10 +62,7 @@ def _weights(value: t.Any) -> tuple[tuple[str, Fraction], ...]:
 
 
 def _multiplier(value: t.Any, where: str) -> Fraction:
-    try:
-        multiplier = None if isinstance(value, bool) else Fraction(str(value).strip())
-    except (ValueError, ZeroDivisionError):
-        multiplier = None
+    multiplier = fraction_of(value)
     if multiplier is None or abs(multiplier) > _MOST_MULTIPLIER:
         raise ValuesError(f"{where}: {value!r} is not a multiplier; write a number such as 1.0 or -1.0.")
     return multiplier

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from fractions import Fraction
 
 from ..._values import ValuesError, mapping, whole_number
 from ..model import Pairs
@@ -44,6 +45,23 @@ def texts(value: t.Any, where: str) -> tuple[str, ...]:
 def name_set(value: t.Any, where: str) -> tuple[str, ...]:
     """Return names in order, each once."""
     return tuple(sorted(set(texts([] if value is None else value, where))))
+
+
+def fraction_of(value: t.Any) -> Fraction | None:
+    """Return a number exactly as it is written, so that 0.29 is 29/100; None if it is none."""
+    try:
+        return None if isinstance(value, bool) else Fraction(str(value).strip())
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def known_hosts(value: t.Any, where: str, known: Collection[str]) -> tuple[str, ...]:
+    """Return names of hosts in order, each once."""
+    names = name_set(value, where)
+    for name in names:
+        if name not in known:
+            raise ValuesError(f"{where}: {name!r} is not a hypervisor; take some of {', '.join(sorted(known))}.")
+    return names
 
 
 def amount_of(facts: Mapping[str, t.Any], key: str, where: str, rounded: Callable[[float], int]) -> int:

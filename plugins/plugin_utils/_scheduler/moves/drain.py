@@ -11,12 +11,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ..._values import ValuesError, whole_number
+from ..._values import ValuesError, boolean, whole_number
 from ..errors import ScheduleError
-from ..intake.values import MOST
+from ..intake.values import MOST, known_hosts
 from ..model import Guest, Host
 from .board import Board
-from .options import boolean, host_names, read_move_options, reasons
+from .options import read_move_options, reasons
 from .placing import Placing, Price
 from .question import DrainQuestion
 from .report import Refusals, move_rows, no_place, refusals_of, usage_rows
@@ -32,7 +32,7 @@ def drain(question: DrainQuestion) -> dict[str, t.Any]:
     problem = read_hosts_question(question)
     hosts = ordered_hosts(problem)
     try:
-        names = host_names(question.drained, "drained", hosts)
+        names = known_hosts(question.drained, "drained", {host.name for host in hosts})
         if not names:
             raise ValuesError("drained: no host is named; write for example drained=['hv1'].")
         if question.policy not in _POLICIES:

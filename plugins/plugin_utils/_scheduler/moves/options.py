@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from fractions import Fraction
 
 from ..._values import ValuesError, known_keys, mapping, whole_number
-from ..intake.values import MOST, name_set
+from ..intake.values import MOST, fraction_of, name_set
 from ..model import DIMENSIONS, Guest, Host
 from .question import MovesQuestion
 from .scene import Reason
@@ -48,22 +48,9 @@ def read_move_options(question: MovesQuestion) -> MoveOptions:
     )
 
 
-def host_names(value: t.Any, where: str, hosts: Sequence[Host]) -> tuple[str, ...]:
-    """Return names of hosts."""
-    known = {host.name for host in hosts}
-    names = name_set(value, where)
-    for name in names:
-        if name not in known:
-            raise ValuesError(f"{where}: {name!r} is not a hypervisor; take some of {', '.join(sorted(known))}.")
-    return names
-
-
 def fraction(value: t.Any, where: str) -> Fraction:
     """Return a number that is not negative."""
-    try:
-        number = None if isinstance(value, bool) else Fraction(str(value).strip())
-    except (ValueError, ZeroDivisionError):
-        number = None
+    number = fraction_of(value)
     if number is None or not 0 <= number <= _MOST_FRACTION:
         raise ValuesError(f"{where}: {value!r} is not a number of 0 or more; write for example 0.05.")
     return number
@@ -77,13 +64,6 @@ def dimension_weights(value: t.Any) -> tuple[Fraction, ...]:
     if not any(found):
         raise ValuesError("weights: all are 0, so that nothing could be uneven; give one of them more.")
     return found
-
-
-def boolean(value: t.Any, where: str) -> bool:
-    """Return true or false; text would count as true, also "false"."""
-    if not isinstance(value, bool):
-        raise ValuesError(f"{where}: {value!r} is not a boolean; write true or false.")
-    return value
 
 
 def reasons(options: MoveOptions, hosts: Sequence[Host]) -> Reason:

@@ -15,14 +15,14 @@ from fractions import Fraction
 
 from ..._values import ValuesError, whole_number
 from ..errors import ScheduleError
-from ..intake.values import MOST
+from ..intake.values import MOST, known_hosts
 from ..model import Guest, Host
 from .balance import Balance
 from .board import Board
 from .budget import Budget
 from .compaction import final_moves, send_home, shorten_chains
 from .descent import Descent, Wishes
-from .options import MoveOptions, dimension_weights, fraction, host_names, read_move_options, reasons
+from .options import MoveOptions, dimension_weights, fraction, read_move_options, reasons
 from .question import RebalanceQuestion
 from .report import evening_rows, evenness, fixed_rows, number, usage_rows
 from .scene import Reason, Scene, ordered_hosts, read_hosts_question, set_scene
@@ -51,7 +51,7 @@ def rebalance(question: RebalanceQuestion) -> dict[str, t.Any]:
     hosts = ordered_hosts(problem)
     try:
         options = _read(question)
-        excluded = host_names(question.excluded, "excluded", hosts)
+        excluded = known_hosts(question.excluded, "excluded", {host.name for host in hosts})
         scene = set_scene(problem, _fixes(options.moves, hosts, excluded))
     except ValuesError as exc:
         raise ScheduleError(str(exc)) from exc

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from ..model import DIMENSIONS
+from ..result import usage_row
 from ..state import HostState
 from .balance import Balance
 from .board import Board
@@ -96,16 +97,7 @@ def fixed_rows(scene: Scene, hosts: Sequence[int] | None = None) -> list[dict[st
 
 def usage_rows(states: Sequence[HostState]) -> dict[str, t.Any]:
     """Return every host with its figures."""
-    return {state.name: _usage(state) for state in states}
-
-
-def _usage(state: HostState) -> dict[str, t.Any]:
-    row: dict[str, t.Any] = {"state": state.host.state, "reason": state.host.reason, "instances": state.instances}
-    for index, dimension in enumerate(DIMENSIONS):
-        row[dimension.total_field] = state.host.total[index]
-        row[dimension.used_field] = state.used[index]
-        row[f"{dimension.total_field}_limit"] = state.capacity[index]
-    return row
+    return {state.name: {**usage_row(state.as_usage()), "instances": state.instances} for state in states}
 
 
 def refusals_of(board: Board, unit: Unit, hosts: Iterable[int]) -> Refusals:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ....module_utils._spec.server_group import GROUP_POLICIES
 from ..errors import ScheduleError
 from ..filters import Filter, default_filters
 from ..hidden import Hidden
-from ..intake.groups import POLICIES
+from ..homes import holder_text
 from ..intake.problem import read_problem
 from ..intake.question import Question
 from ..model import DIMENSIONS, Amounts, Demand, Guest, Host, Problem, Request, ServerGroup
@@ -51,8 +52,6 @@ def read_hosts_question(question: HostsQuestion) -> Problem:
     """Return the hosts, the declared instances and the rules, or raise :class:`ScheduleError`."""
     if question.instances and question.fleet is None:
         raise ScheduleError("instances: it does not say whose they are; give the name of their fleet as fleet.")
-    if not isinstance(question.restrict_isolated_hosts_to_isolated_images, bool):
-        raise ScheduleError("restrict_isolated_hosts_to_isolated_images is not a boolean; write true or false.")
     return read_problem(
         Question(
             fleet=_NO_FLEET if question.fleet is None else question.fleet,
@@ -138,7 +137,7 @@ class _People:
             return f"is on {self._hosts[twins[0]].name} as well; find out which one is right and remove the other"
         if guest.power_state in ("suspended", "crashed", "nostate"):
             return f"is {guest.power_state}: start it or stop it first"
-        for name in self._names(guest):
+        for name in guest.names:
             followers = [other for other in self._beside.get(name, ()) if self._homes.get(other) == number]
             if followers:
                 return f"{followers[0]} has to be on its host (scheduler_hints.same_host)"
@@ -148,7 +147,7 @@ class _People:
         """Return all that filters may read of a guest."""
         request = self._requests[guest.name] if self._is_declared(guest) else None
         base = request.demand if request else Demand((), flavor=guest.flavor or "", image=guest.image or "")
-        names = self._names(guest)
+        names = guest.names
         apart = {other for name in names for other in self._apart.get(name, ())} - set(names)
         hints = base.hints
         if apart - set(hints.different_host):
@@ -157,7 +156,9 @@ class _People:
             base,
             amounts=guest.amounts,
             taken_on=tuple(
-                (self._hosts[other].name, _holder(twin)) for other, twin in self._holders[guest.name] if other != number
+                (self._hosts[other].name, holder_text(twin))
+                for other, twin in self._holders[guest.name]
+                if other != number
             ),
             group=base.group if request else self._group(guest),
             hints=hints,
@@ -172,11 +173,7 @@ class _People:
             return None
         if guest.group in self._groups:
             return self._groups[guest.group]
-        return ServerGroup(guest.group, guest.group_policy) if guest.group_policy in POLICIES else None
-
-    @staticmethod
-    def _names(guest: Guest) -> tuple[str, ...]:
-        return tuple(sorted(name for name in (guest.name, guest.uuid) if name is not None))
+        return ServerGroup(guest.group, guest.group_policy) if guest.group_policy in GROUP_POLICIES else None
 
 
 def _seekers(
@@ -188,10 +185,6 @@ def _seekers(
         for name in wanted(request):
             found[name] = (*found.get(name, ()), request.name)
     return found
-
-
-def _holder(guest: Guest) -> str:
-    return f"an instance of fleet {guest.fleet}" if guest.fleet else "a machine that is in no fleet"
 
 
 _Bundles = dict[tuple[int, "int | str"], list[tuple[Guest, Demand]]]

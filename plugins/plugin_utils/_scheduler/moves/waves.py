@@ -78,15 +78,17 @@ def _wave(board: Board, waiting: Sequence[tuple[Unit, int]], per_host: int, wave
         origin = board.places[unit.index]
         if origin is None:
             continue
-        # What has to stay together is moved together, be it more than the number.
-        if any(busy[host] and busy[host] + len(unit.guests) > per_host for host in (origin, target)):
-            continue
-        if not board.may(unit, target):
+        if _is_too_busy(busy, unit, (origin, target), per_host) or not board.may(unit, target):
             continue
         board.arrive(unit, target)
         busy.update({origin: len(unit.guests), target: len(unit.guests)})
         made.append(Step(unit, origin, target, wave))
     return made
+
+
+def _is_too_busy(busy: Counter[int], unit: Unit, hosts: Sequence[int], per_host: int) -> bool:
+    """Tell whether a host has enough to do in a wave; what has to stay together is moved together, be it more than that."""
+    return any(busy[host] and busy[host] + len(unit.guests) > per_host for host in hosts)
 
 
 def _parking(
@@ -128,9 +130,7 @@ def in_sequence(board: Board, trail: Sequence[tuple[Unit, int]], per_host: int) 
             origin = board.places[unit.index]
             if origin is None or any(step.unit is unit for step in made):
                 break
-            if any(busy[host] and busy[host] + len(unit.guests) > per_host for host in (origin, target)):
-                break
-            if not board.may(unit, target):
+            if _is_too_busy(busy, unit, (origin, target), per_host) or not board.may(unit, target):
                 break
             board.arrive(unit, target)
             busy.update({origin: len(unit.guests), target: len(unit.guests)})

@@ -130,9 +130,6 @@ class NovaScorer:
 
 
 def _multiplier(host: Host, key: str, default: float) -> float:
-    """Return the smallest multiplier that the host's aggregates have; the default if one of them is no number."""
-    values = [value for aggregate in host.aggregates for name, value in aggregate.metadata if name == key]
-    try:
-        return min((float(value) for value in values), default=default)
-    except ValueError:
-        return default
+    """Return the smallest multiplier that the host's aggregates have, or the default."""
+    own = host.least_said(key, float)
+    return default if own is None else own
