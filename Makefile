@@ -61,6 +61,10 @@ lab: setup ## Test the lab of simulated hypervisors
 integration: setup ## Test the collection on the lab
 	@tools/check.sh integration
 
+.PHONY: faults
+faults: setup ## Kill long runs at every libvirt call, where test takes every third; slow, and no part of test
+	@tools/check.sh faults
+
 .PHONY: machine
 machine: setup ## Test on a whole emulated machine what needs another kernel than this one; slow, and no part of test
 	@tools/check.sh machine

@@ -57,12 +57,13 @@ def lab_tool(*arguments: str, limit: float = 600) -> str:
 
 def wait_until(condition: t.Callable[[], t.Any], what: str, patience: float = PATIENCE_SECONDS) -> t.Any:
     """Poll until ``condition`` is true and return its value; fail saying ``what`` was awaited."""
-    deadline = time.monotonic() + patience
+    deadline, pause = time.monotonic() + patience, 0.05
     while time.monotonic() < deadline:
         value = condition()
         if value:
             return value
-        time.sleep(0.3)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.4)
     return pytest.fail(f"not within {patience:.0f} s: {what}")
 
 

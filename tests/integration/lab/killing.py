@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import typing as t
+import zlib
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -16,6 +18,9 @@ import pytest
 
 from .conftest import SCRATCH, Result
 from .programs import Program
+
+THINNED = 1 if os.environ.get("KILONOVA_KILLS") == "all" else 3
+"""Of how many calls that a long test could kill a run at it takes one; ``make faults`` has them take all."""
 
 BRIEFLY: t.Mapping[str, t.Any] = {"_service.image_store.STILL_SECONDS": 0.5}
 """How long data that nobody writes must stand still, where nobody does."""
@@ -43,6 +48,8 @@ class Runs:
         """Load ``modules`` once; run them with some of the collection's constants other than they are."""
         self._constants = dict(constants or {})
         self._program = Program(*modules)
+        self.calls: tuple[str, ...] = ()
+        """What the latest of the runs to be killed called, which is all there is to call when none is left to kill."""
 
     def __enter__(self) -> Runs:
         """Give itself."""
@@ -88,9 +95,23 @@ class Runs:
 
         The last run, which nothing kills, is given as "".
         """
-        for count in itertools.count(1):
+        return self._killed(itertools.count(1), module, begin, every_call=every_call, **arguments)
+
+    def killed_here_and_there(self, module: str, begin: t.Callable[[], t.Any], **arguments: t.Any) -> t.Iterator[str]:
+        """Run a module as :meth:`killed_everywhere` does, but killed at one of ``THINNED`` calls.
+
+        Where it begins to count depends on the test, so that what tests have in common is killed everywhere by them together.
+        """
+        first = zlib.crc32(os.environ["PYTEST_CURRENT_TEST"].encode()) % THINNED + 1
+        return self._killed(itertools.count(first, THINNED), module, begin, **arguments)
+
+    def _killed(
+        self, numbers: t.Iterator[int], module: str, begin: t.Callable[[], t.Any], **options: t.Any
+    ) -> t.Iterator[str]:
+        for number in numbers:
             begin()
-            ended = self.run(module, kill_before=count, every_call=every_call, **arguments)
+            ended = self.run(module, kill_before=number, **options)
+            self.calls = ended.calls
             yield ended.calls[-1] if ended.result is None else ""
             if ended.result is not None:
                 assert not ended.result.failed, ended.result.message

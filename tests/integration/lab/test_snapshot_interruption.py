@@ -129,9 +129,7 @@ CASES = {
 def test_the_next_run_finishes(blank: Blank, runs: Runs, case: Case) -> None:
     """Nothing of the guest's is lost, no volume is left over, and its declaration has nothing to add."""
     wanted: dict[str, t.Any] = {"uri": blank.host.uri, "name": blank.name, "snapshot": case.snapshot, **case.options}
-    deaths = []
-    for death in runs.killed_everywhere("compute_snapshot", lambda: case.begin(blank), **wanted):
-        deaths.append(death)
+    for death in runs.killed_here_and_there("compute_snapshot", lambda: case.begin(blank), **wanted):
         assert not runs.run("compute_snapshot", **wanted).done.failed
         assert blank.listed() == case.listed, death
         assert len(blank.files() - own(blank)) == case.layers, death
@@ -142,14 +140,14 @@ def test_the_next_run_finishes(blank: Blank, runs: Runs, case: Case) -> None:
         assert (again.failed, again.data["instance"]["actions"]) == (False, []), death
         if case.options is not BACK:
             assert not runs.run("compute_snapshot", **wanted).done.changed
-    assert len(deaths) > 1
+    assert runs.calls
 
 
 def test_the_instance_can_go(blank: Blank, runs: Runs) -> None:
     """Whatever a run that died while it took a snapshot left: with the instance all of it goes."""
     wanted: dict[str, t.Any] = {"uri": blank.host.uri, "name": blank.name, "snapshot": "s1", "memory": True}
     begin_nothing(blank, RUNNING)
-    for death in runs.killed_everywhere("compute_snapshot", lambda: said(blank.attempt()), **wanted):
+    for death in runs.killed_here_and_there("compute_snapshot", lambda: said(blank.attempt()), **wanted):
         gone = runs.run("compute_instance", uri=blank.host.uri, name=blank.name, state="absent", **SWITCHED_OFF)
         assert gone.done.changed, death
         assert blank.name not in blank.host.domains()
