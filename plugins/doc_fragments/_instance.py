@@ -239,7 +239,7 @@ options:
         default: false
       portgroup:
         description:
-          - Port group of the network.
+          - Port group of the network. On Open vSwitch, where libvirt can't plug a NIC over, another one waits for the next boot.
         type: str
       mac:
         description:

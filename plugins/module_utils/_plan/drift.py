@@ -73,6 +73,7 @@ _RATES = ("inbound.", "outbound.")
 _CPU_LIMITS = frozenset({"cpu_tune.shares", "cpu_tune.period", "cpu_tune.quota"})
 _PLUGGABLE_BUSES = frozenset({"virtio", "scsi"})
 _BRIDGED = frozenset({"network", "bridge"})
+_SWITCH = "openvswitch"
 _KIB_PER_MIB = 1024
 
 
@@ -229,10 +230,16 @@ class _Ways:
         if kind == NIC and attribute.startswith(_RATES):
             # The host shapes what goes through a device of its own, which a user-mode network has not.
             return any(nic.mac == key and nic.type in _BRIDGED for nic in self.guest.nics)
+        if kind == NIC and attribute in _PLUGGED_INTO and self._is_switched(key):
+            return False
         if kind == NIC:
             return attribute in _LIVE_NIC
         is_drive = any(disk.target == key and disk.device == "cdrom" for disk in self.guest.disks)
         return kind == DISK and is_drive and attribute == "source"
+
+    def _is_switched(self, mac: str) -> bool:
+        """Tell whether a NIC is on Open vSwitch, where libvirt can plug one in but not over: it treats it as a Linux bridge and fails."""
+        return any(nic.mac == mac and nic.virtualport == _SWITCH for nic in self.guest.nics)
 
     def _can_attach(self, kind: str, key: str) -> bool:
         if kind == DISK:

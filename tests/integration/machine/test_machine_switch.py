@@ -82,8 +82,12 @@ def test_the_vlans_of_a_switch_part_guests(switched: MachineHost, pair: tuple[Su
     assert 'min-rate="8000000"' in switched.on(f"ovs-vsctl list qos {qos}")
     wait_until(lambda: meet(left, right), "both are in one VLAN")
 
-    number = right.number
-    right.declare(networks=[RIGHT_NIC, {"network": "switched", "portgroup": "blue", "mac": SWITCHED_RIGHT}])
+    number, blue = right.number, {"network": "switched", "portgroup": "blue", "mac": SWITCHED_RIGHT}
+    done = right.declare(networks=[RIGHT_NIC, blue])
+    assert (set(effects(done).values()), done["restart_required"]) == ({"next_boot"}, True)
+    assert told(switched, "port", tap(right, SWITCHED_RIGHT), "tag") == "10"
+    right.declare(networks=[RIGHT_NIC])
+    assert not right.declare(networks=[RIGHT_NIC, blue])["restart_required"]
     assert right.number == number
     assert told(switched, "port", tap(right, SWITCHED_RIGHT), "tag") == "20"
     assert not meet(left, right)

@@ -102,6 +102,18 @@ def test_what_is_changed_while_it_runs(
     assert _drift(_running(**before), **after) == steps
 
 
+@pytest.mark.parametrize(("virtualport", "step"), [(None, f"update_device nic {MAC}"), ("openvswitch", None)])
+def test_a_nic_on_open_vswitch_is_not_plugged_over(virtualport: str | None, step: str | None) -> None:
+    """Libvirt would try so as on a Linux bridge and fail; what else of it changes does so at once."""
+    machine = _running(**BRIDGED)
+    guest = replace(machine, nics=(replace(machine.nics[0], virtualport=virtualport),))
+    other = {**BRIDGED["networks"][0], "bridge": "other", "link_state": "down"}
+    assert _drift(machine, guest, networks=[other]) == {
+        f"nics[{MAC}].source": step,
+        f"nics[{MAC}].link_state": f"update_device nic {MAC}",
+    }
+
+
 def test_a_watchdog_needs_a_slot_of_plain_pci() -> None:
     """A machine of PCI Express has none free."""
     machine = _running()
