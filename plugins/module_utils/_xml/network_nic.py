@@ -10,11 +10,15 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
+from .._spec.machine import OPEN_VSWITCH
 from .document import Element, attribute, drop, ensure, parse, set_attributes, text_of, to_text
 from .domain_nic import mac_of
 
 _OF_THE_PORT = ("bandwidth", "port", "virtualport", "vlan")
 """What a running guest's XML tells as it came out of the NIC, its port group and its network together."""
+_TOLD_OF_SOURCE = ("portid", "bridge", "dev", "mode")
+"""What a running guest's XML tells of its network, and what is declared of none."""
+_VIRTUALPORT = "virtualport"
 _FILTER = "filterref"
 
 
@@ -67,6 +71,63 @@ def in_network(running: str, defined: str, mac: str, network: str) -> str:
         state = None if own is None else attribute(own, "link", "state")
         set_attributes(ensure(nic, "link"), state=state or "up")
     return to_text(nic)
+
+
+def by_its_network(nic: str) -> str:
+    """Return the NIC of a running guest as it is declared where it is in a network, and not as what its network made of it.
+
+    Libvirt takes it at its word: what is on a bridge of the host's own would leave its network for that bridge.
+    """
+    told = parse(nic)
+    source = told.find("source")
+    if source is not None and source.get("network"):
+        set_attributes(told, type="network")
+        for name in _TOLD_OF_SOURCE:
+            source.attrib.pop(name, None)
+    return to_text(told)
+
+
+def plugged_over(nic: str, own: str) -> str:
+    """Return the NIC as it goes into another network or port group: with what is its ``own``, without what it had by the other."""
+    changed = parse(nic)
+    theirs = [tag for tag in _OF_THE_PORT if tag != _VIRTUALPORT or not is_switched(nic)]
+    drop(changed, *theirs)
+    changed.extend(copy.deepcopy(part) for part in parse(own) if part.tag in theirs)
+    return to_text(changed)
+
+
+def with_vlan_of_group(nic: str, network: str) -> str:
+    """Return the NIC with the VLANs of its port group or its network, unless it has its own.
+
+    Libvirt changes those of a port of Open vSwitch to what it is told here, and does not look at the group again: else the
+    guest would be in all VLANs.
+    """
+    told, layout = parse(nic), parse(network)
+    name = attribute(told, "source", "portgroup")
+    which, wanted = ("name", name) if name else ("default", "yes")
+    groups = [group for group in layout.iterfind("portgroup") if group.get(which) == wanted]
+    vlan = next((one for one in (told, *groups, layout) if one.find("vlan/tag") is not None), told).find("vlan")
+    if vlan is not None:
+        drop(told, "vlan")
+        told.append(copy.deepcopy(vlan))
+    return to_text(told)
+
+
+def with_limits_told(nic: str) -> str:
+    """Return the NIC with its limits told also where it has none, since libvirt would leave those before on Open vSwitch."""
+    told = parse(nic)
+    ensure(told, "bandwidth")
+    return to_text(told)
+
+
+def is_switched(nic: str) -> bool:
+    """Tell whether a NIC is on Open vSwitch."""
+    return attribute(parse(nic), _VIRTUALPORT, "type") == OPEN_VSWITCH
+
+
+def network_of(nic: str) -> str:
+    """Return the name of the network that a NIC is in; empty where it is in none."""
+    return attribute(parse(nic), "source", "network") or ""
 
 
 def defined_macs(defined: str, network: str) -> frozenset[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ..._driver.inventory import NetworkReading
 from ..._errors import ComputeError, NotFoundError, SpecError
 from ..._plan import instance as verbs
 from ..._plan.drift import ATTACH, DETACH
@@ -30,6 +29,7 @@ from ..port_filter import (
     unused_port_filters,
 )
 from .host import Host
+from .networks import has_linux_bridge
 from .steps import Job
 
 _JOINING = frozenset({verbs.DEFINE, verbs.UNDEFINE, START, STOP, ATTACH, DETACH})
@@ -106,15 +106,11 @@ def _obstacle(host: Host, nic: NicSpec, present: Nic | None) -> tuple[str, str] 
             "leave it out, or take one whose libvirt runs as the system's, such as qemu:///system",
         )
     network = host.networks.get(nic.network) if nic.network else None
-    no_bridge = nic.network and not (network and _has_linux_bridge(network))
+    no_bridge = nic.network and not (network and has_linux_bridge(network))
     if no_bridge or (present is not None and present.virtualport):
         what = f"network {nic.network}" if nic.network else f"bridge {nic.bridge}"
         return f"{what} has no Linux bridge, where libvirt could filter", "leave it out, or take another network"
     return None
-
-
-def _has_linux_bridge(network: NetworkReading) -> bool:
-    return bool(network.description.bridge) and not network.description.virtualport
 
 
 def _refuse_unknown(host: Host, option: str, port: PortFilter) -> None:
