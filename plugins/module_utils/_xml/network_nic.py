@@ -96,28 +96,28 @@ def plugged_over(nic: str, own: str) -> str:
     return to_text(changed)
 
 
-def with_vlan_of_group(nic: str, network: str) -> str:
-    """Return the NIC with the VLANs of its port group or its network, unless it has its own.
+def with_what_its_group_gives(nic: str, network: str) -> str:
+    """Return the NIC with the VLANs and the limits of its port group, and the VLANs of its network, unless it has its own.
 
-    Libvirt changes those of a port of Open vSwitch to what it is told here, and does not look at the group again: else the
-    guest would be in all VLANs.
+    What libvirt is told here of a port of Open vSwitch it brings about, and does not look at the group again: else the guest
+    would be in all VLANs.
     """
     told, layout = parse(nic), parse(network)
     name = attribute(told, "source", "portgroup")
     which, wanted = ("name", name) if name else ("default", "yes")
     groups = [group for group in layout.iterfind("portgroup") if group.get(which) == wanted]
-    vlan = next((one for one in (told, *groups, layout) if one.find("vlan/tag") is not None), told).find("vlan")
-    if vlan is not None:
-        drop(told, "vlan")
-        told.append(copy.deepcopy(vlan))
+    for tag, givers in (("vlan", (*groups, layout)), ("bandwidth", groups)):
+        given = next((found for one in (told, *givers) if (found := one.find(tag)) is not None and len(found)), None)
+        if given is not None and given.getparent() is not told:
+            drop(told, tag)
+            told.append(copy.deepcopy(given))
     return to_text(told)
 
 
-def with_limits_told(nic: str) -> str:
-    """Return the NIC with its limits told also where it has none, since libvirt would leave those before on Open vSwitch."""
-    told = parse(nic)
-    ensure(told, "bandwidth")
-    return to_text(told)
+def has_limits(nic: str) -> bool:
+    """Tell whether the host throttles a NIC."""
+    bandwidth = parse(nic).find("bandwidth")
+    return bandwidth is not None and len(bandwidth) > 0
 
 
 def is_switched(nic: str) -> bool:

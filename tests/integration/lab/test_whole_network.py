@@ -288,10 +288,12 @@ def test_a_nic_on_a_bridge_of_the_host_stays_in_its_network(host: Hypervisor) ->
         machine.run()
 
         def counts_it(network: str, group: str) -> bool:
-            source = machine.tree().find("devices/interface/source")
-            assert source is not None
-            assert (source.get("network"), source.get("portgroup")) == (network, group)
-            return MAC in host.virsh("net-port-dumpxml", network, source.get("portid", "none"), check=False)
+            running, defined = (machine.tree(*how).find("devices/interface/source") for how in ((), ("--inactive",)))
+            assert running is not None
+            assert defined is not None
+            assert (defined.get("network"), defined.get("portgroup")) == (network, group)
+            assert running.get("network") == network
+            return MAC in host.virsh("net-port-dumpxml", network, running.get("portid", "none"), check=False)
 
         assert counts_it("lan", "red")
         for changed in (

@@ -24,10 +24,18 @@ from ..._spec.machine import Channel, Disk, Hostdev, Machine, Nic, Watchdog
 from ..._spec.tuning import IoTune, excluded
 from ..._xml.devices import edit_device, find_device_xml, render_device, render_rng
 from ..._xml.domain import read
-from ..._xml.network_nic import by_its_network, is_switched, network_of, plugged_over, with_limits_told, with_vlan_of_group
+from ..._xml.network_nic import (
+    by_its_network,
+    has_limits,
+    is_switched,
+    network_of,
+    plugged_over,
+    with_what_its_group_gives,
+)
 
 _LIVE = driver.Scope(live=True, persistent=False)
 _PLUGGED_INTO = frozenset({"type", "source", "portgroup"})
+_UNLIMITED = {"inbound.average": 0, "outbound.average": 0}
 _DETACH_ATTEMPTS = 8
 _DETACH_SECONDS = 20.0
 """How long the guest may take before it is asked again; both are Nova's."""
@@ -73,21 +81,27 @@ def update(connection: Connection, domain: GuestReading, desired: Machine, actio
     identity = {_DEVICES[kind][1], "type", "device"} & {field.name for field in fields(own)}
     blank = type(own)(**{name: getattr(own, name) for name in identity})
     device = replace(blank, **{name: getattr(wanted, name) for name in changed})
-    text = edit_device(by_its_network(present) if kind == "nic" else present, device)
     if isinstance(wanted, Nic):
-        defined = find_device_xml(domain.xml, kind, key) or render_device(wanted)
-        text = _as_told(connection, text, edit_device(defined, wanted), is_moved=bool(changed & _PLUGGED_INTO))
-    driver.update_device(connection, domain, text, _LIVE)
+        _update_nic(connection, domain, present, wanted, device, is_moved=bool(changed & _PLUGGED_INTO))
+    else:
+        driver.update_device(connection, domain, edit_device(present, device), _LIVE)
 
 
-def _as_told(connection: Connection, nic: str, own: str, is_moved: bool) -> str:
-    """Return a NIC's element with all that libvirt wants to be told of it."""
-    switched = is_switched(nic)
+def _update_nic(
+    connection: Connection, domain: GuestReading, present: str, wanted: Nic, changes: Nic, is_moved: bool
+) -> None:
+    """Change a NIC, or have it leave its network or port group for another one."""
+    text = edit_device(by_its_network(present), changes)
     if is_moved:
-        nic = plugged_over(nic, own)
-        network = find_network(connection, network_of(nic)) if switched else None
-        nic = with_vlan_of_group(nic, network.xml()) if network else nic
-    return with_limits_told(nic) if switched else nic
+        defined = find_device_xml(domain.xml, "nic", wanted.mac) or render_device(wanted)
+        text = plugged_over(text, edit_device(defined, wanted))
+    if is_switched(text):
+        network = find_network(connection, network_of(text))
+        text = with_what_its_group_gives(text, network.xml()) if network else text
+        if has_limits(present) and not has_limits(text):
+            # With an update alone, the switch would keep them.
+            driver.set_interface_parameters(connection, domain, wanted.mac, _UNLIMITED, _LIVE)
+    driver.update_device(connection, domain, text, _LIVE)
 
 
 def limit_disk(connection: Connection, domain: GuestReading, desired: Machine, action: Action) -> None:

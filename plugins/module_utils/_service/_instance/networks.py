@@ -84,7 +84,9 @@ def _renamed(host: Host, before: Nic, nic: Nic | None) -> Nic:
     if nic is None or network is None or not _is_beside(nic, before):
         return before
     gives = network.description.gives
-    return replace(before, portgroup=nic.portgroup or None) if gives(nic.portgroup) == gives(before.portgroup) else before
+    return (
+        replace(before, portgroup=nic.portgroup or None) if gives(nic.portgroup) == gives(before.portgroup) else before
+    )
 
 
 def _is_elsewhere(nic: Nic, before: Nic) -> bool:

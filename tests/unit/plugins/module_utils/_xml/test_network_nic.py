@@ -12,6 +12,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._xml.network_nic 
     NicPlug,
     by_its_network,
     defined_macs,
+    has_limits,
     in_network,
     is_switched,
     network_of,
@@ -19,8 +20,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._xml.network_nic 
     plugged_over,
     read_owner,
     read_plugs,
-    with_limits_told,
-    with_vlan_of_group,
+    with_what_its_group_gives,
 )
 
 MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
@@ -112,8 +112,7 @@ def test_another_group_takes_away_what_the_one_before_gave() -> None:
     assert moved.find("bandwidth/outbound") is not None
     elsewhere = parse(plugged_over(SWITCHED.replace("openvswitch", "other"), OWN))
     assert elsewhere.find("virtualport") is None
-    assert with_limits_told("<interface/>") == "<interface><bandwidth/></interface>"
-    assert parse(with_limits_told(SWITCHED)).find("bandwidth/inbound") is not None
+    assert (has_limits(SWITCHED), has_limits("<interface><bandwidth/></interface>")) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,9 @@ def test_another_group_takes_away_what_the_one_before_gave() -> None:
         ("none", "", ["1"]),
     ],
 )
-def test_the_vlans_are_those_of_the_nic_or_the_group_or_the_network(group: str | None, own: str, tags: list[str]) -> None:
+def test_the_vlans_are_those_of_the_nic_or_the_group_or_the_network(
+    group: str | None, own: str, tags: list[str]
+) -> None:
     """In this order, and the default group's where none is named."""
     network = (
         "<network><vlan><tag id='1'/></vlan><portgroup name='red'><vlan trunk='yes'><tag id='10'/><tag id='11'/></vlan>"
@@ -134,8 +135,17 @@ def test_the_vlans_are_those_of_the_nic_or_the_group_or_the_network(group: str |
     )
     named = f" portgroup='{group}'" if group else ""
     nic = f"<interface><source network='lan'{named}/>{own}</interface>"
-    told = parse(with_vlan_of_group(nic, network))
+    told = parse(with_what_its_group_gives(nic, network))
     assert [tag.get("id") for tag in told.iterfind("vlan/tag")] == tags
     assert len(told.findall("vlan")) == 1
     bare = '<interface><source network="lan"/></interface>'
-    assert with_vlan_of_group(bare, "<network/>") == bare
+    assert with_what_its_group_gives(bare, "<network/>") == bare
+
+
+def test_the_limits_are_those_of_the_nic_or_the_group() -> None:
+    """Those of the network are what all its NICs have together."""
+    rates = "<bandwidth><inbound average='{}'/></bandwidth>"
+    network = f"<network>{rates.format(1)}<portgroup name='red'>{rates.format(2)}</portgroup></network>"
+    for group, own, limit in (("red", "", "2"), ("red", rates.format(3), "3"), ("blue", "", None)):
+        nic = f"<interface><source network='lan' portgroup='{group}'/>{own}</interface>"
+        assert attribute(parse(with_what_its_group_gives(nic, network)), "bandwidth/inbound", "average") == limit
