@@ -8,18 +8,9 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
-from .document import Element, attribute, parse, text_of, to_text
-
-
-class Group(t.NamedTuple):
-    """A port group: its name, whether it is the default, and all that it gives."""
-
-    name: str
-    is_default: bool
-    text: str
+from .document import Element, attribute, parse, text_of
 
 
 @dataclass(frozen=True)
@@ -37,12 +28,6 @@ class NetworkDescription:
     """Those that it gives addresses of, each as address/prefix."""
     reservations: tuple[tuple[str, str], ...] = ()
     """(address, MAC address) that DHCP keeps for one; the second may be empty, where a name is what counts."""
-    groups: tuple[Group, ...] = ()
-
-    def gives(self, portgroup: str | None) -> str:
-        """Return what a NIC gets that names this port group, or none: the same text where it is the same."""
-        found = (one for one in self.groups if (one.name == portgroup if portgroup else one.is_default))
-        return next((one.text for one in found), "")
 
 
 def read_network(text: str) -> NetworkDescription:
@@ -62,13 +47,7 @@ def read_network(text: str) -> NetworkDescription:
             for host in root.iterfind("ip/dhcp/host")
             if host.get("ip")
         ),
-        groups=tuple(_group(group) for group in root.iterfind("portgroup")),
     )
-
-
-def _group(element: Element) -> Group:
-    gives = sorted("".join(to_text(part).split()) for part in element)
-    return Group(element.get("name") or "", element.get("default") == "yes", "".join(gives))
 
 
 def _subnet(ip: Element) -> str | None:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import copy
+import typing as t
 from dataclasses import dataclass
 
 from .._spec.machine import OPEN_VSWITCH
@@ -112,6 +113,16 @@ def with_what_its_group_gives(nic: str, network: str) -> str:
             drop(told, tag)
             told.append(copy.deepcopy(given))
     return to_text(told)
+
+
+def is_alike(nic: str, other: str) -> bool:
+    """Tell whether two NICs have the same VLANs and the same limits."""
+
+    def said(element: Element | None) -> t.Any:
+        return element is not None and (element.tag, sorted(element.items()), [said(part) for part in element])
+
+    one, two = parse(nic), parse(other)
+    return all(said(one.find(tag)) == said(two.find(tag)) for tag in ("vlan", "bandwidth"))
 
 
 def has_limits(nic: str) -> bool:

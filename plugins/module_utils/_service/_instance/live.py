@@ -16,7 +16,6 @@ from ..._driver.connection import Connection
 from ..._driver.domain import live_xml
 from ..._driver.events import watch
 from ..._driver.guests import GuestReading
-from ..._driver.network import find_network
 from ..._errors import DriverError, WaitTimeoutError
 from ..._plan.plan import Action
 from ..._plan.removals import CDROM
@@ -24,18 +23,9 @@ from ..._spec.machine import Channel, Disk, Hostdev, Machine, Nic, Watchdog
 from ..._spec.tuning import IoTune, excluded
 from ..._xml.devices import edit_device, find_device_xml, render_device, render_rng
 from ..._xml.domain import read
-from ..._xml.network_nic import (
-    by_its_network,
-    has_limits,
-    is_switched,
-    network_of,
-    plugged_over,
-    with_what_its_group_gives,
-)
+from .plugged import update_nic
 
 _LIVE = driver.Scope(live=True, persistent=False)
-_PLUGGED_INTO = frozenset({"type", "source", "portgroup"})
-_UNLIMITED = {"inbound.average": 0, "outbound.average": 0}
 _DETACH_ATTEMPTS = 8
 _DETACH_SECONDS = 20.0
 """How long the guest may take before it is asked again; both are Nova's."""
@@ -81,27 +71,10 @@ def update(connection: Connection, domain: GuestReading, desired: Machine, actio
     identity = {_DEVICES[kind][1], "type", "device"} & {field.name for field in fields(own)}
     blank = type(own)(**{name: getattr(own, name) for name in identity})
     device = replace(blank, **{name: getattr(wanted, name) for name in changed})
-    if isinstance(wanted, Nic):
-        _update_nic(connection, domain, present, wanted, device, is_moved=bool(changed & _PLUGGED_INTO))
+    if isinstance(wanted, Nic) and isinstance(device, Nic):
+        update_nic(connection, domain, present, wanted, device)
     else:
         driver.update_device(connection, domain, edit_device(present, device), _LIVE)
-
-
-def _update_nic(
-    connection: Connection, domain: GuestReading, present: str, wanted: Nic, changes: Nic, is_moved: bool
-) -> None:
-    """Change a NIC, or have it leave its network or port group for another one."""
-    text = edit_device(by_its_network(present), changes)
-    if is_moved:
-        defined = find_device_xml(domain.xml, "nic", wanted.mac) or render_device(wanted)
-        text = plugged_over(text, edit_device(defined, wanted))
-    if is_switched(text):
-        network = find_network(connection, network_of(text))
-        text = with_what_its_group_gives(text, network.xml()) if network else text
-        if has_limits(present) and not has_limits(text):
-            # With an update alone, the switch would keep them.
-            driver.set_interface_parameters(connection, domain, wanted.mac, _UNLIMITED, _LIVE)
-    driver.update_device(connection, domain, text, _LIVE)
 
 
 def limit_disk(connection: Connection, domain: GuestReading, desired: Machine, action: Action) -> None:

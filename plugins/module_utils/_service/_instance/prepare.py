@@ -31,7 +31,8 @@ from .first_boot import Seed, plan_seed
 from .fixed_ips import check_fixed_ips, with_fixed_ips
 from .guards import guarded
 from .host import Host, platform_of
-from .networks import as_plugged, check_networks
+from .networks import check_networks
+from .plugged import as_plugged
 from .steps import Job, begun_image
 from .volumes import places_of
 

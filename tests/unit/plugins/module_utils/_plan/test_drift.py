@@ -162,7 +162,7 @@ def test_devices_of_the_host_come_and_go() -> None:
 )
 def test_a_running_cpu_has_more_features_than_were_declared(features: dict[str, str], paths: set[str]) -> None:
     """Libvirt lists what QEMU made of it; what matters is what was declared."""
-    declared = {"cpu": {"mode": "custom", "model": "qemu64", "features": features}}
+    declared: dict[str, t.Any] = {"cpu": {"mode": "custom", "model": "qemu64", "features": features}}
     machine = _running(**declared)
     live = (("aes", "require"), ("hypervisor", "require"), ("svm", "disable"))
     guest = replace(machine, cpu=Cpu("custom", "qemu64", features=live))

@@ -14,6 +14,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._xml.network_nic 
     defined_macs,
     has_limits,
     in_network,
+    is_alike,
     is_switched,
     network_of,
     on_bare_bridge,
@@ -149,3 +150,13 @@ def test_the_limits_are_those_of_the_nic_or_the_group() -> None:
     for group, own, limit in (("red", "", "2"), ("red", rates.format(3), "3"), ("blue", "", None)):
         nic = f"<interface><source network='lan' portgroup='{group}'/>{own}</interface>"
         assert attribute(parse(with_what_its_group_gives(nic, network)), "bandwidth/inbound", "average") == limit
+
+
+def test_nics_are_alike_by_what_they_get() -> None:
+    """However their elements are written, and whatever else they are."""
+    one = "<interface><bandwidth><inbound average='1' peak='2'/></bandwidth><vlan><tag id='1'/></vlan></interface>"
+    assert is_alike(
+        one, one.replace("average='1' peak='2'", "peak='2' average='1'").replace("<vlan>", "<link/> <vlan>")
+    )
+    for other in (one.replace("id='1'", "id='2'"), one.replace("peak='2'", ""), "<interface/>"):
+        assert not is_alike(one, other)
