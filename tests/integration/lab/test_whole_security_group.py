@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -301,3 +302,18 @@ def test_many_rules_cost_one_call(scene: Scene) -> None:
         assert (again.calls, again.done.changed) == (("listAllNWFilters", "XMLDesc"), False)
         assert runs.run("compute_security_group", uri=scene.host.uri, name="many", state="absent").done.changed
     assert "kilonova-group.many" not in scene.filters()
+
+
+def test_isolated_ports_part_guests(scene: Scene) -> None:
+    """Both run, and are plugged in anew; each still reaches the host, and the bridge is another network."""
+    assert not scene.group(rules=[PING]).failed
+    host = f"{scene.client.addresses[0].rpartition('.')[0]}.1"
+    for isolated in (True, False):
+        done = run_module(
+            "compute_network", uri=scene.host.uri, name="default", port_isolation=isolated, allow_restart=True
+        )
+        assert not done.failed, done.message
+        assert len([action for action in done.data["actions"] if action.startswith("replug_nic ")]) == 2
+        for guest in (scene.client, scene.server):
+            wait_until(partial(guest.pings, host), f"{guest.name} reaches the host")
+        assert [scene.client.pings(address) for address in scene.server.addresses] == [not isolated, True]
