@@ -156,8 +156,12 @@ def test_ipv6_follows_the_rules(scene: Scene) -> None:
 
 def test_rules_follow_the_members_of_a_group(scene: Scene) -> None:
     """A client that joins the remote group gets in with the run that lets it join, and out with the one that takes it away."""
-    assert scene.group("clients", egress_default="allow").changed
     rules = [{**UDP, "remote_group": "clients"}]
+    assert "Option rules[0].remote_group: there is no security group clients" in scene.group(rules=rules).message
+    foretold = scene.group(rules=rules, check=True)
+    assert "+rule: ingress ipv4 udp 4990-5000 from group clients" in words(foretold)
+    assert "a task before this one" in foretold.data["warnings"][0]
+    assert scene.group("clients", egress_default="allow").changed
     assert scene.group(rules=rules).changed
     assert scene.reached() == [NOTHING, NOTHING]
     unknown = scene.instance(scene.client, security_groups=["nobodys"])
