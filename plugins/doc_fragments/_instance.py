@@ -226,7 +226,8 @@ options:
     suboptions:
       network:
         description:
-          - Name of a libvirt network on the host, which must be active.
+          - Name of a libvirt network on the host, which must be active. Another one takes effect at once where both are on Linux
+            bridges, else with the next boot.
         type: str
       bridge:
         description:
@@ -239,7 +240,7 @@ options:
         default: false
       portgroup:
         description:
-          - Port group of the network.
+          - Port group of the network. Another one takes effect at once, also on Open vSwitch.
         type: str
       mac:
         description:
@@ -293,7 +294,7 @@ options:
         type: int
       vlan:
         description:
-          - VLAN tag, where the bridge can.
+          - VLAN tag, where the bridge can. On Open vSwitch another one takes effect at once, and comes before the port group's.
         type: int
       isolated:
         description:

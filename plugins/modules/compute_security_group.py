@@ -28,6 +28,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details:
+      - A remote group that is not there is warned of, since a task before would define it. Out of check mode it is refused.
   diff_mode:
     support: full
     details:
@@ -252,7 +254,12 @@ from ..module_utils._spec.security_group import SecurityGroupSpec
 def work(connection: Connection, spec: SecurityGroupSpec, check: bool) -> dict[str, t.Any]:
     """Bring the group about."""
     outcome = ensure_group(connection, spec, check)
-    return {**outcome.plan.as_result(), "diff": outcome.plan.as_diff(), "security_group": outcome.group}
+    return {
+        **outcome.plan.as_result(),
+        "diff": outcome.plan.as_diff(),
+        "security_group": outcome.group,
+        "warnings": list(outcome.warnings),
+    }
 
 
 def main() -> None:

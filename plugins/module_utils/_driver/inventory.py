@@ -36,6 +36,7 @@ class NetworkReading:
     is_active: bool
     description: NetworkDescription
     handle: t.Any = None
+    xml: str = ""
 
 
 def read_pools(connection: Connection) -> list[PoolReading]:
@@ -57,7 +58,7 @@ def read_networks(connection: Connection) -> list[NetworkReading]:
     def read(handle: t.Any) -> NetworkReading:
         text = connection.call(f"read network {handle.name()}", handle.XMLDesc, 0)
         active = connection.call(f"read the state of network {handle.name()}", handle.isActive)
-        return NetworkReading(bool(active), read_network(text), handle)
+        return NetworkReading(bool(active), read_network(text), handle, text)
 
     return sorted(_read_all(handles, read), key=lambda network: network.description.name)
 

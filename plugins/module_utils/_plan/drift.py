@@ -17,7 +17,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._spec.instance import InstanceSpec
-from .._spec.machine import Machine
+from .._spec.machine import OPEN_VSWITCH, Machine
 from .._spec.record import InstanceRecord
 from .existing import Existing
 from .guards import guards_told
@@ -141,7 +141,7 @@ def find_drift(spec: InstanceSpec, desired: Machine, existing: Existing, answers
         running.pop(_FEATURES, None)
     if existing.unused_memory_kib:
         running.setdefault("memory_mb", (_unused(desired, existing.unused_memory_kib), None))
-    ways = _Ways(whole(desired, existing.machine), guest, answers)
+    ways = _Ways(whole(desired, existing.machine), guest, answers, existing.anchored)
     found = []
     for path in dict.fromkeys((*defined, *running)):
         change, removal = running.get(path) or defined[path]
@@ -192,6 +192,8 @@ class _Ways:
     desired: Machine
     guest: Machine
     answers: bool
+    anchored: frozenset[str]
+    """MAC addresses of NICs that libvirt can't plug over."""
 
     def of(self, change: Change, removal: Removal | None) -> Step | None:
         """Return the step that makes a change, or None."""
@@ -229,6 +231,10 @@ class _Ways:
         if kind == NIC and attribute.startswith(_RATES):
             # The host shapes what goes through a device of its own, which a user-mode network has not.
             return any(nic.mac == key and nic.type in _BRIDGED for nic in self.guest.nics)
+        if kind == NIC and attribute in _PLUGGED_INTO and key in self.anchored:
+            return False
+        if kind == NIC and attribute == "vlan":
+            return any(nic.mac == key and nic.virtualport == OPEN_VSWITCH for nic in self.guest.nics)
         if kind == NIC:
             return attribute in _LIVE_NIC
         is_drive = any(disk.target == key and disk.device == "cdrom" for disk in self.guest.disks)

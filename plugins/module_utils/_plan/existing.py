@@ -59,6 +59,8 @@ class Existing:
     """Libvirt starts it when the host boots."""
     unused_memory_kib: int = 0
     """What was plugged in and the guest has not taken into use, as far as its agent tells."""
+    anchored: frozenset[str] = frozenset()
+    """MAC addresses of NICs that are to be plugged in elsewhere, which libvirt can't do while the guest runs."""
 
     @property
     def record(self) -> InstanceRecord | None:

@@ -35,6 +35,7 @@ class GroupOutcome:
 
     plan: Plan
     group: dict[str, t.Any] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class _Scene:
@@ -81,20 +82,23 @@ class _Scene:
         """Return the group as it shall be."""
         if not spec.present:
             return None
-        self._refuse_unknown(spec)
         group = merged(spec, self.found)
         remote = group.remote_groups
         return with_members(group, members_here(self.connection, self.guests, remote) if remote else {})
 
-    def _refuse_unknown(self, spec: SecurityGroupSpec) -> None:
+    def unknown(self, spec: SecurityGroupSpec) -> list[tuple[str, str]]:
+        """Return the groups that are named and not there, each with the option that names it."""
         known = {*group_names(self.filters), self.name}
-        for group, option in spec.options:
-            if group not in known:
-                raise NotFoundError(
-                    f"Option {option}: there is no security group {group} on this hypervisor; declare it first. There are:"
-                    f" {', '.join(sorted(known - {self.name})) or 'none'}.",
-                    {"option": option},
-                )
+        return [(group, option) for group, option in spec.options if spec.present and group not in known]
+
+    def refuse_unknown(self, spec: SecurityGroupSpec) -> None:
+        """Refuse to name groups that are not there."""
+        for group, option in self.unknown(spec):
+            raise NotFoundError(
+                f"Option {option}: there is no security group {group} on this hypervisor; declare it first. There are:"
+                f" {', '.join(sorted({*group_names(self.filters)} - {self.name})) or 'none'}.",
+                {"option": option},
+            )
 
     def apply(self, plan: Plan, desired: Group | None) -> None:
         """Do what is planned: a group is replaced in one call, for all running guests."""
@@ -113,17 +117,26 @@ class _Scene:
 def ensure_group(connection: Connection, spec: SecurityGroupSpec, check_mode: bool) -> GroupOutcome:
     """Bring the group about that ``spec`` declares."""
     scene = _Scene(connection, spec.name)
+    if not check_mode:
+        scene.refuse_unknown(spec)
     desired = scene.desired(spec)
     plan = plan_group(spec, scene.state(spec), desired)
     if plan.changed and not check_mode:
         with claims_lock(capabilities(connection).uuid):
             scene = _Scene(connection, spec.name)
+            scene.refuse_unknown(spec)
             desired = scene.desired(spec)
             plan = plan_group(spec, scene.state(spec), desired)
             if plan.changed:
                 scene.apply(plan, desired)
     shown = scene.found if check_mode else desired
-    return GroupOutcome(plan, _as_result(shown) if shown else None)
+    return GroupOutcome(plan, _as_result(shown) if shown else None, tuple(_warnings(scene, spec)))
+
+
+def _warnings(scene: _Scene, spec: SecurityGroupSpec) -> t.Iterator[str]:
+    """Give what in check mode is no error: a task before may be what defines a group."""
+    for group, option in scene.unknown(spec):
+        yield f"Option {option}: there is no security group {group} on this hypervisor yet; a task before this one is to define it."
 
 
 def _as_result(group: Group) -> dict[str, t.Any]:

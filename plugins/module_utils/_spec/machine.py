@@ -128,6 +128,10 @@ class Disk:
     """UUID of the secret that opens a source which is encrypted with LUKS."""
 
 
+OPEN_VSWITCH = "openvswitch"
+"""Type of the virtual port that a NIC has there."""
+
+
 @dataclass(frozen=True)
 class Nic:
     """``<interface>``: ``mac`` is its identity."""

@@ -8,13 +8,18 @@
 from __future__ import annotations
 
 import copy
+import typing as t
 from dataclasses import dataclass
 
+from .._spec.machine import OPEN_VSWITCH
 from .document import Element, attribute, drop, ensure, parse, set_attributes, text_of, to_text
 from .domain_nic import mac_of
 
 _OF_THE_PORT = ("bandwidth", "port", "virtualport", "vlan")
 """What a running guest's XML tells as it came out of the NIC, its port group and its network together."""
+_TOLD_OF_SOURCE = ("portid", "bridge", "dev", "mode")
+"""What a running guest's XML tells of its network, and what is declared of none."""
+_VIRTUALPORT = "virtualport"
 _FILTER = "filterref"
 
 
@@ -67,6 +72,73 @@ def in_network(running: str, defined: str, mac: str, network: str) -> str:
         state = None if own is None else attribute(own, "link", "state")
         set_attributes(ensure(nic, "link"), state=state or "up")
     return to_text(nic)
+
+
+def by_its_network(nic: str) -> str:
+    """Return the NIC of a running guest as it is declared where it is in a network, and not as what its network made of it.
+
+    Libvirt takes it at its word: what is on a bridge of the host's own would leave its network for that bridge.
+    """
+    told = parse(nic)
+    source = told.find("source")
+    if source is not None and source.get("network"):
+        set_attributes(told, type="network")
+        for name in _TOLD_OF_SOURCE:
+            source.attrib.pop(name, None)
+    return to_text(told)
+
+
+def plugged_over(nic: str, own: str) -> str:
+    """Return the NIC as it goes into another network or port group: with what is its ``own``, without what it had by the other."""
+    changed = parse(nic)
+    theirs = [tag for tag in _OF_THE_PORT if tag != _VIRTUALPORT or not is_switched(nic)]
+    drop(changed, *theirs)
+    changed.extend(copy.deepcopy(part) for part in parse(own) if part.tag in theirs)
+    return to_text(changed)
+
+
+def with_what_its_group_gives(nic: str, network: str) -> str:
+    """Return the NIC with the VLANs and the limits of its port group, and the VLANs of its network, unless it has its own.
+
+    What libvirt is told here of a port of Open vSwitch it brings about, and does not look at the group again: else the guest
+    would be in all VLANs.
+    """
+    told, layout = parse(nic), parse(network)
+    name = attribute(told, "source", "portgroup")
+    which, wanted = ("name", name) if name else ("default", "yes")
+    groups = [group for group in layout.iterfind("portgroup") if group.get(which) == wanted]
+    for tag, givers in (("vlan", (*groups, layout)), ("bandwidth", groups)):
+        given = next((found for one in (told, *givers) if (found := one.find(tag)) is not None and len(found)), None)
+        if given is not None and given.getparent() is not told:
+            drop(told, tag)
+            told.append(copy.deepcopy(given))
+    return to_text(told)
+
+
+def is_alike(nic: str, other: str) -> bool:
+    """Tell whether two NICs have the same VLANs and the same limits."""
+
+    def said(element: Element | None) -> t.Any:
+        return element is not None and (element.tag, sorted(element.items()), [said(part) for part in element])
+
+    one, two = parse(nic), parse(other)
+    return all(said(one.find(tag)) == said(two.find(tag)) for tag in ("vlan", "bandwidth"))
+
+
+def has_limits(nic: str) -> bool:
+    """Tell whether the host throttles a NIC."""
+    bandwidth = parse(nic).find("bandwidth")
+    return bandwidth is not None and len(bandwidth) > 0
+
+
+def is_switched(nic: str) -> bool:
+    """Tell whether a NIC is on Open vSwitch."""
+    return attribute(parse(nic), _VIRTUALPORT, "type") == OPEN_VSWITCH
+
+
+def network_of(nic: str) -> str:
+    """Return the name of the network that a NIC is in; empty where it is in none."""
+    return attribute(parse(nic), "source", "network") or ""
 
 
 def defined_macs(defined: str, network: str) -> frozenset[str]:

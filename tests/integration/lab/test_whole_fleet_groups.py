@@ -65,6 +65,7 @@ def test_groups_follow_their_members_over_hypervisors(lab: str, operator: Operat
     status, output = operator.play("deploy", "--check", "--diff")
     assert status == 0, output
     assert "security_group: db" in output
+    assert "rule: ingress ipv4 tcp 80 from group web" in output
     assert "kilonova-group" not in "".join(host.virsh("nwfilter-list") for host in hosts)
 
     operator.deploy("-e", '{"fleet_wait_for": ["agent"]}')

@@ -14,7 +14,7 @@ import pytest
 
 from .conftest import Hypervisor, lab_tool, run_module, wait_until
 from .killing import Runs
-from .subjects import BOOTING, SWITCHED_OFF, Subject, removed_after
+from .subjects import BOOTING, SWITCHED_OFF, Subject, effects, removed_after
 from .test_network import made, network
 
 ADDRESS, MAC, OTHER_MAC = "10.82.0.1/24", "52:54:00:82:00:01", "52:54:00:82:00:02"
@@ -276,3 +276,34 @@ def test_a_run_can_be_killed_anywhere(directory: str, host: Hypervisor) -> None:
         assert {"networkDefineXML", "destroy", "create", "updateDeviceFlags", "setAutostart"} <= set(deaths)
         assert deaths.count("updateDeviceFlags") == 2
         assert not machine.run()["changed"]
+
+
+def test_a_nic_on_a_bridge_of_the_host_stays_in_its_network(host: Hypervisor) -> None:
+    """Libvirt calls it otherwise while its guest runs. Whatever changes meanwhile, its network counts it, and no other does."""
+    groups = [{"name": "red"}, {"name": "blue"}]
+    made(host, "lan", mode="bridge", bridge="br0", portgroups=groups)
+    made(host, "other", mode="isolated", portgroups=groups)
+    nic: dict[str, t.Any] = {"network": "lan", "portgroup": "red", "mac": MAC}
+    with removed_after(Subject(host, "machine", networks=[nic])) as machine:
+        machine.run()
+
+        def counts_it(network: str, group: str) -> bool:
+            running, defined = (machine.tree(*how).find("devices/interface/source") for how in ((), ("--inactive",)))
+            assert running is not None
+            assert defined is not None
+            assert (defined.get("network"), defined.get("portgroup")) == (network, group)
+            assert running.get("network") == network
+            return MAC in host.virsh("net-port-dumpxml", network, running.get("portid", "none"), check=False)
+
+        assert counts_it("lan", "red")
+        for changed in (
+            {"link_state": "down"},
+            {"link_state": "up", "portgroup": "blue"},
+            {"network": "other", "portgroup": "red"},
+            {"network": "lan", "portgroup": "blue"},
+        ):
+            nic.update(changed)
+            assert set(effects(machine.declare(networks=[nic])).values()) == {"live"}
+            assert counts_it(nic["network"], nic["portgroup"])
+        assert MAC not in "".join(host.virsh("net-port-list", "other").split())
+        machine.absent(**SWITCHED_OFF)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -155,8 +156,12 @@ def test_ipv6_follows_the_rules(scene: Scene) -> None:
 
 def test_rules_follow_the_members_of_a_group(scene: Scene) -> None:
     """A client that joins the remote group gets in with the run that lets it join, and out with the one that takes it away."""
-    assert scene.group("clients", egress_default="allow").changed
     rules = [{**UDP, "remote_group": "clients"}]
+    assert "Option rules[0].remote_group: there is no security group clients" in scene.group(rules=rules).message
+    foretold = scene.group(rules=rules, check=True)
+    assert "+rule: ingress ipv4 udp 4990-5000 from group clients" in words(foretold)
+    assert "a task before this one" in str(foretold.data["warnings"])
+    assert scene.group("clients", egress_default="allow").changed
     assert scene.group(rules=rules).changed
     assert scene.reached() == [NOTHING, NOTHING]
     unknown = scene.instance(scene.client, security_groups=["nobodys"])
@@ -301,3 +306,18 @@ def test_many_rules_cost_one_call(scene: Scene) -> None:
         assert (again.calls, again.done.changed) == (("listAllNWFilters", "XMLDesc"), False)
         assert runs.run("compute_security_group", uri=scene.host.uri, name="many", state="absent").done.changed
     assert "kilonova-group.many" not in scene.filters()
+
+
+def test_isolated_ports_part_guests(scene: Scene) -> None:
+    """Both run, and are plugged in anew; each still reaches the host, and the bridge is another network."""
+    assert not scene.group(rules=[PING]).failed
+    host = f"{scene.client.addresses[0].rpartition('.')[0]}.1"
+    for isolated in (True, False):
+        done = run_module(
+            "compute_network", uri=scene.host.uri, name="default", port_isolation=isolated, allow_restart=True
+        )
+        assert not done.failed, done.message
+        assert len([action for action in done.data["actions"] if action.startswith("replug_nic ")]) == 2
+        for guest in (scene.client, scene.server):
+            wait_until(partial(guest.pings, host), f"{guest.name} reaches the host")
+        assert [scene.client.pings(address) for address in scene.server.addresses] == [not isolated, True]

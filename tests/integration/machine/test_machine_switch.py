@@ -82,10 +82,12 @@ def test_the_vlans_of_a_switch_part_guests(switched: MachineHost, pair: tuple[Su
     assert 'min-rate="8000000"' in switched.on(f"ovs-vsctl list qos {qos}")
     wait_until(lambda: meet(left, right), "both are in one VLAN")
 
-    number = right.number
-    right.declare(networks=[RIGHT_NIC, {"network": "switched", "portgroup": "blue", "mac": SWITCHED_RIGHT}])
-    assert right.number == number
-    assert told(switched, "port", tap(right, SWITCHED_RIGHT), "tag") == "20"
+    number, blue = right.number, {"network": "switched", "portgroup": "blue", "mac": SWITCHED_RIGHT}
+    done = right.declare(networks=[RIGHT_NIC, blue])
+    assert (set(effects(done).values()), done["restart_required"], right.number) == ({"live"}, False, number)
+    port = tap(right, SWITCHED_RIGHT)
+    assert (told(switched, "port", port, "tag"), told(switched, "port", port, "qos")) == ("20", "[]")
+    assert told(switched, "interface", port, "ingress_policing_rate") == "0"
     assert not meet(left, right)
     assert run_module("compute_network", uri=switched.uri, name="switched", state="absent").failed
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import console, debian, guest, inventory, lifecycle, packages, server
+from . import console, debian, guest, inventory, lifecycle, openvswitch, packages, server
 from .errors import InterruptedLab, LabError
 from .hostfiles import MOST_HOSTS
 from .layout import DEFAULT_DIR, MACHINE_DIR, HostLayout, Layout
@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("host", metavar="HOST")
     made = add("crash", _crash, "End a whole host as a power cut does; 'up' boots it again.")
     made.add_argument("host", metavar="HOST")
+    made = add("switch", _switch, "Have a bridge of Open vSwitch on a whole host.")
+    made.add_argument("host", metavar="HOST")
+    made.add_argument("bridge", metavar="BRIDGE")
     made = add("machine", _machine, "Start or end a hypervisor with a kernel of its own, or run a program on it.")
     made.set_defaults(dir=MACHINE_DIR)
     made.add_argument("action", choices=("up", "down", "status", "uri", "exec"))
@@ -203,6 +206,14 @@ def _exec(options: argparse.Namespace) -> int:
         return subprocess.run(command, env=environment, check=False).returncode
     except FileNotFoundError:
         raise LabError(f"The program {words[0]} is missing.") from None
+
+
+def _switch(options: argparse.Namespace) -> int:
+    _layout, found, host = _host(options)
+    if found.kind != "whole":
+        raise LabError("Only a whole host has networks of its own.")
+    openvswitch.start(host, options.bridge)
+    return 0
 
 
 def _words(options: argparse.Namespace) -> list[str]:

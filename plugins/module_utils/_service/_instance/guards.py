@@ -11,7 +11,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ..._driver.inventory import NetworkReading
 from ..._errors import ComputeError, NotFoundError, SpecError
 from ..._plan import instance as verbs
 from ..._plan.drift import ATTACH, DETACH
@@ -30,6 +29,7 @@ from ..port_filter import (
     unused_port_filters,
 )
 from .host import Host
+from .networks import has_linux_bridge
 from .steps import Job
 
 _JOINING = frozenset({verbs.DEFINE, verbs.UNDEFINE, START, STOP, ATTACH, DETACH})
@@ -68,6 +68,8 @@ def _told(name: str | None, present: Nic | None, ip: str | None, had: bool) -> s
 
 def _filter(host: Host, index: int, nic: NicSpec, present: Nic | None, check: bool) -> str | None:
     if nic.security_groups is None and nic.port_security is None:
+        if present is not None and present.filter:
+            _refuse_to_lose(host, index, nic, present)
         is_guarded = present is None and _obstacle(host, nic, present) is None
         return PortFilter(port_security=True).name if is_guarded else None
     kept = read_port_filter(present.filter) if present else None
@@ -79,11 +81,23 @@ def _filter(host: Host, index: int, nic: NicSpec, present: Nic | None, check: bo
         return None
     option = f"networks[{index}].{'port_security' if nic.security_groups is None else 'security_groups'}"
     obstacle = _obstacle(host, nic, present)
-    if obstacle is not None:
+    if obstacle is not None and port != PortFilter():
         raise SpecError(option, *obstacle)
     if not check:
         _refuse_unknown(host, option, port)
     return port.name
+
+
+def _refuse_to_lose(host: Host, index: int, nic: NicSpec, present: Nic) -> None:
+    """Refuse to plug a NIC with filters into what has none: the guest would not even start again."""
+    where = nic.network or nic.bridge
+    obstacle = _obstacle(host, nic, None) if (present.type, present.source) != (nic.kind, where) else None
+    if obstacle is not None:
+        raise SpecError(
+            f"networks[{index}]",
+            f"{obstacle[0]}, and NIC {nic.mac} has port security or security groups",
+            "declare port_security: false and security_groups: [] to go without, or take another network",
+        )
 
 
 Value = t.TypeVar("Value")
@@ -106,15 +120,11 @@ def _obstacle(host: Host, nic: NicSpec, present: Nic | None) -> tuple[str, str] 
             "leave it out, or take one whose libvirt runs as the system's, such as qemu:///system",
         )
     network = host.networks.get(nic.network) if nic.network else None
-    no_bridge = nic.network and not (network and _has_linux_bridge(network))
+    no_bridge = nic.network and not (network and has_linux_bridge(network))
     if no_bridge or (present is not None and present.virtualport):
         what = f"network {nic.network}" if nic.network else f"bridge {nic.bridge}"
         return f"{what} has no Linux bridge, where libvirt could filter", "leave it out, or take another network"
     return None
-
-
-def _has_linux_bridge(network: NetworkReading) -> bool:
-    return bool(network.description.bridge) and not network.description.virtualport
 
 
 def _refuse_unknown(host: Host, option: str, port: PortFilter) -> None:

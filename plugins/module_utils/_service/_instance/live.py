@@ -23,6 +23,7 @@ from ..._spec.machine import Channel, Disk, Hostdev, Machine, Nic, Watchdog
 from ..._spec.tuning import IoTune, excluded
 from ..._xml.devices import edit_device, find_device_xml, render_device, render_rng
 from ..._xml.domain import read
+from .plugged import update_nic
 
 _LIVE = driver.Scope(live=True, persistent=False)
 _DETACH_ATTEMPTS = 8
@@ -70,7 +71,10 @@ def update(connection: Connection, domain: GuestReading, desired: Machine, actio
     identity = {_DEVICES[kind][1], "type", "device"} & {field.name for field in fields(own)}
     blank = type(own)(**{name: getattr(own, name) for name in identity})
     device = replace(blank, **{name: getattr(wanted, name) for name in changed})
-    driver.update_device(connection, domain, edit_device(present, device), _LIVE)
+    if isinstance(wanted, Nic) and isinstance(device, Nic):
+        update_nic(connection, domain, present, wanted, device)
+    else:
+        driver.update_device(connection, domain, edit_device(present, device), _LIVE)
 
 
 def limit_disk(connection: Connection, domain: GuestReading, desired: Machine, action: Action) -> None:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from ..._driver.inventory import leased_addresses
+from ..._driver.inventory import NetworkReading, leased_addresses
 from ..._errors import ConflictError, DriverError, NotFoundError
 from ..._spec.instance import InstanceSpec
 from .host import Host
@@ -52,3 +52,8 @@ def _check_addresses(host: Host, spec: InstanceSpec) -> None:
                 f"Option network_config: {address} is the address of {owner} in network {nic.network}; take another, or"
                 " leave addresses out to have one by DHCP."
             )
+
+
+def has_linux_bridge(network: NetworkReading) -> bool:
+    """Tell whether NICs of a network are plugged into a bridge of the kernel."""
+    return bool(network.description.bridge) and not network.description.virtualport

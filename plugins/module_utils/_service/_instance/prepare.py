@@ -32,6 +32,7 @@ from .fixed_ips import check_fixed_ips, with_fixed_ips
 from .guards import guarded
 from .host import Host, platform_of
 from .networks import check_networks
+from .plugged import as_plugged
 from .steps import Job, begun_image
 from .volumes import places_of
 
@@ -44,6 +45,7 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     if existing is None:
         spec = spec.completed()
     desired, seed = _design(host, spec, existing, check)
+    existing = as_plugged(host, desired, existing)
     found = _found(host, spec.name, existing)
     desired, *patches = patch_design(spec, desired, found)
     manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)

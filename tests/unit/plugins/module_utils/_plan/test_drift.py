@@ -38,11 +38,13 @@ def _running(**declared: t.Any) -> Machine:
     return read(render(replace(machine_of(instance_spec(**declared)), uuid="a6c7e0b6-1f8d-4a52-8c3d-0c8c19cf8c01")))
 
 
-def _drift(machine: Machine, guest: Machine | None = None, **declared: t.Any) -> dict[str, str | None]:
+def _drift(
+    machine: Machine, guest: Machine | None = None, anchored: frozenset[str] = frozenset(), **declared: t.Any
+) -> dict[str, str | None]:
     """Return the step of each difference of a running guest by path; None where it waits for the next boot."""
     spec = instance_spec(**declared)
     desired = machine_of(spec, platform_of(machine, spec), machine)
-    existing = Existing(machine, "running", True, disks=(ROOT,), live=guest or machine)
+    existing = Existing(machine, "running", True, disks=(ROOT,), live=guest or machine, anchored=anchored)
     return {one.path: _verb(one) for one in find_drift(spec, desired, existing, True)}
 
 
@@ -102,6 +104,24 @@ def test_what_is_changed_while_it_runs(
     assert _drift(_running(**before), **after) == steps
 
 
+@pytest.mark.parametrize(("anchored", "step"), [(False, f"update_device nic {MAC}"), (True, None)])
+def test_a_nic_is_plugged_over_where_libvirt_can(anchored: bool, step: str | None) -> None:
+    """Else that waits; what else of it changes does so at once."""
+    other = {**BRIDGED["networks"][0], "bridge": "other", "link_state": "down"}
+    assert _drift(_running(**BRIDGED), anchored=frozenset({MAC} if anchored else ()), networks=[other]) == {
+        f"nics[{MAC}].source": step,
+        f"nics[{MAC}].link_state": f"update_device nic {MAC}",
+    }
+
+
+@pytest.mark.parametrize(("virtualport", "step"), [("openvswitch", f"update_device nic {MAC}"), (None, None)])
+def test_a_nic_goes_into_another_vlan(virtualport: str | None, step: str | None) -> None:
+    """At once on Open vSwitch; on whatever else has VLANs, with the next boot."""
+    machine = _running(networks=[{**BRIDGED["networks"][0], "vlan": 5}])
+    guest = replace(machine, nics=(replace(machine.nics[0], virtualport=virtualport),))
+    assert _drift(machine, guest, networks=[{**BRIDGED["networks"][0], "vlan": 6}]) == {f"nics[{MAC}].vlan": step}
+
+
 def test_a_watchdog_needs_a_slot_of_plain_pci() -> None:
     """A machine of PCI Express has none free."""
     machine = _running()
@@ -142,7 +162,7 @@ def test_devices_of_the_host_come_and_go() -> None:
 )
 def test_a_running_cpu_has_more_features_than_were_declared(features: dict[str, str], paths: set[str]) -> None:
     """Libvirt lists what QEMU made of it; what matters is what was declared."""
-    declared = {"cpu": {"mode": "custom", "model": "qemu64", "features": features}}
+    declared: dict[str, t.Any] = {"cpu": {"mode": "custom", "model": "qemu64", "features": features}}
     machine = _running(**declared)
     live = (("aes", "require"), ("hypervisor", "require"), ("svm", "disable"))
     guest = replace(machine, cpu=Cpu("custom", "qemu64", features=live))
