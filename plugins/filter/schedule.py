@@ -179,6 +179,19 @@ options:
       - Set this if you know that nothing runs on the hypervisors that are down. It says nothing about those that are left out.
     type: boolean
     default: false
+  max_facts_age:
+    description:
+      - How many seconds before O(now) a hypervisor's C(reported_at) may lie. Of one whose facts are older nothing is known, as of one that nobody
+        looked at: it takes nothing, and what may be running there is not created elsewhere.
+      - Facts from so far after O(now) are no better. Facts without C(reported_at) are an error then.
+      - If not set, facts of any age will do. Nova gives up a compute service that is silent for 60 seconds; here that is not the default, since
+        facts are as old as the play that gathered them.
+    type: integer
+  now:
+    description:
+      - The time, in ISO 8601 or in seconds since 1970. It is an argument since the same input has to give the same plan.
+      - Needed with O(max_facts_age).
+    type: string
   purge:
     description:
       - Count the room of instances of the fleet that are no longer declared as free. Set it if they are removed before anything is created.
@@ -291,7 +304,7 @@ _value:
       type: dictionary
     hosts:
       description:
-        - Every host with its C(state) (V(up), V(down) or V(left_out)), and its totals, used figures and limits once the plan has been carried out.
+        - Every host with its C(state) (V(up), V(down), V(left_out) or V(stale)), and its totals, used figures and limits once the plan has been carried out.
       type: dictionary
 """
 

@@ -87,11 +87,13 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _conditions(hosts: dict[str, t.Any]) -> list[str]:
-    """Return a line for every host that is down or left out."""
+    """Return a line for every host that is down, left out or known by stale facts only."""
     lines = []
     for name, host in hosts.items():
         if host["state"] == "down":
             lines.append(f"{name} is down: {host['reason'] or 'no reason known'}")
         elif host["state"] == "left_out":
             lines.append(f"{name} is left out of this run" + (f" ({host['reason']})" if host["reason"] else ""))
+        elif host["state"] == "stale":
+            lines.append(f"{name} has stale facts: {host['reason']}")
     return lines
