@@ -107,6 +107,7 @@ def _instances(draw: st.DrawFn, name: str, hosts: list[str], kinds: frozenset[st
     other = f"i{draw(st.integers(0, 11))}"
     if "topology" in kinds and draw(st.booleans()):
         instance.update(_sound(draw(own_parts), flavor["vcpus"]))
+        _let_flavor_say(draw, instance)
     if "hints" in kinds and _seldom(draw) and other != name:
         instance["scheduler_hints"] = {draw(st.sampled_from(["same_host", "different_host"])): [other]}
     return instance
@@ -179,9 +180,21 @@ def _sound(parts: dict[str, t.Any], vcpus: int) -> dict[str, t.Any]:
     return parts
 
 
+def _let_flavor_say(draw: st.DrawFn, instance: dict[str, t.Any]) -> None:
+    """Let the flavor say what only a flavor can: which vCPUs have CPUs of their own, and how near devices are."""
+    specs, flavor = {}, instance["flavor"]
+    if flavor["vcpus"] > 1 and "cpu_policy" not in instance and draw(st.booleans()):
+        specs = {"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": draw(st.sampled_from(["^0", "0", "^1-9"]))}
+    if "pci_devices" in instance and draw(st.booleans()):
+        specs["hw:pci_numa_affinity_policy"] = draw(st.sampled_from(["required", "legacy", "socket", "preferred"]))
+    if specs:
+        instance["flavor"] = {**flavor, "name": "own", "extra_specs": {**flavor.get("extra_specs", {}), **specs}}
+
+
 @st.composite
 def _cells_and_devices(draw: st.DrawFn, least: int = 0) -> dict[str, t.Any]:
     cells, first = [], 0
+    sockets = draw(st.sampled_from([(0, 0), (0, 1), (None, None)]))
     for number in range(draw(st.integers(least, 2))):
         siblings = []
         for width in draw(st.lists(st.integers(1, 2), min_size=1, max_size=4)):
@@ -193,6 +206,7 @@ def _cells_and_devices(draw: st.DrawFn, least: int = 0) -> dict[str, t.Any]:
         cells.append(
             {
                 **{"id": number, "cpus": cpus, "siblings": siblings, "page_kb": 4, "hugepages": pages},
+                "socket": sockets[number],
                 **{"memory_mb": draw(st.sampled_from([6144, 8192])), "pinned_cpus": []},
             }
         )
@@ -226,6 +240,7 @@ def crowded(draw: st.DrawFn, **options: t.Any) -> dict[str, t.Any]:
         vcpus, memory_mb = draw(st.integers(1, 4)), draw(st.sampled_from([128, 200, 512]))
         flavor = {"name": f"f{vcpus}-{memory_mb}", "vcpus": vcpus, "memory_mb": memory_mb, "disk_gb": 1}
         instances.append({"name": f"i{number}", "flavor": flavor, **_sound(draw(own_parts), vcpus)})
+        _let_flavor_say(draw, instances[-1])
     for instance in instances:
         if _seldom(draw):
             host = hosts[draw(st.sampled_from(sorted(hosts)))]
