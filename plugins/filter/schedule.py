@@ -182,7 +182,7 @@ options:
   max_facts_age:
     description:
       - How many seconds before O(now) a hypervisor's C(reported_at) may lie. Of one whose facts are older nothing is known, as of one that nobody
-        looked at: it takes nothing, and what may be running there is not created elsewhere.
+        looked at, so that it takes nothing, and what may be running there is not created elsewhere.
       - Facts from so far after O(now) are no better. Facts without C(reported_at) are an error then.
       - If not set, facts of any age will do. Nova gives up a compute service that is silent for 60 seconds; here that is not the default, since
         facts are as old as the play that gathered them.
