@@ -272,6 +272,8 @@ class Problem:
     """Whether running instances that break their own rules may be moved."""
     make_room: bool = False
     """Whether running instances may be moved so that new ones fit."""
+    engine: str = "search"
+    """search, or exact where that is possible."""
     make_room_cost: int | None = None
     """How many MiB of running instances may be moved for each new one that is placed; None for any number."""
 
@@ -385,6 +387,18 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Engine:
+    """What planned, and what is to be said of it."""
+
+    name: str
+    note: str = ""
+    are_placed_best: bool = False
+    """Whether it is proven that nothing places more."""
+    are_hosts_best: bool = False
+    """Whether it is proven that nothing places as much on fewer hosts."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """The answer: placements and unplaced in declared order, the rest by name."""
 
@@ -397,3 +411,4 @@ class Plan:
     migrations: tuple[Migration, ...] = ()
     violations: tuple[Violation, ...] = ()
     certificate: Certificate = Certificate(0, 0, "")
+    engine: Engine = Engine("search")

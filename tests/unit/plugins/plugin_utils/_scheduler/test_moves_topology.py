@@ -26,12 +26,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 Data = dict[str, t.Any]
-MOVING = {
-    "policy": st.sampled_from(["spread", "pack", "nova"]),
+MOVES: dict[str, t.Any] = {
     "fix_violations": st.booleans(),
     "make_room": st.booleans(),
     "make_room_cost": st.sampled_from([None, None, 600]),
 }
+MOVING = {**MOVES, "policy": st.sampled_from(["spread", "pack", "nova"])}
 MOVED_TOO = ALL - {"hints"}
 """Hints are about where others are at the moment of a move, which the checker does not follow."""
 
@@ -40,7 +40,7 @@ changing = st.one_of(
     settled(**MOVING),
     settled(**MOVING),
     crowded(**MOVING),
-    questions(ALL, ("spread", "pack"), **{key: MOVING[key] for key in MOVING if key != "policy"}),
+    questions(ALL, ("spread", "pack"), **MOVES),
 )
 
 
