@@ -20,7 +20,12 @@ from ..state import HostState
 
 
 class Filter(abc.ABC):
-    """One rule about one host."""
+    """One rule about one host.
+
+    A static one must not read the demand's ``amounts``, ``group`` or ``marks``: its answer is asked once for all
+    demands that differ in nothing else (see :class:`Masks`), and would be wrong for the others. A rule that needs one
+    of these is not static.
+    """
 
     name: str
     is_static = True
