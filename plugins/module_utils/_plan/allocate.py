@@ -264,13 +264,19 @@ def _lies_well(placed: PlacedCell, wanted: CellDemand, cell: HostCell, placement
 
 
 def _suits(own: list[int], cell: HostCell, policy: str, taken: frozenset[int]) -> bool:
-    """Tell whether threads are different ones of ``cell`` that lie as ``policy`` wants it."""
+    """Tell whether threads are different ones of ``cell`` that lie as ``policy`` wants it.
+
+    Policy require fills cores. Of an odd number one sibling is left over, which others may take.
+    """
     if len(set(own)) != len(own) or not set(own) <= set(cell.cpus):
         return False
     cores = [frozenset(core) for core in cell.cores if set(core).intersection(own)]
     if policy == "isolate":
         return len(cores) == len(own) and not any(core & taken for core in cores)
-    return policy != "require" or all(len(core - taken) >= _SMT for core in cores)
+    if policy != "require":
+        return True
+    is_filled = sum(len(core.intersection(own)) < _SMT for core in cores) <= 1
+    return all(len(core if is_filled else core - taken) >= _SMT for core in cores)
 
 
 def _isolates_emulator(placement: Placement) -> bool:

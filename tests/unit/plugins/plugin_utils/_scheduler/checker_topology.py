@@ -135,8 +135,8 @@ def _threads(wish: Wish, own: list[int], cell: Data, taken: set[int]) -> t.Itera
         others = set(core_of[cpu]) - {cpu}
         if wish.threads == "isolate" and others & (taken | set(own)):
             yield f"is not alone on the core of CPU {cpu}"
-        if wish.threads == "require" and not others - taken:
-            yield f"has CPU {cpu}, which has no free sibling"
+        if wish.threads == "require" and not others:
+            yield f"has CPU {cpu}, which has no sibling"
 
 
 def _pages(wish: Wish, placed: Data, cell: Data) -> t.Iterator[str]:
