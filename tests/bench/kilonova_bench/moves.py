@@ -241,7 +241,7 @@ def _room(has_ganeti: bool) -> list[str]:
     lines = []
     for hosts, instances in _SIZES:
         fleet = case("uniform", hosts, instances)
-        flavors = {f"{slot[0]} vCPU": dict(zip(("vcpus", "memory_mb", "disk_gb"), slot)) for slot in _SLOTS}
+        flavors = {f"{slot[0]}-vcpu": dict(zip(("vcpus", "memory_mb", "disk_gb"), slot)) for slot in _SLOTS}
         figures, seconds = _ask("capacity", {**_facts(fleet, _crowd(fleet)), "flavors": flavors})
         for name, row in figures["flavors"].items():
             lines.append(
