@@ -81,6 +81,10 @@ bench: setup-run ## Measure beside bare libvirt, community.libvirt and a plain c
 nova: ## Compare the scheduler's placements with those of the real Nova, which is installed from PyPI; fails no gate
 	@tools/nova.sh
 
+.PHONY: exact
+exact: ## Test the scheduler's exact engine with OR-tools, which is installed from PyPI; fails no gate
+	@tools/exact.sh
+
 .PHONY: pins
 pins: ## Choose new versions for tools/requirements-*.txt
 	@tools/pins.sh

@@ -82,11 +82,17 @@ options:
           - Nova's extra specs, which mean what options of the instance mean. An option that is declared wins.
           - Supported are C(hw:cpu_sockets), C(hw:cpu_cores) and C(hw:cpu_threads) (O(cpu.topology)), C(hw:pmu) (O(cpu.pmu)),
             C(hw:numa_nodes), C(hw:numa_cpus.N) and C(hw:numa_mem.N) (O(numa)), C(hw:cpu_policy), C(hw:cpu_thread_policy),
-            C(hw:emulator_threads_policy), C(hw:mem_page_size) (O(hugepages)), C(hw:watchdog_action), C(hw:tpm_model) and
+            C(hw:emulator_threads_policy), C(hw:pci_numa_affinity_policy), C(hw:mem_page_size) (O(hugepages)), C(hw:watchdog_action), C(hw:tpm_model) and
             C(hw:tpm_version), C(hw:serial_port_count), C(os:secure_boot), C(hw_rng:allowed), C(hw_rng:rate_bytes) and
             C(hw_rng:rate_period), C(quota:cpu_shares), C(quota:cpu_period) and C(quota:cpu_quota), C(quota:disk_) with the
             names of O(disk_limits), and for all declared NICs C(hw:vif_multiqueue_enabled) and the C(quota:vif_inbound_) and
             C(quota:vif_outbound_) of C(average), C(peak) and C(burst).
+          - C(hw:cpu_policy=mixed) gives the vCPUs that C(hw:cpu_dedicated_mask) names, or all but those after a C(^), a CPU of the host each;
+            the others float over the host, as those of an instance without such a policy do. With C(hw:cpu_realtime), which is not
+            supported, Nova would take its mask.
+          - C(hw:pci_numa_affinity_policy) is about an instance that lies in NUMA cells. With C(required) its O(pci_devices) are attached to
+            those very cells, with C(socket) to cells of their sockets, with C(legacy) to those cells or to none that is known, and with
+            C(preferred), as without it, to the nearest that are free. Nova does C(legacy) without it.
         type: dict
         default: {}
   max_vcpus:

@@ -63,6 +63,19 @@ options:
       - Whether O(isolated_hosts) take instances of O(isolated_images) only.
     type: boolean
     default: true
+  max_facts_age:
+    description:
+      - How many seconds before O(now) a hypervisor's C(reported_at) may lie. Of one whose facts are older nothing is known, as of one that nobody
+        looked at, so that nothing is moved from it or to it.
+      - Facts from so far after O(now) are no better. Facts without C(reported_at) are an error then.
+      - If not set, facts of any age will do. Nova gives up a compute service that is silent for 60 seconds; here that is not the default, since
+        facts are as old as the play that gathered them.
+    type: integer
+  now:
+    description:
+      - The time, in ISO 8601 or in seconds since 1970. It is an argument since the same input has to give the same plan.
+      - Needed with O(max_facts_age), and with C(cooldown) where there is one.
+    type: string
 """
 
     MOVES = r"""
@@ -86,13 +99,8 @@ options:
     default: 2
   cooldown:
     description:
-      - Leave an instance where it is that was made or moved less than so many seconds before O(now).
-      - The facts' C(created_at) and C(moved_at) tell when that was.
+      - Leave an instance where it is that was made or moved less than so many seconds before C(now).
+      - The facts' C(created_at) and C(moved_at) tell when that was. It needs C(now).
     type: integer
     default: 0
-  now:
-    description:
-      - The time, in ISO 8601 or in seconds since 1970. It is an argument since the same input has to give the same plan.
-      - Needed with O(cooldown).
-    type: string
 """

@@ -34,7 +34,7 @@ description:
   - An amount fits if it is at most the total, and if used plus amount is at most (total minus reserved) times ratio, as in Nova's placement.
   - C(NUMATopologyFilter) lets a host pass that has the NUMA cells, CPUs and pages which the instance wants to itself (its C(numa), C(cpu_policy),
     C(cpu_thread_policy), C(emulator_threads_policy) and C(hugepages), or its flavor's C(hw:) extra specs), and C(PciPassthroughFilter) one that
-    has its C(pci_devices) and C(mdevs). Both decide as the host itself will, and count what every guest there has. The plan says which cells,
+    has its C(pci_devices) and C(mdevs), near enough to those cells (C(hw:pci_numa_affinity_policy)). Both decide as the host itself will, and count what every guest there has. The plan says which cells,
     CPUs and devices it gives (C(placement) in RV(_value.by_host)); the host looks at them again, and takes others that fit if somebody has
     these by then. What is on a host keeps what it has, as long as that is what it declares. These two are always asked as well.
   - The same input gives the same plan.
@@ -85,6 +85,19 @@ options:
       - batch
       - declared
     default: batch
+  engine:
+    description:
+      - With V(exact), what the search has found for a batch is handed to the solver of OR-tools. It places more or, with O(policy=pack), uses fewer
+        hosts where that is possible, and else proves that it is not. What remains without a place is then proven to have none. The rules are
+        the same.
+      - It is optional. Without the Python library ortools where the playbook runs, for large fleets (more than 5000 pairs of a host and a kind of
+        instance), with limits on numbers of instances, hints and soft groups, the search does it all, and RV(_value.engine) says so.
+      - It ends after a number of steps, never after a time, so that one version of OR-tools always gives the same plan.
+    type: string
+    choices:
+      - search
+      - exact
+    default: search
   filters:
     description:
       - Names of the filters to ask beside those that always are. If not set, all are asked.
@@ -179,6 +192,19 @@ options:
       - Set this if you know that nothing runs on the hypervisors that are down. It says nothing about those that are left out.
     type: boolean
     default: false
+  max_facts_age:
+    description:
+      - How many seconds before O(now) a hypervisor's C(reported_at) may lie. Of one whose facts are older nothing is known, as of one that nobody
+        looked at, so that it takes nothing, and what may be running there is not created elsewhere.
+      - Facts from so far after O(now) are no better. Facts without C(reported_at) are an error then.
+      - If not set, facts of any age will do. Nova gives up a compute service that is silent for 60 seconds; here that is not the default, since
+        facts are as old as the play that gathered them.
+    type: integer
+  now:
+    description:
+      - The time, in ISO 8601 or in seconds since 1970. It is an argument since the same input has to give the same plan.
+      - Needed with O(max_facts_age).
+    type: string
   purge:
     description:
       - Count the room of instances of the fleet that are no longer declared as free. Set it if they are removed before anything is created.
@@ -269,9 +295,14 @@ _value:
       description:
         - How good the plan is, and how good any plan could be with what runs staying where it is.
         - C(hosts_used) is how many hosts have an instance in the end, C(lower_bound) how many have in any arrangement of what has a place, and
-          C(proof) what that follows from.
+          C(proof) what that follows from. With O(policy=pack) the two are to meet. Other policies don't aim at few hosts, and for them the bound
+          only tells how few would do.
         - C(unplaced_proven) has, for every instance without a place, C(name), C(is_proven) (whether no arrangement could give it one, or
           one more of those like it) and C(message) (the proof, or how long was searched).
+      type: dictionary
+    engine:
+      description:
+        - What planned, as C(name) (V(search) or V(exact)), and as C(note) what O(engine=exact) has proven, or why it was not used.
       type: dictionary
     unplaced:
       description:
@@ -291,7 +322,7 @@ _value:
       type: dictionary
     hosts:
       description:
-        - Every host with its C(state) (V(up), V(down) or V(left_out)), and its totals, used figures and limits once the plan has been carried out.
+        - Every host with its C(state) (V(up), V(down), V(left_out) or V(stale)), and its totals, used figures and limits once the plan has been carried out.
       type: dictionary
 """
 

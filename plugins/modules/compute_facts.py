@@ -221,6 +221,9 @@ ansible_facts:
             id:
               description: The cell's number.
               type: int
+            socket:
+              description: The socket that its CPUs are in; V(null) where that is not told, or they are in several.
+              type: int
             cpus:
               description: Numbers of its CPUs.
               type: list

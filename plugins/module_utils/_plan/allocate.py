@@ -7,7 +7,8 @@
 """Find room on a host for an instance that wants NUMA cells, CPUs, pages or devices to itself. Deterministic.
 
 As Nova fits an instance: each of its cells lies in another cell of the host, memory comes from there alone, and whether
-cells fit together is tried in every way. Cells that the wanted PCI devices are attached to come first.
+cells fit together is tried in every way. Cells that the wanted PCI devices are attached to come first, and where the
+devices have to be near, no others that are too far from them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from .._errors import CapacityError
 from .._spec.hardware import PciRequest
 from .._spec.placement import ANY, LARGE, SMALL, CellDemand, Placement
 from .._spec.wish import Wish
-from .topology import Allocation, FreeDevice, Host, HostCell, PlacedCell
+from .devices import NoDevicesError, are_asked_for, are_near, find_devices, matches
+from .topology import Allocation, Host, HostCell, PlacedCell
 
 _KIB_PER_MIB = 1024
 _SMT = 2
@@ -32,6 +34,8 @@ class Demand:
     placement: Placement
     pci: tuple[PciRequest, ...] = ()
     mdevs: tuple[str, ...] = ()
+    pci_affinity: str | None = None
+    """How near to the cells the PCI devices have to be, see :mod:`devices`."""
 
 
 class NoRoomError(Exception):
@@ -44,22 +48,17 @@ class NoRoomError(Exception):
 
 
 class NoCellsError(Exception):
-    """The guest's cells fit nowhere: one by its ``reasons`` by the host's cells, all together, or there are too few."""
+    """The guest's cells fit nowhere: one by its ``reasons`` by the host's cells, all together, or there are too few.
 
-    def __init__(self, index: int | None = None, reasons: t.Mapping[int, NoRoomError] | None = None) -> None:
+    If they ``are_far``, they fit into cells that are too far from the devices which the guest wants.
+    """
+
+    def __init__(
+        self, index: int | None = None, reasons: t.Mapping[int, NoRoomError] | None = None, *, are_far: bool = False
+    ) -> None:
         """Take the cell that fits nowhere and why, or nothing."""
         super().__init__(index)
-        self.index, self.reasons = index, reasons or {}
-
-
-class NoDevicesError(Exception):
-    """Fewer devices are free than are asked for."""
-
-    def __init__(self, request: PciRequest, found: int) -> None:
-        """Take what was asked for and what there is."""
-        super().__init__(request.option)
-        self.request, self.found = request, found
-        self.what = request.address or f"{request.count} of {request.vendor_id}:{request.product_id}"
+        self.index, self.reasons, self.are_far = index, reasons or {}, are_far
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def allocate(
             return known
     try:
         cells, emulator_cpu = find_cells(demand, host)
-        pci = find_devices(demand.pci, host.devices, frozenset(cell.host_cell for cell in cells))
+        pci = find_devices(demand.pci, demand.pci_affinity, host, frozenset(cell.host_cell for cell in cells))
     except NoCellsError as exc:
         raise CapacityError(_no_cells(name, demand, host, exc)) from exc
     except NoDevicesError as exc:
@@ -103,7 +102,7 @@ def allocate(
 def wished(wish: Wish, demand: Demand) -> Allocation:
     """Return what somebody planned for an instance, as far as it is about what the demand asks for."""
     cells = tuple(
-        PlacedCell(cell.host_cell, tuple(zip(wanted.vcpus, cell.cpus)), cell.page_kib)
+        PlacedCell(cell.host_cell, tuple(zip(wanted.own, cell.cpus)), cell.page_kib)
         for cell, wanted in zip(wish.cells, demand.placement.cells)
     )
     return Allocation(cells, wish.emulator_cpu, wish.pci, demand.mdevs)
@@ -127,7 +126,7 @@ def satisfies(kept: Allocation, demand: Demand, host: Host) -> bool:
             return False
         if not _suits([*(cpu for _vcpu, cpu in placed.pins), *emulator], cell, placement.thread_policy, host.taken):
             return False
-    return _are_asked_for(kept.pci, demand.pci, host.devices)
+    return are_asked_for(kept.pci, demand.pci, demand.pci_affinity, host, frozenset(places))
 
 
 def find_cells(demand: Demand, host: Host) -> tuple[tuple[PlacedCell, ...], int | None]:
@@ -135,7 +134,7 @@ def find_cells(demand: Demand, host: Host) -> tuple[tuple[PlacedCell, ...], int 
     placement = demand.placement
     if len(placement.cells) > len(host.cells):
         raise NoCellsError
-    attached = [device.cell for device in host.devices if any(_matches(device, request) for request in demand.pci)]
+    attached = [device.cell for device in host.devices if any(matches(device, request) for request in demand.pci)]
     order = sorted(host.cells, key=lambda cell: (-attached.count(cell.id), cell.id))
     fits: list[dict[int, _Fit]] = []
     for index, wanted in enumerate(placement.cells):
@@ -148,9 +147,10 @@ def find_cells(demand: Demand, host: Host) -> tuple[tuple[PlacedCell, ...], int 
                 reasons[cell.id] = exc
         if not fits[-1]:
             raise NoCellsError(index, reasons)
-    chosen = _match(fits, [cell.id for cell in order])
+    ids = [cell.id for cell in order]
+    chosen = _match(fits, ids, lambda used: are_near(demand.pci, demand.pci_affinity, host, used))
     if chosen is None:
-        raise NoCellsError
+        raise NoCellsError(are_far=_match(fits, ids) is not None)
     placed = tuple(fits[index][cell].place(cell) for index, cell in enumerate(chosen))
     return placed, fits[0][chosen[0]].emulator_cpu if chosen else None
 
@@ -162,19 +162,26 @@ def _no_cells(name: str, demand: Demand, host: Host, short: NoCellsError) -> str
         return f"NUMA cell {short.index} of instance {name} fits nowhere on this host: {reasons}."
     if count > len(host.cells):
         return f"Instance {name} needs {count} NUMA cells and this host has {len(host.cells)}."
+    if short.are_far:
+        return (
+            f"The PCI devices of instance {name} are not near enough to NUMA cells of this host that it fits into"
+            f" (hw:pci_numa_affinity_policy: {demand.pci_affinity})."
+        )
     return (
         f"The {count} NUMA cells of instance {name} fit into cells of this host one by one, but not together:"
         " each needs a cell to itself."
     )
 
 
-def _match(fits: list[dict[int, _Fit]], order: list[int]) -> tuple[int, ...] | None:
-    """Return a cell of the host for each of the guest, the first way in ``order`` that works."""
+def _match(
+    fits: list[dict[int, _Fit]], order: list[int], is_good: t.Callable[[frozenset[int]], bool] | None = None
+) -> tuple[int, ...] | None:
+    """Return a cell of the host for each of the guest, the first way in ``order`` whose cells together are good."""
     hopeless: set[tuple[int, frozenset[int]]] = set()
 
     def extend(index: int, used: frozenset[int]) -> tuple[int, ...] | None:
         if index == len(fits):
-            return ()
+            return () if is_good is None or is_good(used) else None
         if (index, used) in hopeless:
             return None
         for cell in order:
@@ -193,8 +200,8 @@ def _fit(wanted: CellDemand, is_first: bool, cell: HostCell, placement: Placemen
     if not placement.dedicated:
         return _Fit((), None, page_kib)
     extra = 1 if is_first and placement.isolate_emulator else 0
-    chosen = _threads(len(wanted.vcpus) + extra, cell, placement.thread_policy, host.taken)
-    return _Fit(tuple(zip(wanted.vcpus, chosen)), chosen[-1] if extra else None, page_kib)
+    chosen = _threads(len(wanted.own) + extra, cell, placement.thread_policy, host.taken)
+    return _Fit(tuple(zip(wanted.own, chosen)), chosen[-1] if extra else None, page_kib)
 
 
 def _threads(count: int, cell: HostCell, policy: str, taken: frozenset[int]) -> list[int]:
@@ -247,7 +254,7 @@ def _are_enough(size_kib: int, free: int, wanted: CellDemand) -> bool:
 
 def _lies_well(placed: PlacedCell, wanted: CellDemand, cell: HostCell, placement: Placement, host: Host) -> bool:
     """Tell whether a cell of the guest has the memory and the pins that are asked for."""
-    if tuple(vcpu for vcpu, _cpu in placed.pins) != (wanted.vcpus if placement.dedicated else ()):
+    if tuple(vcpu for vcpu, _cpu in placed.pins) != (wanted.own if placement.dedicated else ()):
         return False
     size = placed.page_kib
     if size is None:
@@ -257,50 +264,20 @@ def _lies_well(placed: PlacedCell, wanted: CellDemand, cell: HostCell, placement
 
 
 def _suits(own: list[int], cell: HostCell, policy: str, taken: frozenset[int]) -> bool:
-    """Tell whether threads are different ones of ``cell`` that lie as ``policy`` wants it."""
+    """Tell whether threads are different ones of ``cell`` that lie as ``policy`` wants it.
+
+    Policy require fills cores. Of an odd number one sibling is left over, which others may take.
+    """
     if len(set(own)) != len(own) or not set(own) <= set(cell.cpus):
         return False
     cores = [frozenset(core) for core in cell.cores if set(core).intersection(own)]
     if policy == "isolate":
         return len(cores) == len(own) and not any(core & taken for core in cores)
-    return policy != "require" or all(len(core - taken) >= _SMT for core in cores)
+    if policy != "require":
+        return True
+    is_filled = sum(len(core.intersection(own)) < _SMT for core in cores) <= 1
+    return all(len(core if is_filled else core - taken) >= _SMT for core in cores)
 
 
 def _isolates_emulator(placement: Placement) -> bool:
     return placement.dedicated and placement.isolate_emulator and bool(placement.cells)
-
-
-def _matches(device: FreeDevice, request: PciRequest) -> bool:
-    if request.address is not None:
-        return device.address == request.address
-    return (device.vendor_id, device.product_id) == (request.vendor_id, request.product_id)
-
-
-def find_devices(
-    requests: t.Sequence[PciRequest], devices: t.Iterable[FreeDevice], near: frozenset[int]
-) -> tuple[str, ...]:
-    """Return addresses in the order of requests: near devices first, then those of no known cell.
-
-    Raise :class:`NoDevicesError` where there are too few.
-    """
-    free = sorted(devices, key=lambda device: (device.cell not in near, device.cell is not None, device.address))
-    given: dict[int, list[str]] = {}
-    # What is asked for by address is taken before others may get it.
-    for index in sorted(range(len(requests)), key=lambda index: requests[index].address is None):
-        request = requests[index]
-        found = [device for device in free if _matches(device, request)][: request.count]
-        if len(found) < request.count:
-            raise NoDevicesError(request, len(found))
-        given[index] = [device.address for device in found]
-        free = [device for device in free if device not in found]
-    return tuple(address for index in sorted(given) for address in given[index])
-
-
-def _are_asked_for(kept: tuple[str, ...], requests: t.Sequence[PciRequest], devices: t.Iterable[FreeDevice]) -> bool:
-    here = {device.address: device for device in devices}
-    if len(set(kept)) != len(kept) or len(kept) != sum(request.count for request in requests):
-        return False
-    if not here.keys() >= set(kept):
-        return False
-    wanted = [request for request in requests for _one in range(request.count)]
-    return all(_matches(here[address], request) for address, request in zip(kept, wanted))

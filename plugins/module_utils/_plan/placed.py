@@ -30,6 +30,8 @@ def place(machine: Machine, placement: Placement, allocation: Allocation) -> Mac
     )
     pins = tuple(sorted((CpuPin(vcpu, (cpu,)) for cell in allocation.cells for vcpu, cpu in cell.pins), key=_vcpu))
     emulator = (allocation.emulator_cpu,) if allocation.emulator_cpu is not None else None
+    # The emulator floats where a vCPU does, and leaves those alone that don't.
+    floats = any(cell.floating for cell in placement.cells)
     nodes = tuple(MemoryNode(index, (cell.host_cell,)) for index, cell in enumerate(allocation.cells))
     return replace(
         machine,
@@ -37,7 +39,7 @@ def place(machine: Machine, placement: Placement, allocation: Allocation) -> Mac
         cpu_tune=replace(
             machine.cpu_tune,
             vcpu_pins=pins,
-            emulator_cpus=emulator or tuple(sorted(cpu for pin in pins for cpu in pin.cpus)),
+            emulator_cpus=emulator or tuple(sorted(cpu for pin in pins if not floats for cpu in pin.cpus)),
         ),
         numa_tune=NumaTune("strict", tuple(sorted(cell.host_cell for cell in allocation.cells)), nodes),
         memory_backing=replace(machine.memory_backing, hugepages=_pages(allocation)),

@@ -23,6 +23,8 @@ class HostCell:
     """Memory of ordinary pages that is promised to nobody."""
     free_pages: tuple[tuple[int, int], ...] = ()
     """(KiB, number) of huge pages."""
+    socket: int | None = None
+    """The socket that all its CPUs are in; None if that is not known, or they are in several."""
 
     @property
     def cpus(self) -> tuple[int, ...]:

@@ -200,6 +200,7 @@ def _numa_topology(
         rows.append(
             {
                 "id": cell.id,
+                "socket": cell.socket,
                 "cpus": cpus,
                 "siblings": [list(core) for core in cell.cores],
                 "memory_mb": cell.memory_kib // 1024,

@@ -19,7 +19,8 @@ from .._errors import SpecError
 from .tuning import IoTune
 
 _CHOICES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "hw:cpu_policy": ("cpu_policy", ("shared", "dedicated")),
+    "hw:cpu_policy": ("cpu_policy", ("shared", "dedicated", "mixed")),
+    "hw:pci_numa_affinity_policy": ("pci_numa_affinity_policy", ("required", "preferred", "legacy", "socket")),
     "hw:cpu_thread_policy": ("cpu_thread_policy", ("prefer", "isolate", "require")),
     "hw:emulator_threads_policy": ("emulator_threads_policy", ("share", "isolate")),
     "hw:watchdog_action": ("watchdog", ("disabled", "reset", "poweroff", "pause", "none")),
@@ -46,13 +47,19 @@ _NUMBERS = {
 }
 _FLAGS = {"hw:pmu": "cpu.pmu", "hw:vif_multiqueue_enabled": "nic_multiqueue", "hw_rng:allowed": "rng_allowed"}
 _PAGES = "hw:mem_page_size"
-_PLACEMENT = frozenset({"hw:cpu_policy", "hw:cpu_thread_policy", "hw:emulator_threads_policy", "hw:numa_nodes", _PAGES})
+_TEXTS = {_PAGES: "hugepages", "hw:cpu_dedicated_mask": "cpu_dedicated_mask"}
+_PLACEMENT = frozenset(
+    {
+        *("hw:cpu_policy", "hw:cpu_thread_policy", "hw:emulator_threads_policy", "hw:numa_nodes"),
+        *("hw:pci_numa_affinity_policy", *_TEXTS),
+    }
+)
 _SECURE_BOOT = "os:secure_boot"
 _SECURE = {"required": True, "disabled": False, "optional": None}
 _CELL = re.compile(r"hw:numa_(cpus|mem)\.([0-9]+)")
 _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
 _FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
-SUPPORTED = tuple(sorted((*_CHOICES, *_NUMBERS, *_FLAGS, _PAGES, _SECURE_BOOT, "hw:numa_cpus.N", "hw:numa_mem.N")))
+SUPPORTED = tuple(sorted((*_CHOICES, *_NUMBERS, *_FLAGS, *_TEXTS, _SECURE_BOOT, "hw:numa_cpus.N", "hw:numa_mem.N")))
 """All keys that are understood."""
 
 
@@ -101,8 +108,8 @@ def _understood(key: str, text: str, option: str, where: str) -> tuple[str, t.An
         return _NUMBERS[key], _number(text, where)
     if key in _FLAGS:
         return _FLAGS[key], _flag(text, where)
-    if key == _PAGES:
-        return "hugepages", text
+    if key in _TEXTS:
+        return _TEXTS[key], text
     if key == _SECURE_BOOT:
         if text not in _SECURE:
             raise SpecError(where, f"{text!r} is not supported", f"it may be {' or '.join(_SECURE)}")

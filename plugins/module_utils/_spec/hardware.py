@@ -123,6 +123,8 @@ class Hardware:
     nic_outbound: Rate | None = None
     pci: tuple[PciRequest, ...] | None = None
     mdevs: tuple[str, ...] | None = None
+    pci_affinity: str | None = None
+    """How near to the guest's NUMA cells PCI devices have to be; None for as near as can be had."""
     shares: tuple[Filesystem, ...] | None = None
     sev: Sev | None = None
 
@@ -174,6 +176,7 @@ class Hardware:
             nic_outbound=_rate(nic.get("outbound"), "flavor.extra_specs[quota:vif_outbound]"),
             pci=own.pci,
             mdevs=own.mdevs,
+            pci_affinity=own.pci_affinity,
             shares=_several(options.get("shares"), "shares", _share, lambda share: share.target),
             sev=_sev(options.get("sev")),
         )
@@ -185,6 +188,7 @@ class Resources(t.NamedTuple):
     placement: Placement
     pci: tuple[PciRequest, ...] | None
     mdevs: tuple[str, ...] | None
+    pci_affinity: str | None = None
 
 
 def resources_of(params: t.Mapping[str, t.Any], vcpus: int, memory_mb: int) -> Resources:
@@ -199,6 +203,7 @@ def _resources(options: t.Mapping[str, t.Any], vcpus: int, memory_mb: int) -> Re
         Placement.from_options(options, vcpus, memory_mb),
         _several(options.get("pci_devices"), "pci_devices", _pci, lambda request: request.address),
         _several(options.get("mdevs"), "mdevs", _mdev, lambda uuid: uuid),
+        options.get("pci_numa_affinity_policy"),
     )
 
 

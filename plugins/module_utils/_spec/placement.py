@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._errors import SpecError
+from .extra_specs import id_set
 
 SMALL = "small"
 LARGE = "large"
 ANY = "any"
+_MIXED = "mixed"
+_MASK = "flavor.extra_specs[hw:cpu_dedicated_mask]"
 _KIB_PER_UNIT = {"": 1, "k": 1, "m": 1024, "g": 1024**2}
 _SIZE = re.compile(r"([1-9][0-9]{0,11})\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
 
@@ -27,6 +30,13 @@ class CellDemand:
 
     vcpus: tuple[int, ...]
     memory_mb: int
+    floating: tuple[int, ...] = ()
+    """Those of the vCPUs that get no CPU of their own, though others of the guest do (policy mixed)."""
+
+    @property
+    def own(self) -> tuple[int, ...]:
+        """Return the vCPUs that get a CPU of their own where any does."""
+        return tuple(vcpu for vcpu in self.vcpus if vcpu not in self.floating)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Placement:
 
     cells: tuple[CellDemand, ...] = ()
     dedicated: bool = False
+    """Each vCPU gets a CPU of its own, but for those of the cells that float."""
     thread_policy: str = "prefer"
     """prefer, isolate or require: what a dedicated vCPU makes of a core's threads."""
     isolate_emulator: bool = False
@@ -47,7 +58,8 @@ class Placement:
     @classmethod
     def from_options(cls, options: t.Mapping[str, t.Any], vcpus: int, memory_mb: int) -> Placement:
         """Make it of options, or raise :class:`SpecError`."""
-        dedicated = options.get("cpu_policy") == "dedicated"
+        floating = _floating(options, vcpus)
+        dedicated = options.get("cpu_policy") in ("dedicated", _MIXED)
         for option in ("cpu_thread_policy", "emulator_threads_policy"):
             if options.get(option) not in (None, "share") and not dedicated:
                 raise SpecError(option, "it is about CPUs of the instance's own", "give it with cpu_policy: dedicated")
@@ -57,7 +69,9 @@ class Placement:
             # As in Nova: what lies somewhere lies in one cell, unless it is said otherwise.
             cells = (CellDemand(tuple(range(vcpus)), memory_mb),)
         return cls(
-            cells=cells,
+            cells=tuple(
+                replace(cell, floating=tuple(vcpu for vcpu in cell.vcpus if vcpu in floating)) for cell in cells
+            ),
             dedicated=dedicated,
             thread_policy=options.get("cpu_thread_policy") or "prefer",
             isolate_emulator=options.get("emulator_threads_policy") == "isolate",
@@ -68,6 +82,26 @@ class Placement:
 
 FLOATING = Placement()
 """Nothing is asked."""
+
+
+def _floating(options: t.Mapping[str, t.Any], vcpus: int) -> frozenset[int]:
+    """Return the vCPUs without a CPU of their own under policy mixed: those that Nova's mask leaves out."""
+    mask, is_mixed = options.get("cpu_dedicated_mask"), options.get("cpu_policy") == _MIXED
+    if mask is None and is_mixed:
+        raise SpecError(
+            _MASK, "it is missing, and policy mixed gives only some vCPUs a CPU of their own", "write for example ^0-1"
+        )
+    if mask is None:
+        return frozenset()
+    if not is_mixed:
+        raise SpecError(_MASK, "it is about policy mixed", "give it with hw:cpu_policy: mixed, or leave it out")
+    everything = frozenset(range(vcpus))
+    text = str(mask).strip()
+    own = frozenset(id_set(f"0-{vcpus - 1},{text}" if text.startswith("^") else text, _MASK))
+    if not own or not own < everything:
+        remedy = f"name some of 0 to {vcpus - 1}, and not all"
+        raise SpecError(_MASK, f"{text!r} is not a part of the flavor's {vcpus} vCPUs", remedy)
+    return everything - own
 
 
 def _pages(text: t.Any) -> str | int | None:

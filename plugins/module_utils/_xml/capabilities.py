@@ -60,6 +60,12 @@ class Cell:
         cores = {tuple(sorted(here & set(cpu.siblings or (cpu.id,)))) or (cpu.id,) for cpu in self.cpus}
         return tuple(sorted(cores))
 
+    @property
+    def socket(self) -> int | None:
+        """Return the socket that all CPUs are in; None where that is not told, or they are in several."""
+        sockets = {cpu.socket_id for cpu in self.cpus}
+        return sockets.pop() if len(sockets) == 1 else None
+
 
 @dataclass(frozen=True)
 class GuestKind:

@@ -8,7 +8,7 @@
 
 ``python -m ..._scheduler rebalance FILE`` (or drain, or capacity) answers the other questions about hosts.
 The file holds the filter's arguments: fleet, instances and hosts, and if wanted policy, limits, host_limits,
-assume_down_hosts_empty and purge.
+assume_down_hosts_empty and purge. Where it says max_facts_age or cooldown without now, the time is this machine's.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import typing as t
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime, timezone
 from pathlib import Path
 
 from .answer import answer
@@ -59,7 +60,7 @@ def _command(name: str, arguments: Sequence[str]) -> int:
         content = _content(options.file)
         if not isinstance(content, dict):
             raise ScheduleError(f"{options.file} must hold the arguments of {name} by their names.")
-        answered = ask(name, content)
+        answered = ask(name, _at_a_time(content))
     except (ScheduleError, OSError) as exc:
         sys.stderr.write(f"scheduler {name}: {exc}\n")
         return 2
@@ -74,6 +75,13 @@ def _content(path: Path) -> t.Any:
         raise ScheduleError(f"{path} is not JSON: {exc}.") from exc
 
 
+def _at_a_time(content: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return arguments with the time where they need one: only who asks may look at a clock."""
+    if content.get("now") is None and (content.get("max_facts_age") is not None or content.get("cooldown")):
+        return {**content, "now": datetime.now(timezone.utc).isoformat()}
+    return content
+
+
 def _question(path: Path) -> Question:
     content = _content(path)
     known = {field.name for field in fields(Question)}
@@ -81,7 +89,7 @@ def _question(path: Path) -> Question:
         raise ScheduleError(
             f"{path} must hold fleet, instances and hosts, and of others only {', '.join(sorted(known))}."
         )
-    return Question(**content)
+    return Question(**_at_a_time(content))
 
 
 if __name__ == "__main__":

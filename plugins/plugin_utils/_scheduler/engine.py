@@ -22,9 +22,11 @@ from .batch.room import Room
 from .batch.units import Kind, Units
 from .certificate import Bounds
 from .errors import ScheduleError
+from .exact.cpsat import find_solver
+from .exact.engine import EXACT, improve
 from .explain import Explainer
 from .homes import find_homes
-from .model import Demand, Plan, Problem
+from .model import Demand, Engine, Plan, Problem
 from .nova.weighers import NOVA, NovaScorer
 from .scene import Scene
 from .scores import Scores, total
@@ -50,14 +52,15 @@ def make_plan(problem: Problem) -> Plan:
     board = Board(scene.states, Units(scene.new, masks), masks, watches=watches)
     bounds = Bounds(board)
     if is_batch:
-        steps = _Batched(scene, board, goal, bounds).run()
+        batched = _Batched(scene, board, goal, bounds)
+        steps, engine = batched.run(), batched.engine
     else:
-        steps = 0
+        steps, engine = 0, Engine("search")
         _in_declared_order(scene)
-    return _plan(scene, bounds, Verdicts(scene, board, bounds, steps))
+    return _plan(scene, bounds, Verdicts(scene, board, bounds, steps, engine), engine)
 
 
-def _plan(scene: Scene, bounds: Bounds, verdicts: Verdicts) -> Plan:
+def _plan(scene: Scene, bounds: Bounds, verdicts: Verdicts, engine: Engine) -> Plan:
     problem, placements, refused = scene.problem, scene.placements, scene.refused
     declared = [request.name for request in problem.requests]
     explainer = Explainer(scene.states, scene.hidden, problem.prefix)
@@ -73,6 +76,7 @@ def _plan(scene: Scene, bounds: Bounds, verdicts: Verdicts) -> Plan:
         migrations=tuple(scene.migrations),
         violations=tuple(scene.violations),
         certificate=verdicts.certificate(bounds, [name for name in declared if name in refused]),
+        engine=engine,
     )
 
 
@@ -100,13 +104,16 @@ class _Batched:
     def __init__(self, scene: Scene, board: Board, goal: Goal, bounds: Bounds) -> None:
         self._scene, self._board, self._goal, self._bounds = scene, board, goal, bounds
         self._turns: dict[str, Turn] = {}
+        self.engine = Engine("search")
+        """What planned, once it has run."""
         self._choices = {kind: len(board.candidates(kind)) for kind in board.kinds}
 
     def run(self) -> int:
         """Place what can be placed; return how many exchanges were tried for the rest."""
         scene, board, bounds = self._scene, self._board, self._bounds
         batch = Batch(board, self._goal, bounds.most_placed()[0])
-        batch.place(self._as_nova if scene.problem.policy == NOVA else None)
+        start = self._as_nova if scene.problem.policy == NOVA else None
+        batch.place(start, self._improve if scene.problem.engine == EXACT else None)
         if scene.problem.make_room and board.pool():
             room = Room(board, scene.movable(), scene.problem.make_room_cost)
             room.make()
@@ -116,6 +123,9 @@ class _Batched:
         batch.polish(lambda: bounds.least_hosts(_placed(board))[0])
         self._note(Scores(board, batch.scale, self._goal.is_pack))
         return batch.steps
+
+    def _improve(self) -> None:
+        self.engine = improve(self._board, self._goal.is_pack, find_solver())
 
     def _note(self, scores: Scores) -> None:
         """Note where everything goes, and why."""

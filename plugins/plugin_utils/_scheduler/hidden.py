@@ -20,18 +20,25 @@ class Hidden:
 
     down: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    """Those whose facts are too old."""
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
-        return bool(self.down or self.left_out)
+        return bool(self.down or self.left_out or self.stale)
 
     def conditions(self, joint: str, which: str = "") -> str:
-        """Return who is down and who is left out; ``which`` makes it clauses."""
-        parts = []
-        for names, condition in ((self.down, "down"), (self.left_out, "left out of this run")):
-            if names:
-                parts.append(f"{', '.join(names)}{which} {'is' if len(names) == 1 else 'are'} {condition}")
-        return joint.join(parts)
+        """Return who is down, who is left out and whose facts are stale; ``which`` makes it clauses."""
+        known = (
+            (self.down, ("is", "are"), "down"),
+            (self.left_out, ("is", "are"), "left out of this run"),
+            (self.stale, ("has", "have"), "stale facts"),
+        )
+        return joint.join(
+            f"{', '.join(names)}{which} {verbs[len(names) > 1]} {condition}"
+            for names, verbs, condition in known
+            if names
+        )
 
     def remedy(self, prefix: str) -> str:
         """Return what the user can do; ``prefix`` is what the names of options begin with."""
@@ -43,10 +50,14 @@ class Hidden:
             )
         if self.left_out:
             steps.append(f"include {', '.join(self.left_out)} in the run")
+        if self.stale:
+            steps.append(f"gather the facts of {', '.join(self.stale)} anew")
         return ", and ".join(steps)
 
 
 def find_hidden(hosts: Sequence[Host], assume_down_hosts_empty: bool) -> Hidden:
     """Return the hosts that may hide instances; of those that are down the user may know better."""
-    down = () if assume_down_hosts_empty else (host.name for host in hosts if not host.is_up and not host.is_left_out)
-    return Hidden(tuple(down), tuple(host.name for host in hosts if host.is_left_out))
+    down, left_out, stale = (
+        tuple(host.name for host in hosts if host.state == state) for state in ("down", "left_out", "stale")
+    )
+    return Hidden(() if assume_down_hosts_empty else down, left_out, stale)

@@ -120,6 +120,8 @@ class Host:
     """Whether each of its networks is active; None if it does not tell."""
     is_left_out: bool = False
     """Whether nobody looked at it, so that it is neither up nor down."""
+    is_stale: bool = False
+    """Whether somebody looked at it too long ago, which tells as little."""
     zone: str | None = None
     """Its availability zone; a host without one is in Nova's default zone."""
     aggregates: tuple[Aggregate, ...] = ()
@@ -133,14 +135,18 @@ class Host:
 
     @property
     def state(self) -> str:
-        """Return up, down or left_out."""
-        return "up" if self.is_up else "left_out" if self.is_left_out else "down"
+        """Return up, down, left_out or stale."""
+        if self.is_up:
+            return "up"
+        return "left_out" if self.is_left_out else "stale" if self.is_stale else "down"
 
     @property
     def condition(self) -> str:
         """Return what keeps it from being used, as the rest of a sentence about it."""
         if self.is_left_out:
             return f"is left out of this run ({self.reason})" if self.reason else "is left out of this run"
+        if self.is_stale:
+            return f"has stale facts: {self.reason}"
         condition = "disabled" if self.is_up else "down"
         return f"is {condition}: {self.reason}" if self.reason else f"is {condition}"
 
@@ -266,6 +272,8 @@ class Problem:
     """Whether running instances that break their own rules may be moved."""
     make_room: bool = False
     """Whether running instances may be moved so that new ones fit."""
+    engine: str = "search"
+    """search, or exact where that is possible."""
     make_room_cost: int | None = None
     """How many MiB of running instances may be moved for each new one that is placed; None for any number."""
 
@@ -379,6 +387,18 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Engine:
+    """What planned, and what is to be said of it."""
+
+    name: str
+    note: str = ""
+    are_placed_best: bool = False
+    """Whether it is proven that nothing places more."""
+    are_hosts_best: bool = False
+    """Whether it is proven that nothing places as much on fewer hosts."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """The answer: placements and unplaced in declared order, the rest by name."""
 
@@ -391,3 +411,4 @@ class Plan:
     migrations: tuple[Migration, ...] = ()
     violations: tuple[Violation, ...] = ()
     certificate: Certificate = Certificate(0, 0, "")
+    engine: Engine = Engine("search")

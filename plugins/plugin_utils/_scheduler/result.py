@@ -61,6 +61,7 @@ def as_result(plan: Plan, instances: list[dict[str, t.Any]]) -> dict[str, t.Any]
         "violations": [asdict(violation) for violation in plan.violations],
         "unplaced": _all_unplaced(plan.unplaced),
         "certificate": _certificate(plan.certificate),
+        "engine": {"name": plan.engine.name, "note": plan.engine.note},
         "problem": problem_text(plan),
         "removed": [{"name": removal.name, "host": removal.host} for removal in plan.removed],
         "removed_by_host": removed_by_host,

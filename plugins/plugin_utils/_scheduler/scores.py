@@ -15,6 +15,7 @@ from .batch.board import Board
 from .batch.scale import Scale
 from .batch.units import Kind
 from .model import Score
+from .state import share_left
 
 _NAMES = ("cpu", "ram", "disk")
 _MOST = 1_500_000
@@ -59,7 +60,7 @@ class Scores:
         if not self._is_pack:
             return self._scale.cost(kind)
         free, capacity, is_used = self._board.free, self._board.capacity, self._board.is_used
-        return lambda host: (not is_used(host), _left(free[host], capacity[host]))
+        return lambda host: (not is_used(host), share_left(free[host], capacity[host]))
 
     def _terms(self, kind: Kind, host: int) -> tuple[tuple[str, float], ...]:
         if not self._is_pack:
@@ -68,10 +69,6 @@ class Scores:
         parts = zip(_NAMES, board.free[host], kind.amounts, board.capacity[host])
         terms = [(name, round((amount - free) / whole, 6)) for name, free, amount, whole in parts if whole]
         return (*terms, ("in_use", 0.0 if board.is_used(host) else -float(len(_NAMES))))
-
-
-def _left(free: t.Sequence[int], capacity: t.Sequence[int]) -> int:
-    return sum(room * 1_000_000 // whole for room, whole in zip(free, capacity) if whole)
 
 
 def _two_least(hosts: list[int], cost: Callable[[int], t.Any]) -> list[int]:

@@ -17,6 +17,11 @@ from .topology.facts import read_host_facts
 from .topology.state import HostTopology
 
 
+def share_left(free: Sequence[int], capacity: Sequence[int]) -> int:
+    """Return how much of a host is free, in millionths and over all dimensions."""
+    return sum(room * 1_000_000 // whole for room, whole in zip(free, capacity) if whole)
+
+
 def host_states(hosts: Sequence[Host]) -> list[HostState]:
     """Return the states of hosts that are planned together."""
     everywhere: Counter[str] = Counter()

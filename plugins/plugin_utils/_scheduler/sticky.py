@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from .explain import Refused
 from .filters import TOPOLOGY_FILTERS, Filter, first_refusal, home_filters
 from .model import Amounts, Demand, Guest, Migration, Request, Violation
-from .state import HostState
+from .state import HostState, share_left
 
 _LASTING = frozenset(
     {
@@ -174,5 +174,4 @@ def move_violators(
 
 
 def _left(state: HostState) -> int:
-    """Return how much of a host is free, in millionths and over all dimensions."""
-    return sum(state.free(index) * 1_000_000 // whole for index, whole in enumerate(state.capacity) if whole)
+    return share_left([state.free(index) for index in range(len(state.capacity))], state.capacity)

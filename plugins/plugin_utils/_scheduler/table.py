@@ -58,13 +58,28 @@ def _certificate(plan: dict[str, t.Any]) -> list[str]:
     if not certificate:
         return []
     used, bound = certificate["hosts_used"], certificate["lower_bound"]
-    lines = [f"hosts {used}, lower bound {bound} ({certificate['proof']})"] if used else []
+    note = (plan.get("engine") or {}).get("note")
+    lines = [f"{used} {'host is' if used == 1 else 'hosts are'} used; {_least(plan, used, bound)}"] if used else []
+    lines += [note] if note else []
     shared: dict[tuple[bool, str], list[str]] = {}
     for item in certificate["unplaced_proven"]:
         shared.setdefault((item["is_proven"], item["message"]), []).append(item["name"])
     for (is_proven, message), names in shared.items():
         lines.append(f"{_shortened(names)}: {'proven: ' if is_proven else ''}{message}")
     return _paragraph(lines)
+
+
+def _least(plan: dict[str, t.Any], used: int, bound: int) -> str:
+    """Return how few hosts would do, so that nobody takes it for a flaw of a plan that spreads out."""
+    proof = plan["certificate"]["proof"]
+    if used == bound:
+        return f"no plan uses fewer ({proof})"
+    aim = (
+        "policy pack aims at that"
+        if plan["policy"] == "pack"
+        else "policy pack would aim at that, this policy does not"
+    )
+    return f"at least {bound} would be needed in any plan ({proof}); {aim}"
 
 
 def _shortened(names: Sequence[str]) -> str:
@@ -87,11 +102,13 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _conditions(hosts: dict[str, t.Any]) -> list[str]:
-    """Return a line for every host that is down or left out."""
+    """Return a line for every host that is down, left out or known by stale facts only."""
     lines = []
     for name, host in hosts.items():
         if host["state"] == "down":
             lines.append(f"{name} is down: {host['reason'] or 'no reason known'}")
         elif host["state"] == "left_out":
             lines.append(f"{name} is left out of this run" + (f" ({host['reason']})" if host["reason"] else ""))
+        elif host["state"] == "stale":
+            lines.append(f"{name} has stale facts: {host['reason']}")
     return lines

@@ -13,16 +13,16 @@ from collections import Counter
 from .batch.board import Board
 from .batch.units import Kind
 from .certificate import Bounds
-from .model import DIMENSIONS, Certificate, Demand, Verdict
+from .model import DIMENSIONS, Certificate, Demand, Engine, Verdict
 from .scene import Scene
 
 
 class Verdicts:
     """Judges a finished plan."""
 
-    def __init__(self, scene: Scene, board: Board, bounds: Bounds, steps: int) -> None:
-        """Take the plan with the board that it was made on, and how many exchanges were tried."""
-        self._scene, self._board, self._bounds, self._steps = scene, board, bounds, steps
+    def __init__(self, scene: Scene, board: Board, bounds: Bounds, steps: int, engine: Engine) -> None:
+        """Take the plan with the board that it was made on, how many exchanges were tried, and what planned."""
+        self._scene, self._board, self._bounds, self._steps, self._engine = scene, board, bounds, steps, engine
         self._kinds: dict[str, Kind] = {}
         for unit in board.units.units:
             self._kinds.update((request.name, unit.kind) for request in unit.requests)
@@ -40,6 +40,8 @@ class Verdicts:
         if self._scene.has_made_room:
             # The bounds hold with what runs staying where it was.
             least, proof = min(used, 1), "what runs was moved"
+        elif self._engine.are_hosts_best:
+            least, proof = used, "engine exact"
         return Certificate(used, least, proof, tuple(self._verdict(name, unplaced) for name in unplaced))
 
     def _verdict(self, name: str, unplaced: list[str]) -> Verdict:
@@ -59,24 +61,33 @@ class Verdicts:
         alone = self._short_alone(kind)
         if alone:
             return True, f"beside what runs already no host has {alone}"
-        room = self._bounds.group_room(kind)
-        if room is not None and demand.group is not None:
-            wanted = sum(
-                len(other.units)
-                for other in self._board.kinds
-                if other.demands[0].group is not None and other.demands[0].group.name == demand.group.name
-            )
-            if room < wanted:
-                hosts = "host takes" if room == 1 else "places are left for"
-                return (
-                    True,
-                    f"group {demand.group.name} has {wanted} new members that stay apart, and {room} {hosts} them",
-                )
+        return self._apart(kind) or self._judge_all(unplaced)
+
+    def _apart(self, kind: Kind) -> tuple[bool, str] | None:
+        """Return the proof where an anti-affinity group has more members than places."""
+        group, room = kind.demands[0].group, self._bounds.group_room(kind)
+        if room is None or group is None:
+            return None
+        wanted = sum(
+            len(other.units)
+            for other in self._board.kinds
+            if other.demands[0].group is not None and other.demands[0].group.name == group.name
+        )
+        if room >= wanted:
+            return None
+        hosts = "host takes" if room == 1 else "places are left for"
+        return True, f"group {group.name} has {wanted} new members that stay apart, and {room} {hosts} them"
+
+    def _judge_all(self, unplaced: list[str]) -> tuple[bool, str]:
+        """Return what is known of all that is new together."""
         new = [name for name in unplaced if self._scene.refused[name].home is None]
         wanted = len(self._scene.new)
         most, short = self._bounds.most_placed()
         impossible = self._impossible(new)
-        if short and wanted - len(new) >= most:
+        if wanted - len(new) < most:
+            # The bound lets more hope, so that it proves nothing.
+            short = "engine exact" if self._engine.are_placed_best else ""
+        if short:
             return True, f"{len(new) - impossible} of {wanted - impossible} have no place in any arrangement: {short}"
         return False, f"no place was found in {self._steps} exchanges, and it is not proven that there is none"
 

@@ -16,6 +16,10 @@ from .errors import BenchError
 from .scheduler_cases import Amounts, Case
 
 HAIL = Path("/usr/lib/ganeti/iallocators/hail")
+_SAME_LIMITS = ("--static-kvm-node-memory=0", "--no-capacity-checks")
+"""By itself it keeps 4096 MiB of each node for the host, and takes nothing that could not be moved if any node failed."""
+SPARE = 1
+"""MiB that nodes have more, of memory and of disk: Ganeti fills none to the last one."""
 _MIB = 1024
 _LARGE = 10**9
 
@@ -33,7 +37,7 @@ def allocate(case: Case, scratch: Path) -> tuple[dict[int, int], float]:
     for number, amounts in enumerate(case.requests):
         data["request"] = _request(number, amounts)
         scratch.write_text(json.dumps(data), encoding="ascii")
-        done = subprocess.run([str(HAIL), str(scratch)], capture_output=True, text=True, check=False)
+        done = subprocess.run([str(HAIL), *_SAME_LIMITS, str(scratch)], capture_output=True, text=True, check=False)
         try:
             answer = json.loads(done.stdout)
         except ValueError as exc:
@@ -91,10 +95,10 @@ def _spec(size: int, count: int) -> dict[str, int]:
 
 
 def _node(total: Amounts) -> dict[str, Any]:
-    vcpus, memory_mb, disk_gb = total
+    vcpus, memory_mb, disk_mb = total[0], total[1] + SPARE, total[2] * _MIB + SPARE
     return {
         **{"total_memory": memory_mb, "free_memory": memory_mb, "reserved_memory": 0, "total_cpus": vcpus},
-        **{"total_disk": disk_gb * _MIB, "free_disk": disk_gb * _MIB, "total_spindles": 1, "free_spindles": 1},
+        **{"total_disk": disk_mb, "free_disk": disk_mb, "total_spindles": 1, "free_spindles": 1},
         **{"reserved_cpus": 0, "i_pri_memory": 0, "i_pri_up_memory": 0, "tags": [], "group": "g"},
         **{"primary_ip": "192.0.2.1", "secondary_ip": "192.0.2.1", "master_candidate": True, "drained": False},
         **{"offline": False, "vm_capable": True, "master_capable": True},

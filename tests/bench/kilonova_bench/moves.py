@@ -33,7 +33,10 @@ _MANY = 1_000_000
 _CROWDED = 0.3
 """The part of the hosts on which most instances are."""
 _CROWD = 0.8
-_SLOT: Amounts = (1, 12_000, 100)
+_SLOTS: tuple[Amounts, ...] = ((1, 12_000, 100), (4, 12_000, 100))
+"""Of the first one memory runs out, of the second one vCPUs."""
+_MAX_CPU = "--max-cpu=1.0"
+"""In its text format Ganeti's tools read a policy's ratio of vCPUs, and reckon with 4.0 all the same."""
 _HSPACE_HOSTS = 20
 _MOVE = re.compile(r"^\s*\d+\.\s+(i\d+)\s+(hv\d+)\s+=>\s+(hv\d+)", re.MULTILINE)
 _PACKAGE = "ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.commands"
@@ -162,7 +165,7 @@ def _hbal(fleet: Case, places: Places) -> Row:
     """Let hbal balance, on shared storage, since it moves nothing else."""
     scratch = WORK / "hbal.data"
     scratch.write_text(_cluster(fleet, places), encoding="ascii")
-    said, seconds = _run(["hbal", "-t", str(scratch), "--ignore-dynu"])
+    said, seconds = _run(["hbal", "-t", str(scratch), "--ignore-dynu", _MAX_CPU])
     if said is None:
         score = _score(fleet, places)
         return Row(fleet.title, "Ganeti hbal", 0, 0, score, score, seconds, "not done by then")
@@ -176,7 +179,7 @@ def _hbal(fleet: Case, places: Places) -> Row:
 
 
 def _cluster(fleet: Case, places: Places) -> str:
-    """Return the fleet in Ganeti's text format; as a question, in JSON, hbal would count every instance twice."""
+    """Return the fleet in Ganeti's text format; as a question, in JSON, hbal counts every instance twice, as hail does not."""
     free = [list(total) for total, _used in fleet.hosts]
     instances = []
     for number, host in places.items():
@@ -184,8 +187,9 @@ def _cluster(fleet: Case, places: Places) -> str:
         disk_mb = disk_gb * 1024
         instances.append(f"i{number}|{memory_mb}|{disk_mb}|{vcpus}|running|Y|hv{host}||rbd||1|-|N")
         free[host] = [left - amount for left, amount in zip(free[host], fleet.requests[number])]
+    spare = ganeti.SPARE
     nodes = [
-        f"hv{number}|{total[1]}|0|{left[1]}|{total[2] * 1024}|{left[2] * 1024}|{total[0]}|N|g|{_MANY}||N|{_MANY}|0|1.0"
+        f"hv{number}|{total[1] + spare}|0|{left[1] + spare}|{total[2] * 1024 + spare}|{left[2] * 1024 + spare}|{total[0]}|N|g|{_MANY}||N|{_MANY}|0|1.0"
         for number, ((total, _used), left) in enumerate(zip(fleet.hosts, free))
     ]
     sizes = f"1,1,1,1,1,1|1,1,1,1,0,1;{','.join([str(10**9)] * 3)},16,16,{10**9}|rbd,plain|1.0|1000000.0"
@@ -205,12 +209,18 @@ def _run(command: Sequence[str]) -> tuple[str | None, float]:
     return done.stdout, ganeti.child_seconds() - before
 
 
-def _hspace(fleet: Case) -> str:
+def _hspace(fleet: Case, slot: Amounts) -> str:
     """Return how many instances of one size hspace finds room for on empty hosts."""
     scratch = WORK / "hspace.data"
     scratch.write_text(_cluster(fleet, {}), encoding="ascii")
-    size = f"{_SLOT[2] * 1024},{_SLOT[1]},{_SLOT[0]}"
-    words = ["--disk-template=plain", f"--standard-alloc={size}", "--machine-readable", "--no-capacity-checks"]
+    size = f"{slot[2] * 1024},{slot[1]},{slot[0]}"
+    words = [
+        "--disk-template=plain",
+        f"--standard-alloc={size}",
+        "--machine-readable",
+        "--no-capacity-checks",
+        _MAX_CPU,
+    ]
     said, seconds = _run(["hspace", "-t", str(scratch), *words])
     found = re.search(r"HTS_ALLOC_INSTANCES='?(\d+)", said or "")
     return f"Ganeti hspace {found[1] if found else 'not done'} ({seconds:.2f} s CPU)"
@@ -231,17 +241,18 @@ def _room(has_ganeti: bool) -> list[str]:
     lines = []
     for hosts, instances in _SIZES:
         fleet = case("uniform", hosts, instances)
-        flavor = dict(zip(("vcpus", "memory_mb", "disk_gb"), _SLOT))
-        figures, seconds = _ask("capacity", {**_facts(fleet, _crowd(fleet)), "flavors": {"slot": flavor}})
-        row = figures["flavors"]["slot"]
-        lines.append(
-            f"  {fleet.title}: {row['now']} now, {row['after_failure']} if a host fails, at most {row['at_most']}, "
-            f"{seconds:.2f} s CPU for all of it"
-        )
+        flavors = {f"{slot[0]}-vcpu": dict(zip(("vcpus", "memory_mb", "disk_gb"), slot)) for slot in _SLOTS}
+        figures, seconds = _ask("capacity", {**_facts(fleet, _crowd(fleet)), "flavors": flavors})
+        for name, row in figures["flavors"].items():
+            lines.append(
+                f"  {fleet.title}, {name}: {row['now']} now, {row['after_failure']} if a host fails, at most"
+                f" {row['at_most']}, {seconds:.2f} s CPU for all of it"
+            )
         empty = Case("empty", fleet.hosts, ())
-        figures, seconds = _ask("capacity", {**_facts(empty, {}), "flavors": {"slot": flavor}})
-        line = f"  {hosts} empty hosts: ours {figures['flavors']['slot']['now']} ({seconds:.3f} s CPU)"
-        if has_ganeti and hosts <= _HSPACE_HOSTS:
-            line += f", {_hspace(empty)}"
-        lines.append(line)
+        for (name, flavor), slot in zip(flavors.items(), _SLOTS):
+            figures, seconds = _ask("capacity", {**_facts(empty, {}), "flavors": {name: flavor}})
+            line = f"  {hosts} empty hosts, {name}: ours {figures['flavors'][name]['now']} ({seconds:.3f} s CPU)"
+            if has_ganeti and hosts <= _HSPACE_HOSTS:
+                line += f", {_hspace(empty, slot)}"
+            lines.append(line)
     return lines

@@ -71,7 +71,7 @@ class Ledger:
     def place(self, spec: InstanceSpec, desired: Machine, existing: Machine | None) -> Machine:
         """Return the machine with what it gets of the host, or raise what is short; nothing is asked where nothing is wanted."""
         detail = spec.detail
-        demand = Demand(detail.placement, detail.pci or (), detail.mdevs or ())
+        demand = Demand(detail.placement, detail.pci or (), detail.mdevs or (), detail.pci_affinity)
         if not demand.placement.cells and detail.pci is None and detail.mdevs is None:
             return desired
         holders = list(self._holders())
@@ -175,6 +175,7 @@ def _cells(
             cell.cores,
             left_mb(cell),
             tuple((page.size_kib, left(cell.id, page)) for page in huge[cell.id]),
+            cell.socket,
         )
         for cell in cells
     )

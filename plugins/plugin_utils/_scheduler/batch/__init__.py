@@ -38,8 +38,11 @@ class Batch:
         wanted = sum(len(unit.requests) for unit in board.units.units)
         self._least_missing, self._is_large = wanted - most_placed, wanted > _MANY
 
-    def place(self, start: Try | None = None) -> None:
-        """Place what can be placed; ``start`` does it in another way, and then only what it leaves is dealt with."""
+    def place(self, start: Try | None = None, improve: Try | None = None) -> None:
+        """Place what can be placed; ``start`` does it in another way, and then only what it leaves is dealt with.
+
+        ``improve`` may arrange all of it anew, before groups that have no place as a whole are taken apart.
+        """
         if start is not None:
             start()
         else:
@@ -47,6 +50,8 @@ class Batch:
         if self._board.missing()[0] > self._least_missing:
             self._best(self._others(), list(self._board.where))
             self.steps += repair(self._board, most_missing=self._least_missing)
+        if improve is not None:
+            improve()
         place_members(self._board)
         insert(self._board)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..filters import first_refusal, refused_in_turn
 from ..model import DIMENSIONS
 from ..state import HostState
 from .masks import Masks
@@ -70,18 +71,8 @@ class Board:
         """Ask the rules that depend on what is there already."""
         state = self.states[host]
         if len(kind.demands) == 1:
-            return all(rule.passes(state, kind.demands[0]) for rule in kind.dynamic[0])
-        placed = []
-        is_allowed = True
-        for demand, rules in zip(kind.demands, kind.dynamic):
-            is_allowed = all(rule.passes(state, demand) for rule in rules)
-            if not is_allowed:
-                break
-            state.place(demand)
-            placed.append(demand)
-        for demand in reversed(placed):
-            state.displace(demand)
-        return is_allowed
+            return first_refusal(kind.dynamic[0], state, kind.demands[0]) is None
+        return refused_in_turn(state, kind.demands, kind.dynamic) is None
 
     def candidates(self, kind: Kind) -> list[int]:
         """Return the hosts that have room and pass the static rules, in order."""

@@ -16,7 +16,7 @@ from .aggregates import (
     AggregateMultiTenancyIsolation,
     AggregateTypeAffinityFilter,
 )
-from .base import Filter, first_refusal
+from .base import Filter, first_refusal, refused_in_turn
 from .capabilities import (
     ComputeCapabilitiesFilter,
     ImagePropertiesFilter,
@@ -76,6 +76,7 @@ __all__ = [
     "dynamic_besides_room",
     "first_refusal",
     "home_filters",
+    "refused_in_turn",
 ]
 
 ALWAYS = frozenset(

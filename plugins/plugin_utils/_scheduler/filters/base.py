@@ -20,7 +20,12 @@ from ..state import HostState
 
 
 class Filter(abc.ABC):
-    """One rule about one host."""
+    """One rule about one host.
+
+    A static one must not read the demand's ``amounts``, ``group`` or ``marks``: its answer is asked once for all
+    demands that differ in nothing else (see :class:`Masks`), and would be wrong for the others. A rule that needs one
+    of these is not static.
+    """
 
     name: str
     is_static = True
@@ -45,3 +50,24 @@ def first_refusal(filters: Sequence[Filter], host: HostState, demand: Demand) ->
         if not rule.passes(host, demand):
             return rule
     return None
+
+
+def refused_in_turn(
+    host: HostState, demands: Sequence[Demand], rules: Sequence[Sequence[Filter]]
+) -> tuple[Filter, str] | None:
+    """Return the first of the rules for some demand that removes the host, with its message; None if it takes all.
+
+    Those that stay together are asked about one after the other, each beside those before it. The host is left as it was.
+    """
+    placed: list[Demand] = []
+    found: tuple[Filter, str] | None = None
+    for demand, its_rules in zip(demands, rules):
+        rule = first_refusal(its_rules, host, demand)
+        if rule is not None:
+            found = rule, rule.message(host, demand)
+            break
+        host.place(demand)
+        placed.append(demand)
+    for demand in reversed(placed):
+        host.displace(demand)
+    return found

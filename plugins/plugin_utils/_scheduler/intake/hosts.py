@@ -14,6 +14,7 @@ from fractions import Fraction
 
 from ..._values import ValuesError, known_keys, mapping, mappings, whole_number
 from ..model import DIMENSIONS, Aggregate, Amounts, Guest, Host, Limits, Pairs, Pool
+from .age import Age, read_age
 from .question import Question
 from .values import MOST, amount_of, fraction_of, name_set, text_pairs, texts
 
@@ -40,11 +41,12 @@ def read_hosts(question: Question, properties: t.Mapping[str, Pairs]) -> tuple[H
     known_keys(special, "host_limits", facts)
     limits = read_limits(common, "limits")
     aggregates = _aggregates(question.aggregates)
+    age = read_age(question)
     hosts = []
     for name, node in facts.items():
         own = mapping(special.get(name) or {}, f"host_limits.{name}")
         its_limits = read_limits({**common, **own}, f"host_limits.{name}") if own else limits
-        reader = _HostReader(name, mapping(node, f"hosts.{name}"), its_limits)
+        reader = _HostReader(name, mapping(node, f"hosts.{name}"), its_limits, age)
         hosts.append(reader.host(question.fleet, aggregates, properties))
     return tuple(hosts)
 
@@ -82,8 +84,9 @@ def _aggregates(value: t.Any) -> dict[str, Aggregate]:
 class _HostReader:
     """Reads one host's facts."""
 
-    def __init__(self, name: str, node: dict[str, t.Any], limits: Limits) -> None:
+    def __init__(self, name: str, node: dict[str, t.Any], limits: Limits, age: Age | None) -> None:
         self._name, self._node, self._limits, self._where = name, node, limits, f"hosts.{name}"
+        self._age = age
 
     def host(self, fleet: str, aggregates: dict[str, Aggregate], properties: t.Mapping[str, Pairs]) -> Host:
         """Return the host."""
@@ -92,9 +95,10 @@ class _HostReader:
         if not isinstance(state, str) or state not in ("up", "down", "left_out"):
             raise ValuesError(f"{where}.state: {state!r} is unknown; it is up, down or left_out.")
         if state != "up":
-            nothing = (0,) * len(DIMENSIONS)
-            is_left_out = state == "left_out"
-            return Host(name, False, False, self._reason(), nothing, nothing, self._limits, (), is_left_out=is_left_out)
+            return self._unseen(self._reason(), is_left_out=state == "left_out")
+        fault = None if self._age is None else self._age.fault(node.get("reported_at"), where)
+        if fault is not None:
+            return self._unseen(fault, is_stale=True)
         names = name_set(node.get("aggregates"), f"{where}.aggregates")
         own = tuple(aggregates.get(aggregate) or Aggregate(aggregate) for aggregate in names)
         return Host(
@@ -116,6 +120,15 @@ class _HostReader:
             pools=self._pools(),
             facts=self._facts(),
             metadata=_joined(own),
+        )
+
+    def _unseen(self, reason: str, *, is_left_out: bool = False, is_stale: bool = False) -> Host:
+        """Return a host of which nothing is known."""
+        nothing = (0,) * len(DIMENSIONS)
+        return Host(
+            *(self._name, False, False, reason, nothing, nothing, self._limits, ()),
+            is_left_out=is_left_out,
+            is_stale=is_stale,
         )
 
     def _facts(self) -> dict[str, t.Any]:

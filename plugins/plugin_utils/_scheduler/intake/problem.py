@@ -23,6 +23,7 @@ from .values import MOST
 
 _BOOLEANS = tuple(field.name for field in fields(Question) if isinstance(field.default, bool))
 ORDERS = ("batch", "declared")
+ENGINES = ("search", "exact")
 
 
 def read_problem(question: Question) -> Problem:
@@ -39,6 +40,7 @@ def _problem(question: Question) -> Problem:
         boolean(getattr(question, option), option)
     if not isinstance(question.order, str) or question.order not in ORDERS:
         raise ValuesError(f"Order {question.order!r} is unknown; take one of {', '.join(ORDERS)}.")
+    _check_engine(question)
     hosts = read_hosts(question, _declared_properties(question.instances))
     names = {host.name for host in hosts}
     rules = read_rules(question, hosts)
@@ -55,8 +57,22 @@ def _problem(question: Question) -> Problem:
         rules=rules,
         fix_violations=question.fix_violations,
         make_room=question.make_room,
+        engine=question.engine,
         make_room_cost=None if cost is None else whole_number(cost, "make_room_cost", 0, MOST),
     )
+
+
+def _check_engine(question: Question) -> None:
+    if not isinstance(question.engine, str) or question.engine not in ENGINES:
+        raise ValuesError(f"Engine {question.engine!r} is unknown; take one of {', '.join(ENGINES)}.")
+    if question.engine != "exact":
+        return
+    for option, value in (("order", "declared"), ("policy", "nova")):
+        if getattr(question, option) == value:
+            raise ValuesError(
+                f"engine: exact plans a batch as a whole, which {question.prefix}{option}: {value} says not to do;"
+                " leave one of the two out."
+            )
 
 
 def _declared_properties(instances: t.Any) -> dict[str, Pairs]:

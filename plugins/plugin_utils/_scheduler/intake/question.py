@@ -37,3 +37,6 @@ class Question:
     fix_violations: bool = False
     make_room: bool = False
     make_room_cost: t.Any = None
+    engine: t.Any = "search"
+    max_facts_age: t.Any = None
+    now: t.Any = None

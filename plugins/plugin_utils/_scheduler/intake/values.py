@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import typing as t
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timezone
 from fractions import Fraction
 
 from ..._values import ValuesError, mapping, whole_number
@@ -72,3 +73,16 @@ def amount_of(facts: Mapping[str, t.Any], key: str, where: str, rounded: Callabl
     if isinstance(value, float) and math.isfinite(value):
         value = rounded(value)
     return max(0, whole_number(value, f"{where}.{key}", -MOST, MOST))
+
+
+def time_of(value: t.Any, where: str) -> datetime:
+    """Return a point in time; one without a zone is UTC."""
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, timezone.utc)
+        found = datetime.fromisoformat(str(value).strip())
+    except (ValueError, OverflowError, OSError) as exc:
+        raise ValuesError(
+            f"{where}: {value!r} is not a time; write it as 2026-01-31T12:00:00Z, or in seconds since 1970."
+        ) from exc
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

@@ -4,14 +4,19 @@
 
 # This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Where everything is while moves are being looked for, and where it may go: the scheduler's own filters decide."""
+"""Where everything is while moves are being looked for, and where it may go: the scheduler's own filters decide.
+
+The board of a batch is another one. There nothing that runs takes part, so that a unit has no home whose room comes back
+only in part, no other fleet's rules and no namesakes, and a few whole numbers for each host do for thousands of units that
+are alike. Here units run already, have their room on both hosts during a move, and each is somebody's.
+"""
 
 from __future__ import annotations
 
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ..filters import Filter, NameFilter, NUMATopologyFilter
+from ..filters import Filter, NameFilter, first_refusal, refused_in_turn
 from ..model import Demand, Host
 from ..state import HostState, host_states
 from .units import Unit
@@ -41,8 +46,7 @@ class Board:
             return False
         if unit.is_grouped or len(unit.demands) > 1:
             return self.refusal(unit, host) is None
-        state, demand = self.states[host], unit.demands[0]
-        return all(rule.passes(state, demand) for rule in self._dynamic_filters(unit)) and _lies(state, demand)
+        return first_refusal(self._dynamic_filters(unit), self.states[host], unit.demands[0]) is None
 
     def could(self, unit: Unit, host: int) -> bool:
         """Tell whether nothing stands in the way but what else is there."""
@@ -50,34 +54,21 @@ class Board:
         if known is None:
             static = [rule for rule in self._filters[unit.fleet] if rule.is_static]
             state = self.states[host]
-            known = all(rule.passes(state, demand) for rule in static for demand in unit.demands)
+            known = all(first_refusal(static, state, demand) is None for demand in unit.demands)
             self._static[unit.kind, host] = known
         return known
 
     def refusal(self, unit: Unit, host: int) -> tuple[str, str] | None:
         """Return the first filter that keeps a unit from a host, with its message; None if it may go there."""
-        origin, state = self.places[unit.index], self.states[host]
+        if self._namesakes(unit, host):
+            return NameFilter.name, "has something of the same name by then"
+        origin = self.places[unit.index]
         if origin is not None:
             self.leave(unit, origin)
-        placed: list[Demand] = []
-        found: tuple[str, str] | None = None
-        if self._namesakes(unit, host):
-            found = NameFilter.name, "has something of the same name by then"
-        for demand in () if found else unit.demands:
-            rule = next((rule for rule in self._filters[unit.fleet] if not rule.passes(state, demand)), None)
-            if rule is not None:
-                found = rule.name, rule.message(state, demand)
-            elif not _lies(state, demand):
-                found = NUMATopologyFilter.name, "has no cells that have both the CPUs and the devices free"
-            if found:
-                break
-            state.place(demand)
-            placed.append(demand)
-        for demand in placed:
-            state.displace(demand)
+        found = refused_in_turn(self.states[host], unit.demands, [self._filters[unit.fleet]] * len(unit.demands))
         if origin is not None:
             self.arrive(unit, origin)
-        return found
+        return None if found is None else (found[0].name, found[1])
 
     def worsens(self, unit: Unit, host: int) -> bool:
         """Tell whether a move would part what likes to be together, or join what likes to be apart."""
@@ -163,11 +154,6 @@ class Board:
         if host == unit.home and unit.home_amounts != unit.amounts:
             for index, (whole, freed) in enumerate(zip(unit.amounts, unit.home_amounts)):
                 state.used[index] += sign * (whole - freed)
-
-
-def _lies(state: HostState, demand: Demand) -> bool:
-    """Tell whether cells and devices fit together, where each alone does."""
-    return demand.topology is None or state.topology.fits(demand.topology)
 
 
 def _twins(units: Sequence[Unit]) -> dict[int, set[int]]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from fractions import Fraction
 
 from ..._values import ValuesError, known_keys, mapping, whole_number
-from ..intake.values import MOST, fraction_of, name_set
+from ..intake.values import MOST, fraction_of, name_set, time_of
 from ..model import DIMENSIONS, Guest, Host
 from .question import MovesQuestion
 from .scene import Reason
@@ -44,7 +44,7 @@ def read_move_options(question: MovesQuestion) -> MoveOptions:
         pinned=frozenset(name_set(question.pinned, "pinned")),
         concurrent_per_host=whole_number(question.concurrent_per_host, "concurrent_per_host", 1, MOST),
         cooldown=cooldown,
-        now=None if question.now is None else _time(question.now, "now"),
+        now=None if question.now is None else time_of(question.now, "now"),
     )
 
 
@@ -91,22 +91,10 @@ def _changes(hosts: Sequence[Host]) -> dict[tuple[int, str, str | None], tuple[d
     for number, host in enumerate(hosts):
         for guest, row in zip(host.guests, host.facts.get("instances") or []):
             times = [
-                (_time(row[key], f"hosts.{host.name}.instances.{guest.name}.{key}"), what)
+                (time_of(row[key], f"hosts.{host.name}.instances.{guest.name}.{key}"), what)
                 for key, what in (("created_at", "made"), ("moved_at", "moved"))
                 if row.get(key) is not None
             ]
             if times:
                 found[number, guest.name, guest.fleet] = max(times)
     return found
-
-
-def _time(value: t.Any, where: str) -> datetime:
-    try:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, timezone.utc)
-        found = datetime.fromisoformat(str(value).strip())
-    except (ValueError, OverflowError, OSError) as exc:
-        raise ValuesError(
-            f"{where}: {value!r} is not a time; write it as 2026-01-31T12:00:00Z, or in seconds since 1970."
-        ) from exc
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

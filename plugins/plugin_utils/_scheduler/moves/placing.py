@@ -8,6 +8,11 @@
 
 What makes way is first of all what was given its place here, which costs nothing; what stays at home otherwise may be
 moved at a price. All searches are bounded by counts.
+
+A batch has two searches of its own, for other ends. ``batch.repair`` exchanges what is only planned, which costs
+nothing: it goes through worse plans for thousands of steps, with units that are alike. ``batch.room`` moves what runs for
+the sake of what is new, so that the new one has to have its place first, and nothing is moved twice. Here every unit runs
+and has to leave, and each move will be carried out.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ class HostsQuestion:
     isolated_hosts: t.Any = None
     isolated_images: t.Any = None
     restrict_isolated_hosts_to_isolated_images: t.Any = True
+    max_facts_age: t.Any = None
+    now: t.Any = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,6 @@ class MovesQuestion(HostsQuestion):
     pinned: t.Any = None
     concurrent_per_host: t.Any = 2
     cooldown: t.Any = 0
-    now: t.Any = None
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ def read_hosts_question(question: HostsQuestion) -> Problem:
             isolated_hosts=question.isolated_hosts,
             isolated_images=question.isolated_images,
             restrict_isolated_hosts_to_isolated_images=question.restrict_isolated_hosts_to_isolated_images,
+            max_facts_age=question.max_facts_age,
+            now=question.now,
         )
     )
 

@@ -41,10 +41,12 @@ def read_demand(instance: t.Mapping[str, t.Any], where: str) -> Demand | None:
         "flavor": {"extra_specs": flavor.get("extra_specs") or {}},
     }
     try:
-        placement, pci, mdevs = resources_of(options, int(flavor["vcpus"]), int(flavor["memory_mb"]))
+        own = resources_of(options, int(flavor["vcpus"]), int(flavor["memory_mb"]))
     except SpecError as exc:
         raise ValuesError(f"{where}: {exc.option}: {exc.problem}; {exc.remedy}.") from exc
-    return Demand(placement, pci or (), mdevs or ()) if placement.cells or pci or mdevs else None
+    if not (own.placement.cells or own.pci or own.mdevs):
+        return None
+    return Demand(own.placement, own.pci or (), own.mdevs or (), own.pci_affinity if own.pci else None)
 
 
 def _choice(value: t.Any, where: str, choices: tuple[str, ...]) -> str | None:

@@ -8,26 +8,34 @@
 
 from __future__ import annotations
 
-from ....module_utils._plan.allocate import Demand, NoCellsError, NoDevicesError, find_cells, find_devices
+from ....module_utils._plan.allocate import Demand, NoCellsError, find_cells
+from ....module_utils._plan.devices import NoDevicesError, find_devices
 from ....module_utils._plan.topology import Host
 
 
 def short_cells(demand: Demand, host: Host) -> str | None:
     """Return why the cells fit nowhere; None if they fit."""
-    count = len(demand.placement.cells)
-    if not count:
+    if not demand.placement.cells:
         return None
     if not host.cells:
         return "tells of no NUMA cells, and the instance wants CPUs, pages or cells to itself"
     try:
         find_cells(demand, host)
     except NoCellsError as exc:
-        if exc.index is not None:
-            return _short_cell(exc)
-        if count > len(host.cells):
-            return f"needs {count} NUMA cells, the host has {len(host.cells)}"
-        return f"has room for each of the {count} NUMA cells, but not for all: each needs a cell to itself"
+        return _short_cell(exc) if exc.index is not None else _short_together(demand, host, exc)
     return None
+
+
+def _short_together(demand: Demand, host: Host, short: NoCellsError) -> str:
+    count = len(demand.placement.cells)
+    if count > len(host.cells):
+        return f"needs {count} NUMA cells, the host has {len(host.cells)}"
+    if short.are_far:
+        return (
+            "has no NUMA cells that it fits into and that its PCI devices are near enough to"
+            f" (hw:pci_numa_affinity_policy: {demand.pci_affinity})"
+        )
+    return f"has room for each of the {count} NUMA cells, but not for all: each needs a cell to itself"
 
 
 def _short_cell(short: NoCellsError) -> str:
@@ -42,7 +50,7 @@ def _short_cell(short: NoCellsError) -> str:
 def short_devices(demand: Demand, host: Host) -> str | None:
     """Return which devices are short; None if none is."""
     try:
-        find_devices(demand.pci, host.devices, frozenset())
+        find_devices(demand.pci, demand.pci_affinity, host, frozenset())
     except NoDevicesError as exc:
         request = exc.request
         if request.address is not None:

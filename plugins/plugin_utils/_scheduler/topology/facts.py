@@ -41,6 +41,7 @@ class CellFacts:
     pages: tuple[Pages, ...]
     pinned: frozenset[int]
     """CPUs that something is pinned to."""
+    socket: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def _cell(cell: dict[str, t.Any], where: str) -> CellFacts:
         memory_mb=max(0, (_number(cell, "memory_mb", where) * _KIB_PER_MIB - huge_kib) // _KIB_PER_MIB),
         pages=pages,
         pinned=frozenset(_numbers(cell.get("pinned_cpus"), f"{where}.pinned_cpus")),
+        socket=None if cell.get("socket") is None else _number(cell, "socket", where),
     )
 
 

@@ -12,14 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ....module_utils._plan.allocate import (
-    Demand,
-    NoCellsError,
-    NoDevicesError,
-    find_cells,
-    find_devices,
-    satisfies,
-)
+from ....module_utils._plan.allocate import Demand, NoCellsError, find_cells, satisfies
+from ....module_utils._plan.devices import NoDevicesError, find_devices
 from ....module_utils._plan.topology import Allocation, Host, HostCell, PlacedCell, taken_cpus
 from .facts import CellFacts, Held, HeldCell, HostFacts, Pages
 
@@ -176,7 +170,7 @@ def _add(base: Host, claims: Claims, demand: Demand) -> Claims | None:
     free = _without(base, claims)
     try:
         cells, emulator_cpu = find_cells(demand, free)
-        pci = find_devices(demand.pci, free.devices, frozenset(cell.host_cell for cell in cells))
+        pci = find_devices(demand.pci, demand.pci_affinity, free, frozenset(cell.host_cell for cell in cells))
     except (NoCellsError, NoDevicesError):
         return None
     if not set(demand.mdevs) <= set(free.mdevs):
@@ -218,8 +212,9 @@ def _hardness(demand: Demand) -> tuple[object, ...]:
     cells = demand.placement.cells
     return (
         -sum(request.address is not None for request in demand.pci),
+        demand.pci_affinity in (None, "preferred"),
         -len(cells),
-        -max((len(cell.vcpus) for cell in cells), default=0),
+        -max((len(cell.own) for cell in cells), default=0),
         -max((cell.memory_mb for cell in cells), default=0),
         repr(demand),
     )
@@ -257,7 +252,11 @@ def _cell(cell: CellFacts, facts: HostFacts, held: Sequence[Held]) -> HostCell:
         return max(0, pages.total - elsewhere - _count(here, pages.size_kib))
 
     return HostCell(
-        cell.id, cell.cores, max(0, memory_mb), tuple((pages.size_kib, left(pages)) for pages in cell.pages)
+        cell.id,
+        cell.cores,
+        max(0, memory_mb),
+        tuple((pages.size_kib, left(pages)) for pages in cell.pages),
+        cell.socket,
     )
 
 
@@ -299,7 +298,7 @@ def _without(base: Host, claims: Claims) -> Host:
 def _allocation(held: Held, demand: Demand) -> Allocation:
     """Return what a guest holds, as far as it is about what is asked for."""
     cells = tuple(
-        PlacedCell(part.host_cell, tuple(zip(wanted.vcpus, part.cpus)), part.page_kib)
+        PlacedCell(part.host_cell, tuple(zip(wanted.own, part.cpus)), part.page_kib)
         for part, wanted in zip(held.cells, demand.placement.cells)
     )
     lies = bool(demand.placement.cells) and len(held.cells) == len(demand.placement.cells)

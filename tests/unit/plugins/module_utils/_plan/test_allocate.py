@@ -380,3 +380,15 @@ def test_the_order_of_the_host_means_nothing(demand: Demand, host: Host, random:
         for cell in host.cells
     )
     assert _try(demand, replace(host, cells=cells, devices=shuffled(host.devices))) == _try(demand, host)
+
+
+def test_who_has_threads_keeps_them_when_a_sibling_goes() -> None:
+    """Policy require leaves the odd sibling to others, and does not give way to them."""
+    demand = Demand(Placement((CellDemand((0,), 512),), dedicated=True, thread_policy="require"))
+    given = allocate("a", demand, HOST)
+    assert given.cells == (PlacedCell(0, ((0, 0),)),)
+    crowded = replace(HOST, taken=frozenset({4}))
+    assert satisfies(given, demand, crowded)
+    assert allocate("a", demand, crowded, kept=given) == given
+    assert allocate("b", demand, crowded).cells == (PlacedCell(0, ((0, 1),)),)
+    assert not satisfies(given, demand, replace(HOST, cells=(HostCell(0, ((0,), (4,)), 1024),)))

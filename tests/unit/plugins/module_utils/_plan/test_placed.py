@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.placed import place, recorded
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.topology import Allocation, PlacedCell
@@ -48,6 +50,20 @@ def test_an_emulator_that_shares_runs_where_the_vcpus_do() -> None:
     """And nowhere on CPUs of others."""
     machine = place(BARE, Placement(TWO[:1], dedicated=True), Allocation((PlacedCell(0, ((0, 5), (2, 1))),)))
     assert machine.cpu_tune.emulator_cpus == (1, 5)
+
+
+def test_vcpus_without_cpus_of_their_own_float() -> None:
+    """The emulator floats with them, unless it has a CPU of its own; what was given is read again."""
+    placement = Placement((CellDemand((0, 1, 2, 3), 1536, (0, 2)),), dedicated=True)
+    given = Allocation((PlacedCell(0, ((1, 5), (3, 7))),))
+    machine = place(BARE, placement, given)
+    assert machine.cpu_tune.vcpu_pins == (CpuPin(1, (5,)), CpuPin(3, (7,)))
+    assert machine.cpu_tune.emulator_cpus == ()
+    assert recorded(machine) == given
+    alone = replace(given, emulator_cpu=6)
+    machine = place(BARE, replace(placement, isolate_emulator=True), alone)
+    assert machine.cpu_tune.emulator_cpus == (6,)
+    assert recorded(machine) == alone
 
 
 def test_a_machine_without_cells_only_gets_devices() -> None:

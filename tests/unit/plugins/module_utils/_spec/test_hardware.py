@@ -199,6 +199,16 @@ def test_a_declared_option_wins() -> None:
             {"emulator_threads_policy": "isolate"},
             Placement((CellDemand((0, 1, 2, 3), 1024),), True, "isolate", True),
         ),
+        (
+            {"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "^0-1"},
+            {},
+            Placement((CellDemand((0, 1, 2, 3), 1024, (0, 1)),), dedicated=True),
+        ),
+        (
+            {"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "0", "hw:numa_nodes": "2"},
+            {"cpu_thread_policy": "isolate"},
+            Placement((CellDemand((0, 1), 512, (1,)), CellDemand((2, 3), 512, (2, 3))), True, "isolate"),
+        ),
         ({"hw:mem_page_size": "large"}, {}, Placement((CellDemand((0, 1, 2, 3), 1024),), pages="large")),
         ({}, {"hugepages": "2MB"}, Placement((CellDemand((0, 1, 2, 3), 1024),), pages=2048)),
         ({}, {"hugepages": "1 GiB"}, Placement((CellDemand((0, 1, 2, 3), 1024),), pages=1048576)),
@@ -210,11 +220,23 @@ def test_placement(specs: dict[str, str], declared: dict[str, t.Any], expected: 
     assert _made(specs, **declared).placement == expected
 
 
+_MASK = "flavor.extra_specs[hw:cpu_dedicated_mask]"
+
+
 @pytest.mark.parametrize(
     ("specs", "declared", "option"),
     [
         ({"hw:magic": "1"}, {}, "flavor.extra_specs"),
-        ({"hw:cpu_policy": "mixed"}, {}, "flavor.extra_specs[hw:cpu_policy]"),
+        ({"hw:cpu_policy": "mine"}, {}, "flavor.extra_specs[hw:cpu_policy]"),
+        ({"hw:pci_numa_affinity_policy": "near"}, {}, "flavor.extra_specs[hw:pci_numa_affinity_policy]"),
+        ({"hw:cpu_policy": "mixed"}, {}, _MASK),
+        ({"hw:cpu_dedicated_mask": "0"}, {}, _MASK),
+        ({"hw:cpu_policy": "dedicated", "hw:cpu_dedicated_mask": "0"}, {}, _MASK),
+        ({"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "0"}, {"cpu_policy": "shared"}, _MASK),
+        ({"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "0-3"}, {}, _MASK),
+        ({"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "^0-3"}, {}, _MASK),
+        ({"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "3-4"}, {}, _MASK),
+        ({"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "all"}, {}, _MASK),
         ({"hw:numa_nodes": "two"}, {}, "flavor.extra_specs[hw:numa_nodes]"),
         ({"hw:pmu": "perhaps"}, {}, "flavor.extra_specs[hw:pmu]"),
         ({"os:secure_boot": "true"}, {}, "flavor.extra_specs[os:secure_boot]"),

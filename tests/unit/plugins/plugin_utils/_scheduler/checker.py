@@ -281,15 +281,18 @@ def _networks(scene: Scene) -> t.Iterator[str]:
 
 
 def _hints(scene: Scene) -> t.Iterator[str]:
-    # same_host and different_host, of instances by name or UUID that are on a host when the plan is made.
+    # same_host and different_host, of instances by name or UUID that are on a host when the plan is made, or come there
+    # with it; where requests are taken one by one, who comes later need not keep away from who asked before.
+    is_batch = scene.question.get("order", "batch") == "batch"
     for name, host in scene.arrivals.items():
         hints = scene.declared[name].get("scheduler_hints") or {}
         guests = scene.hosts[host].get("instances") or []
         there = {guest.get(key) for guest in guests for key in ("name", "uuid")}
         same, different = (_several(hints.get(key)) for key in ("same_host", "different_host"))
-        if same and not there.intersection(same):
+        coming = {other for other, place in scene.arrivals.items() if place == host and other != name}
+        if same and not (there | coming).intersection(same):
             yield f"{name} comes to {host}, which has none of {same}"
-        if there.intersection(different):
+        if (there | (coming if is_batch else set())).intersection(different):
             yield f"{name} comes to {host}, which has one of {different}"
 
 

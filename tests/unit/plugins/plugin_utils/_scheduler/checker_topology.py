@@ -22,8 +22,8 @@ class Wish:
     """What an instance declares."""
 
     cells: int
-    vcpus: int
-    """Of each cell."""
+    own: tuple[int, ...]
+    """How many CPUs of its own each cell has."""
     memory_mb: int
     """Of each cell."""
     is_dedicated: bool
@@ -32,6 +32,8 @@ class Wish:
     pages: str | None
     devices: tuple[tuple[str, int], ...]
     """(product or address, how many)."""
+    affinity: str | None
+    """How near to its cells the devices have to be."""
 
 
 def wish_of(instance: Data) -> Wish:
@@ -39,22 +41,33 @@ def wish_of(instance: Data) -> Wish:
     flavor = instance["flavor"]
     specs = flavor.get("extra_specs") or {}
     pages = instance.get("hugepages") or specs.get("hw:mem_page_size")
-    is_dedicated = "dedicated" in (instance.get("cpu_policy"), specs.get("hw:cpu_policy"))
+    policy = instance.get("cpu_policy") or specs.get("hw:cpu_policy")
+    is_dedicated = policy in ("dedicated", "mixed")
     nodes = (instance.get("numa") or {}).get("nodes") or int(specs.get("hw:numa_nodes", 0))
     nodes = nodes or int(is_dedicated or pages is not None)
     devices = Counter[str]()
     for device in instance.get("pci_devices") or []:
         devices[device.get("address") or device["product_id"]] += device.get("count") or 1
+    own = own_vcpus(specs["hw:cpu_dedicated_mask"], flavor["vcpus"]) if policy == "mixed" else range(flavor["vcpus"])
+    share = flavor["vcpus"] // max(1, nodes)
     return Wish(
         nodes,
-        flavor["vcpus"] // max(1, nodes),
+        tuple(sum(vcpu // share == node for vcpu in own) if is_dedicated else 0 for node in range(nodes)),
         flavor["memory_mb"] // max(1, nodes),
         is_dedicated,
         instance.get("cpu_thread_policy") or specs.get("hw:cpu_thread_policy") or "prefer",
         "isolate" in (instance.get("emulator_threads_policy"), specs.get("hw:emulator_threads_policy")),
         pages,
         tuple(sorted(devices.items())),
+        specs.get("hw:pci_numa_affinity_policy"),
     )
+
+
+def own_vcpus(mask: str, vcpus: int) -> set[int]:
+    """Return the vCPUs that a mask such as 1-2 names, or all but those that one such as ^0 does."""
+    first, _dash, last = mask.strip("^").partition("-")
+    named = set(range(int(first), int(last or first) + 1))
+    return set(range(vcpus)) - named if mask.startswith("^") else named
 
 
 def wishes_nothing(wish: Wish) -> bool:
@@ -105,8 +118,8 @@ def _badly_placed(wish: Wish, row: Data, host: Data, others: t.Sequence[Data]) -
         yield f"has the emulator at {row['emulator_cpu']}"
     for number, placed in enumerate(row["cells"]):
         cell = cells[placed["host_cell"]]
-        if len(placed["cpus"]) != (wish.vcpus if wish.is_dedicated else 0):
-            yield f"has the CPUs {placed['cpus']} for {wish.vcpus} vCPUs"
+        if len(placed["cpus"]) != wish.own[number]:
+            yield f"has the CPUs {placed['cpus']} for {wish.own[number]} vCPUs"
         emulator = [row["emulator_cpu"]] if number == 0 and row["emulator_cpu"] is not None else []
         yield from _threads(wish, [*placed["cpus"], *emulator], cell, taken)
         yield from _pages(wish, placed, cell)
@@ -122,8 +135,8 @@ def _threads(wish: Wish, own: list[int], cell: Data, taken: set[int]) -> t.Itera
         others = set(core_of[cpu]) - {cpu}
         if wish.threads == "isolate" and others & (taken | set(own)):
             yield f"is not alone on the core of CPU {cpu}"
-        if wish.threads == "require" and not others - taken:
-            yield f"has CPU {cpu}, which has no free sibling"
+        if wish.threads == "require" and not others:
+            yield f"has CPU {cpu}, which has no sibling"
 
 
 def _pages(wish: Wish, placed: Data, cell: Data) -> t.Iterator[str]:
@@ -148,6 +161,22 @@ def _devices(wish: Wish, row: Data, host: Data) -> t.Iterator[str]:
             yield f"has {row['pci_devices']} for {count} of {what}"
     if left:
         yield f"has {left}, which it did not ask for"
+    if row["cells"] and wish.affinity not in (None, "preferred"):
+        near = _near(str(wish.affinity), {cell["host_cell"] for cell in row["cells"]}, host)
+        nodes = {device["address"]: device["numa_node"] for device in host["pci_devices"]}
+        far = [address for address in row["pci_devices"] if nodes[address] not in near]
+        if far:
+            yield f"has {far}, which are not near enough ({wish.affinity})"
+
+
+def _near(affinity: str, own: set[int], host: Data) -> set[int | None]:
+    """Return the cells whose devices are near enough; None stands for devices of no known cell."""
+    if affinity == "legacy":
+        return {*own, None}
+    sockets = {cell["id"]: cell["socket"] for cell in host["numa_topology"]}
+    if affinity == "socket" and None not in sockets.values():
+        return {cell for cell, socket in sockets.items() if socket in {sockets[one] for one in own}}
+    return {*own}
 
 
 def _twice(rows: t.Sequence[Data], host: Data, has_arrivals: bool) -> t.Iterator[str]:

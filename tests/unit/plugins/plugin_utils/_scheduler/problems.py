@@ -106,7 +106,7 @@ def _instances(draw: st.DrawFn, name: str, hosts: list[str], kinds: frozenset[st
         instance["traits"] = {draw(st.sampled_from(["required", "forbidden"])): [TRAITS[1]]}
     other = f"i{draw(st.integers(0, 11))}"
     if "topology" in kinds and draw(st.booleans()):
-        instance.update(_sound(draw(own_parts), flavor["vcpus"]))
+        with_parts(draw, instance, draw(own_parts))
     if "hints" in kinds and _seldom(draw) and other != name:
         instance["scheduler_hints"] = {draw(st.sampled_from(["same_host", "different_host"])): [other]}
     return instance
@@ -145,7 +145,7 @@ def _hosts(draw: st.DrawFn, kinds: frozenset[str]) -> dict[str, t.Any]:
     if "aggregates" in kinds:
         host["aggregates"] = draw(st.lists(st.sampled_from(sorted(AGGREGATES)), unique=True))
     if "topology" in kinds:
-        host.update(draw(_cells_and_devices()))
+        host.update(draw(cells_and_devices()))
     return host
 
 
@@ -179,9 +179,23 @@ def _sound(parts: dict[str, t.Any], vcpus: int) -> dict[str, t.Any]:
     return parts
 
 
+def with_parts(draw: st.DrawFn, instance: dict[str, t.Any], parts: dict[str, t.Any]) -> None:
+    """Let an instance want parts of its host to itself, some of which only a flavor can ask for."""
+    specs, flavor = {}, instance["flavor"]
+    instance.update(_sound(parts, flavor["vcpus"]))
+    if flavor["vcpus"] > 1 and "cpu_policy" not in instance and draw(st.booleans()):
+        specs = {"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": draw(st.sampled_from(["^0", "0", "^1-9"]))}
+    if "pci_devices" in instance and draw(st.booleans()):
+        specs["hw:pci_numa_affinity_policy"] = draw(st.sampled_from(["required", "legacy", "socket", "preferred"]))
+    if specs:
+        instance["flavor"] = {**flavor, "name": "own", "extra_specs": {**flavor.get("extra_specs", {}), **specs}}
+
+
 @st.composite
-def _cells_and_devices(draw: st.DrawFn, least: int = 0) -> dict[str, t.Any]:
+def cells_and_devices(draw: st.DrawFn, least: int = 0) -> dict[str, t.Any]:
+    """Return the NUMA cells and devices of a host."""
     cells, first = [], 0
+    sockets = draw(st.sampled_from([(0, 0), (0, 1), (None, None)]))
     for number in range(draw(st.integers(least, 2))):
         siblings = []
         for width in draw(st.lists(st.integers(1, 2), min_size=1, max_size=4)):
@@ -193,6 +207,7 @@ def _cells_and_devices(draw: st.DrawFn, least: int = 0) -> dict[str, t.Any]:
         cells.append(
             {
                 **{"id": number, "cpus": cpus, "siblings": siblings, "page_kb": 4, "hugepages": pages},
+                "socket": sockets[number],
                 **{"memory_mb": draw(st.sampled_from([6144, 8192])), "pinned_cpus": []},
             }
         )
@@ -220,12 +235,13 @@ def crowded(draw: st.DrawFn, **options: t.Any) -> dict[str, t.Any]:
             "local_gb": 999,
             "local_gb_used": 0,
         }
-        hosts[f"hv{number}"] = {"state": "up", "instances": [], **room, **draw(_cells_and_devices(least=1))}
+        hosts[f"hv{number}"] = {"state": "up", "instances": [], **room, **draw(cells_and_devices(least=1))}
     instances = []
     for number in range(draw(st.integers(1, 10))):
         vcpus, memory_mb = draw(st.integers(1, 4)), draw(st.sampled_from([128, 200, 512]))
         flavor = {"name": f"f{vcpus}-{memory_mb}", "vcpus": vcpus, "memory_mb": memory_mb, "disk_gb": 1}
-        instances.append({"name": f"i{number}", "flavor": flavor, **_sound(draw(own_parts), vcpus)})
+        instances.append({"name": f"i{number}", "flavor": flavor})
+        with_parts(draw, instances[-1], draw(own_parts))
     for instance in instances:
         if _seldom(draw):
             host = hosts[draw(st.sampled_from(sorted(hosts)))]
@@ -291,6 +307,25 @@ def _hold(host: dict[str, t.Any], name: str, placement: dict[str, t.Any]) -> Non
         for pages in cell["hugepages"]:
             memory_mb = sum(part["memory_mb"] for part in here if part["page_kb"] == pages["size_kb"])
             pages["free"] -= memory_mb * 1024 // pages["size_kb"]
+
+
+def remove(host: dict[str, t.Any], name: str) -> None:
+    """Let a host's facts no longer tell of an instance of the fleet; the inverse of ``put``."""
+    guest = next(one for one in host["instances"] if one["name"] == name and one["fleet"] == FLEET)
+    host["instances"].remove(guest)
+    for key, _total, used, *_rest in FIELDS:
+        host[used] -= guest[key]
+    placement = guest["placement"] or {"pci_devices": [], "cells": []}
+    for device in host["pci_devices"]:
+        if device["address"] in placement["pci_devices"]:
+            device["in_use_by"] = None
+    for cell in host["numa_topology"]:
+        for part in placement["cells"]:
+            if part["host_cell"] == cell["id"]:
+                cell["pinned_cpus"] = [cpu for cpu in cell["pinned_cpus"] if cpu not in part["cpus"]]
+                for pages in cell["hugepages"]:
+                    if pages["size_kb"] == part["page_kb"]:
+                        pages["free"] += part["memory_mb"] * 1024 // pages["size_kb"]
 
 
 def carried_out(question: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -260,7 +260,7 @@ def test_the_bound_in_the_table() -> None:
     plan = ask(
         [instance(f"a{n}", 2048) for n in range(3)], {"hv1": node(), "hv2": node(), "hv3": node()}, policy="pack"
     )
-    assert plan_table(plan).splitlines()[-1] == "hosts 2, lower bound 2 (volume of memory)"
+    assert plan_table(plan).splitlines()[-1] == "2 hosts are used; no plan uses fewer (volume of memory)"
 
 
 small = st.lists(st.sampled_from([300, 500, 700, 1100, 1500]), min_size=1, max_size=6)

@@ -81,6 +81,48 @@ def test_the_plan_says_where_an_instance_lies() -> None:
     assert "placement" not in told[1]
 
 
+def test_only_some_vcpus_have_cpus_of_their_own() -> None:
+    """Those that the mask names; a guest that runs so keeps what it has."""
+    specs = {"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "^0-1", "hw:emulator_threads_policy": "isolate"}
+    mine = instance(vcpus=4, specs=specs)
+    told = plan([mine, instance("b", vcpus=4, **DEDICATED)])["by_host"]["hv1"]
+    assert told[0]["placement"]["cells"] == [{"host_cell": 0, "cpus": [0, 1], "page_kb": None}]
+    assert told[0]["placement"]["emulator_cpu"] == 2
+    assert told[1]["placement"]["cells"][0]["host_cell"] == 1
+    held = {"cells": [{"host_cell": 1, "cpus": [6, 7], "memory_mb": 512, "page_kb": None}], "emulator_cpu": 5}
+    row = guest("a", vcpus=4, fleet="demo", placement={**held, "taken_cpus": [5, 6, 7]})
+    kept = plan([mine], instances=[row])
+    assert (kept["placements"][0]["action"], kept["unplaced"]) == ("keep", [])
+    assert "placement" not in kept["by_host"]["hv1"][0]
+    crowded = plan([mine], instances=[guest("x", placement={"taken_cpus": [0, 1, 4, 5, 6]})])
+    assert crowded["unplaced"][0]["hosts"][0]["message"] == "needs 3 free CPUs in one cell, most are 2 in cell 0"
+
+
+@pytest.mark.parametrize(
+    ("policy", "cells"),
+    [("required", None), ("socket", None), ("legacy", None), ("preferred", 0), (None, 0)],
+)
+def test_devices_are_as_near_as_the_flavor_wants(policy: str | None, cells: int | None) -> None:
+    """Where the CPUs of the device's cell are taken, only some go elsewhere, and the others are told why not."""
+    specs = {} if policy is None else {"hw:pci_numa_affinity_policy": policy}
+    one = instance(specs=specs, pci_devices=[CARD], **DEDICATED)
+    assert plan([one])["by_host"]["hv1"][0]["placement"]["cells"][0]["host_cell"] == 1
+    result = plan([one], instances=[guest("x", placement={"taken_cpus": [4, 5, 6]})])
+    if cells is not None:
+        assert result["by_host"]["hv1"][0]["placement"]["cells"][0]["host_cell"] == cells
+        return
+    refusal = result["unplaced"][0]["hosts"][0]
+    assert refusal["filter"] == "NUMATopologyFilter"
+    assert refusal["message"] == (
+        "has no NUMA cells that it fits into and that its PCI devices are near enough to"
+        f" (hw:pci_numa_affinity_policy: {policy})"
+    )
+    # What floats lies in no cell that they could be near to.
+    assert not plan([instance(specs=specs, pci_devices=[CARD])])["unplaced"]
+    gone = plan([instance(specs=specs, pci_devices=[{**CARD, "count": 3}], **DEDICATED)])["unplaced"][0]
+    assert gone["hosts"][0]["filter"] == "PciPassthroughFilter"
+
+
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
@@ -274,7 +316,14 @@ def test_things_are_put_back_in_any_order() -> None:
     ("declared", "words"),
     [
         ({"cpu_policy": "mixed"}, "Instance a: cpu_policy: 'mixed' is unknown; take one of shared, dedicated."),
-        ({"specs": {"hw:cpu_policy": "mixed"}}, "flavor.extra_specs[hw:cpu_policy]: 'mixed' is not supported"),
+        (
+            {"specs": {"hw:cpu_policy": "mixed"}},
+            "Instance a: flavor.extra_specs[hw:cpu_dedicated_mask]: it is missing, and policy mixed gives only some vCPUs",
+        ),
+        (
+            {"specs": {"hw:pci_numa_affinity_policy": "near"}},
+            "Instance a: flavor.extra_specs[hw:pci_numa_affinity_policy]: 'near' is not supported; it may be required or",
+        ),
         ({"numa": {"nodes": "two"}}, "Instance a: numa.nodes: 'two' is not a whole number"),
         ({"numa": {"nodes": 3}}, "Instance a: numa.nodes: 2 vCPUs and 512 MiB of memory cannot be divided by 3"),
         ({"numa": {"cells": [{"vcpus": 1, "memory_mb": 1}]}}, "Instance a: numa.cells.vcpus: 1 is not a list"),
