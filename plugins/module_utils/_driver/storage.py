@@ -15,7 +15,7 @@ import time
 import typing as t
 from dataclasses import replace
 
-from .._errors import CapacityError, DriverError, NotFoundError, UnsupportedError
+from .._errors import CapacityError, ConflictError, DriverError, NotFoundError, UnsupportedError
 from .._xml.volume import PoolDescription, VolumeDescription, read_pool, read_volume, write_volume
 from .connection import Connection, libvirt
 from .sparse_upload import upload_sparse
@@ -253,6 +253,11 @@ class Volume:
         return self.description.type == "block"
 
     @property
+    def is_remote(self) -> bool:
+        """Tell whether it is nowhere on the hypervisor, so that libvirt can't read or write its content."""
+        return self.description.type == "network"
+
+    @property
     def backing(self) -> tuple[str, str | None] | None:
         """Return (path, format) of what the volume lies over, or None."""
         path = self.description.backing_path
@@ -265,7 +270,7 @@ class Volume:
         except UnsupportedError as exc:
             raise UnsupportedError(
                 f"Cannot grow volume {self.name}: libvirt can't grow volumes of pools such as {self.pool}; grow it to"
-                f" {capacity_bytes} bytes with the pool's own tools (such as lvextend), have compute_pool refresh the pool, and"
+                f" {capacity_bytes} bytes with the pool's own tools (such as lvextend or zfs set volsize), have compute_pool refresh the pool, and"
                 " run again.",
                 exc.details,
             ) from exc
@@ -278,7 +283,21 @@ class Volume:
     def delete(self, patience: float = BUSY_SECONDS) -> None:
         """Remove the volume; one that is gone already is fine, one in use is tried again for ``patience`` seconds."""
         with contextlib.suppress(NotFoundError):
-            while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
+            try:
+                while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
+            except DriverError as exc:
+                self._refuse_kept(exc)
+                raise
+
+    def _refuse_kept(self, reason: DriverError) -> None:
+        """Say what keeps an image in a Ceph cluster: it has snapshots, as one that was cloned does, or somebody has it open."""
+        if self.is_remote and not isinstance(reason, NotFoundError):
+            raise ConflictError(
+                f"Volume {self.name} of pool {self.pool} is kept by Ceph: it has snapshots, as one has that was copied, or is"
+                f" open elsewhere; see rbd status and rbd snap ls, have its copies flattened (rbd flatten), remove its snapshots"
+                " (rbd snap unprotect, rbd snap purge), and run again.",
+                {**reason.details, "libvirt_message": reason.message},
+            ) from reason
 
     def upload(self, source: Source, length: int, sparse: bool = False) -> None:
         """Fill the volume with ``length`` bytes of ``source``; only a new, empty volume may be filled ``sparse``."""

@@ -22,6 +22,7 @@ from .._spec.pool import PoolSpec
 from .._xml.pool import read_layout, write_pool
 from .image_usage import read_usage
 from .lock import host_lock
+from .pool_secret import forget_key, read_secret_state, set_key
 
 _LOCK_SECONDS = 600.0
 _MADE_OF_DEVICES = {"fs": True, "logical": True, "zfs": False}
@@ -39,15 +40,19 @@ class PoolOutcome:
 def ensure_pool(connection: Connection, spec: PoolSpec, check_mode: bool) -> PoolOutcome:
     """Bring the pool about that ``spec`` declares."""
     _refuse_unknown_type(connection, spec)
-    plan = plan_pool(spec, _read_state(connection, spec))
+    plan = _plan(connection, spec)
     if plan.changed and not check_mode:
         with host_lock(f"storage pool {connection.uri} {spec.name}", _LOCK_SECONDS, f"storage pool {spec.name}"):
-            plan = plan_pool(spec, _read_state(connection, spec))
+            plan = _plan(connection, spec)
             _apply(connection, spec, plan)
     pool = find_defined_pool(connection, spec.name)
     if pool and spec.refresh and not check_mode:
         pool.refresh()
     return PoolOutcome(plan, _as_result(pool) if pool else None)
+
+
+def _plan(connection: Connection, spec: PoolSpec) -> Plan:
+    return plan_pool(spec, _read_state(connection, spec), read_secret_state(connection, spec))
 
 
 def _refuse_unknown_type(connection: Connection, spec: PoolSpec) -> None:
@@ -67,7 +72,9 @@ def _read_state(connection: Connection, spec: PoolSpec) -> PoolState | None:
         return None
     layout, active = read_layout(pool.xml()), pool.is_active
     is_going = not spec.present or (active and not spec.active)
-    users = _users(connection, spec.name, layout.path) if is_going else ()
+    # What a Ceph cluster calls its volumes begins with the name of the Ceph pool.
+    place = layout.name if layout.type == "rbd" else layout.path
+    users = _users(connection, spec.name, place) if is_going else ()
     return PoolState(layout, active, pool.autostart, pool.is_persistent, users)
 
 
@@ -83,6 +90,20 @@ def _users(connection: Connection, name: str, path: str | None) -> tuple[str, ..
 
 def _apply(connection: Connection, spec: PoolSpec, plan: Plan) -> None:
     pool = find_defined_pool(connection, spec.name)
+    if plan.has(steps.SET_KEY) and spec.key:
+        set_key(connection, spec.name, spec.key)
+    try:
+        _bring_about(connection, spec, plan, pool)
+    except DriverError:
+        if pool is None and plan.has(steps.SET_KEY):
+            with contextlib.suppress(DriverError):
+                forget_key(connection, spec)
+        raise
+    if plan.has(steps.FORGET_KEY):
+        forget_key(connection, spec)
+
+
+def _bring_about(connection: Connection, spec: PoolSpec, plan: Plan, pool: DefinedPool | None) -> None:
     is_new = pool is None
     if plan.has(steps.DEFINE):
         text = pool.xml() if pool else write_pool(spec.name, spec.layout) if spec.layout else ""
