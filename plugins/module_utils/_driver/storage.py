@@ -224,8 +224,22 @@ class Volume:
     def description(self) -> VolumeDescription:
         """Return the volume's description, read on first use."""
         if self._description is None:
-            self._description = read_volume(self._call("read", self._raw.XMLDesc, 0))
+            self._description = read_volume(self._read())
         return self._description
+
+    def _read(self) -> str:
+        """Return libvirt's description; of what is not on the hypervisor, others may have removed it, and libvirt can't tell that."""
+        try:
+            return self._call("read", self._raw.XMLDesc, 0)
+        except NotFoundError:
+            raise
+        except DriverError:
+            if not self._raw.key().startswith("/"):
+                pool = find_pool(self._connection, self.pool)
+                pool.refresh()
+                if pool.find(self.name) is None:
+                    raise NotFoundError(f"Volume {self.name} of storage pool {self.pool} is gone.") from None
+            raise
 
     def reread(self) -> Volume:
         """Forget what was read, and return the volume itself."""

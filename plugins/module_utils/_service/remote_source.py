@@ -41,5 +41,7 @@ def refuse_between(one: PoolDescription, other: PoolDescription, option: str) ->
             " compute_pool refresh the pool"
         )
         if pool.is_remote:
-            problem = f"libvirt can't copy between pool {pool.name} of type {pool.type} and another one ({elsewhere.name})"
+            problem = (
+                f"libvirt can't copy between pool {pool.name} of type {pool.type} and another one ({elsewhere.name})"
+            )
             raise SpecError(option, problem, remedy)

@@ -100,7 +100,9 @@ def _refuse_remote(spec: StoredVolumeSpec, pool: PoolDescription) -> None:
         remedy = f"import {spec.src} with qemu-img convert on the hypervisor, or rbd import, and then have compute_pool refresh the pool"
         refuse_remote(pool, "src", "write", remedy)
     if spec.dest:
-        refuse_remote(pool, "dest", "read", f"export {spec.name} with qemu-img convert on the hypervisor, or rbd export")
+        refuse_remote(
+            pool, "dest", "read", f"export {spec.name} with qemu-img convert on the hypervisor, or rbd export"
+        )
 
 
 def _plan(work: _Work, state: VolumeState) -> Plan:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from .document import add, attribute, new, parse, text_of, to_text
 
-
 _NAMES = {"volume": "volume", "ceph": "name", "iscsi": "target"}
 """The element that says what a secret is for, by its usage."""
 

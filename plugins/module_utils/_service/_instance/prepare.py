@@ -165,6 +165,7 @@ def _new_storage(host: Host, spec: InstanceSpec, check: bool) -> Storage:
         else:
             digest = image.digest
             refuse_unfit(spec, host.platform(spec).arch, image.virtual_size_bytes, image.metadata)
+    host.home.path  # noqa: B018  # pylint: disable=pointless-statement  # a pool without one is refused for that
     if host.home.is_block and spec.disk_format != "raw":
         raise SpecError(
             "disk_format", f"pool {host.home.name} has block devices, which hold no {spec.disk_format}", "declare raw"
