@@ -5,7 +5,7 @@
 
 # Run gates over a copy of the work tree and say at the end which passed:
 #   tools/check.sh all
-#   tools/check.sh sanity units lint docs build lab integration machine
+#   tools/check.sh sanity units lint docs build lab integration machine ceph
 #   tools/check.sh ruff mypy        single gates, by the names below
 
 # shellcheck source=tools/common.sh
@@ -154,6 +154,12 @@ gate_integration() {
 gate_machine() {
   cd "$ROOT"
   tools/machine.sh
+}
+
+# Not one of all: it takes packages that nothing else does.
+gate_ceph() {
+  cd "$ROOT"
+  tools/ceph.sh
 }
 
 # ---- how they are run ------------------------------------------------------------------------------------------------

@@ -17,6 +17,9 @@ description:
   - A volume can also be declared among the volumes of M(kilonova.compute.compute_instance). Either module leaves what the other one
     attached where it is. One that was made for its instance by that module is grown by it as well.
   - A volume gets its content when it is made. Later runs do not compare the content, and never write it again.
+  - Of a pool of type C(rbd), libvirt neither reads nor writes the images. There O(src), O(dest), O(encryption), and an O(source) or
+    O(image) in another pool are refused. Ceph's own tools and C(qemu-img convert) can import and export them. Once
+    M(kilonova.compute.compute_pool) refreshed the pool, what was imported is a volume, and can be the O(source) of others.
   - While a volume is being filled, a small volume beside it, whose name begins with C(kilonova-unfinished-), says so. If the run is
     killed, no instance can be given the half volume, and the next run makes it anew.
 author:
@@ -46,6 +49,9 @@ options:
       - V(present) makes the volume, or grows it.
       - V(absent) removes it. It is refused while any domain or any other volume lies on it, directly or through others, and while that
         can't be told. Volumes of pools that do not run can't be looked at.
+      - Ceph keeps an image that has snapshots, and so one that is the O(source) of others, which lie on a snapshot that libvirt
+        makes of it, until C(rbd flatten) parts them and C(rbd snap unprotect) and C(rbd snap purge) remove its snapshots. It is
+        refused until then.
     type: str
     choices: [present, absent]
     default: present
@@ -196,6 +202,14 @@ EXAMPLES = r"""
       pool: default
     size: 40 GiB
 
+- name: Copy an image in Ceph that rbd import made, for an instance to boot from
+  kilonova.compute.compute_volume:
+    name: web-1-root
+    pool: ceph
+    source:
+      name: debian-12
+    size: 10G
+
 - name: Make a disk of an image
   kilonova.compute.compute_volume:
     name: tool-disk
@@ -235,7 +249,7 @@ volume:
       type: str
       sample: default
     path:
-      description: Where it is on the hypervisor.
+      description: Where it is on the hypervisor, or in a Ceph cluster, the names of Ceph pool and image.
       type: str
       sample: /var/lib/libvirt/images/shop-data
     format:

@@ -118,6 +118,7 @@ def _read_state(connection: Connection, pool: Pool, spec: StoredVolumeSpec, in_f
     state = VolumeState(
         unfinished=pool.find(unfinished_name(spec.name)) is not None,
         in_files=in_files,
+        rounded=not in_files and not (volume and volume.is_remote),
         has_copy=spec.dest is not None and os.path.lexists(spec.dest),
         secret=_read_secret(connection, pool, spec, volume),
     )

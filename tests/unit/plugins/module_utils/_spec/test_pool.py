@@ -35,7 +35,7 @@ def host(name: str = "a.example.com", port: int | None = None) -> dict[str, t.An
 
 def auth(**params: t.Any) -> dict[str, t.Any]:
     """Return a declared login."""
-    return {"username": "libvirt", "secret_uuid": None, "secret_usage": None, **params}
+    return {"username": "libvirt", "key": None, "secret_uuid": None, "secret_usage": None, **params}
 
 
 def test_each_type_is_read() -> None:
