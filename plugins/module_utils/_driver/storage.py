@@ -15,8 +15,9 @@ import time
 import typing as t
 from dataclasses import replace
 
-from .._errors import CapacityError, ConflictError, DriverError, NotFoundError, UnsupportedError
+from .._errors import CapacityError, DriverError, NotFoundError, UnsupportedError
 from .._xml.volume import PoolDescription, VolumeDescription, read_pool, read_volume, write_volume
+from .ceph import kept_by_ceph
 from .connection import Connection, libvirt
 from .sparse_upload import upload_sparse
 from .stream import EndKeeper, Sink, Source, open_stream, receive, receive_sparse, send
@@ -300,18 +301,9 @@ class Volume:
             try:
                 while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
             except DriverError as exc:
-                self._refuse_kept(exc)
+                if self.is_remote and not isinstance(exc, NotFoundError):
+                    raise kept_by_ceph(self.name, self.pool, exc) from exc
                 raise
-
-    def _refuse_kept(self, reason: DriverError) -> None:
-        """Say what keeps an image in a Ceph cluster: it has snapshots, as one that was cloned does, or somebody has it open."""
-        if self.is_remote and not isinstance(reason, NotFoundError):
-            raise ConflictError(
-                f"Volume {self.name} of pool {self.pool} is kept by Ceph: it has snapshots, as one has that was copied, or is"
-                f" open elsewhere; see rbd status and rbd snap ls, have its copies flattened (rbd flatten), remove its snapshots"
-                " (rbd snap unprotect, rbd snap purge), and run again.",
-                {**reason.details, "libvirt_message": reason.message},
-            ) from reason
 
     def upload(self, source: Source, length: int, sparse: bool = False) -> None:
         """Fill the volume with ``length`` bytes of ``source``; only a new, empty volume may be filled ``sparse``."""

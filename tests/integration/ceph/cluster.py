@@ -178,8 +178,15 @@ class Cluster:
         """Start a daemon, which ends with this process, whatever ends it."""
         command = ["setpriv", "--pdeathsig", "KILL", program, "--foreground", "--id", number]
         environment = {**os.environ, "CEPH_CONF": str(self._directory / "ceph.conf")}
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._daemons.append(subprocess.Popen(command, env=environment, cwd=self._directory, **quiet))
+        daemon = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._daemons.append(daemon)
 
     def _stop(self) -> None:
         for daemon in reversed(self._daemons):

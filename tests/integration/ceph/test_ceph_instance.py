@@ -110,15 +110,29 @@ def test_two_instances_never_share_a_volume(guest: Subject, host: Hypervisor, cl
     assert cluster.images() == before
 
 
-def test_snapshots_and_backups_are_refused(guest: Subject, host: Hypervisor) -> None:
+@pytest.mark.parametrize(("module", "named"), [("compute_snapshot", "snapshot"), ("compute_backup", "backup")])
+def test_snapshots_and_backups_are_refused(guest: Subject, host: Hypervisor, module: str, named: str) -> None:
     """They are Ceph's own business."""
-    for module, named in (("compute_snapshot", "snapshot"), ("compute_backup", "backup")):
-        refused = run_module(module, uri=host.uri, name=guest.name, **{named: "first"})
-        assert refused.failed
-        assert "lies on no file" in refused.message
+    wanted: dict[str, t.Any] = {"uri": host.uri, "name": guest.name, named: "first"}
+    refused = run_module(module, **wanted)
+    assert refused.failed
+    assert "lies on no file" in refused.message
 
 
-def test_what_was_made_for_an_instance_goes_with_it(guest: Subject, pool: CephPool, cluster: Cluster) -> None:
+def test_facts_know_a_pool_that_has_no_path(guest: Subject, host: Hypervisor) -> None:
+    """And count no disk of the instance among those of the hypervisor."""
+    told = run_module("compute_facts", uri=host.uri)
+    assert not told.failed, told.message
+    node = told.data["ansible_facts"]["compute_node"]
+    assert {key: node["storage_pools"][POOL][key] for key in ("type", "active", "path")} == {
+        "type": "rbd",
+        "active": True,
+        "path": None,
+    }
+    assert guest.name in [instance["name"] for instance in node["instances"]]
+
+
+def test_what_was_made_for_an_instance_goes_with_it(guest: Subject, cluster: Cluster) -> None:
     """And nothing else, so that another instance boots from what it left."""
     assert guest.absent(**SWITCHED_OFF).changed
     assert cluster.images() >= {"golden", "root", "data", "more"}

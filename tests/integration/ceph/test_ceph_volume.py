@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_what_libvirt_cannot_do_in_ceph_is_refused(
 ) -> None:
     """In one sentence that names what can; a volume of the same name in another pool is never taken for what is meant."""
     imported(cluster, pool, "same", b"in Ceph", tmp_path)
-    other = {"uri": host.uri, "name": "same", "pool": "default", "size": "8M"}
+    other: dict[str, t.Any] = {"uri": host.uri, "name": "same", "pool": "default", "size": "8M"}
     assert not run_module("compute_volume", **other).failed
     file = tmp_path / "content"
     for option, words, declared in (
@@ -105,7 +106,7 @@ def test_a_copy_can_be_killed_anywhere(pool: CephPool, cluster: Cluster, tmp_pat
     """The next run has it whole, and nothing else is left."""
     content = b"of the source" * 1000
     imported(cluster, pool, "first", content, tmp_path)
-    declared = {"uri": pool.host.uri, "name": "second", "pool": POOL, "source": {"name": "first"}}
+    declared: dict[str, t.Any] = {"uri": pool.host.uri, "name": "second", "pool": POOL, "source": {"name": "first"}}
 
     def begin() -> None:
         cluster.remove("second")

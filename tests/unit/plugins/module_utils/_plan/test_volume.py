@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import (
     ConflictError,
