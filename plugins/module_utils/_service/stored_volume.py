@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from .._driver.connection import Connection
 from .._driver.storage import BUSY_SECONDS, Pool, Volume, find_pool
-from .._errors import ComputeError, ConflictError, DriverError, ExistsError, SpecError
+from .._errors import ComputeError, ConflictError, DriverError, ExistsError, NotFoundError, SpecError
 from .._plan import volume as steps
 from .._plan.attachment import ATTACH
 from .._plan.plan import Plan
@@ -114,7 +114,7 @@ def _plan(work: _Work, state: VolumeState) -> Plan:
 
 
 def _read_state(connection: Connection, pool: Pool, spec: StoredVolumeSpec, in_files: bool) -> VolumeState:
-    volume = pool.find(spec.name)
+    volume = _find_readable(pool, spec.name)
     state = VolumeState(
         unfinished=pool.find(unfinished_name(spec.name)) is not None,
         in_files=in_files,
@@ -132,6 +132,17 @@ def _read_state(connection: Connection, pool: Pool, spec: StoredVolumeSpec, in_f
     encrypted = volume.description.encryption is not None
     state = replace(state, capacity=volume.capacity, format=volume.format, encrypted=encrypted)
     return _with_users(connection, volume, spec, state)
+
+
+def _find_readable(pool: Pool, name: str) -> Volume | None:
+    """Return a volume, unless others removed it behind libvirt's back and it saw that just now."""
+    volume = pool.find(name)
+    try:
+        return volume if volume and volume.description else None
+    except NotFoundError:
+        if pool.find(name) is not None:
+            raise
+        return None
 
 
 def _read_secret(

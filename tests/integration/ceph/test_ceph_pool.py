@@ -74,8 +74,12 @@ def test_a_ceph_pool_is_made_looked_at_and_kept(host: Hypervisor, cluster: Clust
     assert pool.volumes() == {kept, "by-hand"}
     cluster.remove("by-hand")
     # That libvirt does not know yet, and everything that looks at all volumes goes on.
-    assert not pool.volume("other", size="4M").failed
+    pool.with_volume("other", size="4M")
     pool.with_volume("other", state="absent")
+    assert pool.volumes() == {kept, "by-hand"}
+    assert pool.with_volume("by-hand", size="4M").data["actions"] == ["create_volume by-hand"]
+    cluster.remove("by-hand")
+    assert not pool.with_volume("by-hand", state="absent").changed
     assert pool.volumes() == {kept}
 
     pool.made(active=False, autostart=False)
