@@ -218,12 +218,8 @@ class Volume:
     @property
     def path(self) -> str:
         """Return the path on the hypervisor; pools of files give it without a call."""
-        return self.key if self.key.startswith("/") else self._call("read the path of", self._raw.path)
-
-    @property
-    def key(self) -> str:
-        """Return what libvirt knows it by, without a call: a path, or in a Ceph cluster, the names of Ceph pool and image."""
-        return t.cast(str, self._raw.key())
+        key = self._raw.key()
+        return key if key.startswith("/") else self._call("read the path of", self._raw.path)
 
     @property
     def description(self) -> VolumeDescription:
@@ -239,7 +235,7 @@ class Volume:
         except NotFoundError:
             raise
         except DriverError:
-            if not self.key.startswith("/"):
+            if not self._raw.key().startswith("/"):
                 pool = find_pool(self._connection, self.pool)
                 pool.refresh()
                 if pool.find(self.name) is None:

@@ -127,12 +127,12 @@ def _add(found: Volumes, pool: Pool, name: str, volume: Volume) -> None:
 def _is_remote(pool: Pool, volumes: t.Mapping[str, Volume]) -> bool:
     """Tell whether a pool's volumes are nowhere on the hypervisor, without a call where they have paths."""
     first = next(iter(volumes.values()), None)
-    return first is not None and not first.key.startswith("/") and pool.describe().is_remote
+    return first is not None and not first.raw.key().startswith("/") and pool.describe().is_remote
 
 
 def _add_remote(found: Volumes, pool: Pool, name: str, volume: Volume) -> None:
     """Add a volume that libvirt would have to connect to a cluster to read; it knows of none what that lies on."""
-    _note(found, pool, name, volume, volume.key)
+    _note(found, pool, name, volume, volume.raw.key())
 
 
 def _note(found: Volumes, pool: Pool, name: str, volume: Volume, path: str) -> None:
