@@ -65,7 +65,9 @@ options:
         logs need another pool.
       - A daemon of libvirt that is restarted while its host stays up leaves pools of type V(rbd) stopped, which does not touch guests
         with disks there. The next run starts the pool again.
-      - V(zfs) is the ZFS pool or dataset O(source.name).
+      - V(zfs) is the ZFS pool or dataset O(source.name). Its volumes are made, uploaded, downloaded, attached and removed. Libvirt
+        neither grows, copies, wipes nor encrypts them. On Debian, the hypervisor needs C(libvirt-daemon-driver-storage-zfs), and
+        C(zfs-dkms) and C(zfsutils-linux) of section contrib.
     type: str
     choices: [dir, fs, netfs, logical, iscsi, rbd, zfs]
   path:

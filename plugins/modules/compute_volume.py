@@ -20,6 +20,7 @@ description:
   - Of a pool of type C(rbd), libvirt neither reads nor writes the images. There O(src), O(dest), O(encryption), and an O(source) or
     O(image) in another pool are refused. Ceph's own tools and C(qemu-img convert) can import and export them. Once
     M(kilonova.compute.compute_pool) refreshed the pool, what was imported is a volume, and can be the O(source) of others.
+  - Of a pool of type C(zfs), O(source), O(image), O(encryption) and O(wipe) are refused, since libvirt can't do that there.
   - While a volume is being filled, a small volume beside it, whose name begins with C(kilonova-unfinished-), says so. If the run is
     killed, no instance can be given the half volume, and the next run makes it anew.
 author:
@@ -67,7 +68,7 @@ options:
         C(KB) to C(EB) are powers of 1000. Without a unit it is bytes. Small letters are the same, and there may be a space, as in
         C(1.5 TiB). It is rounded up to whole disk sectors of 512 bytes.
       - A larger size grows the volume, and a smaller one is refused. Pools of devices round it up.
-      - Libvirt can't grow volumes of volume groups and iSCSI servers. Once other tools did so, and the pool was refreshed, the declared
+      - Libvirt can't grow volumes of volume groups, ZFS pools and iSCSI servers. Once other tools did so, and the pool was refreshed, the declared
         size is there.
       - While the instance that has it runs, its guest sees the new size at once. It is refused while a domain runs that
         kilonova.compute did not create, or that lies on it through another volume.

@@ -35,8 +35,8 @@ from .fetch import fetch, source_mtime_ns
 from .image_row import image_row
 from .image_store import ImageStore
 from .lock import image_data_lock, image_lock
+from .pool_limits import refuse_remote
 from .pool_room import data_bytes
-from .remote_source import refuse_remote
 
 FETCH = "fetch_image"
 PUBLISH = "publish_image"

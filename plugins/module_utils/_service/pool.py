@@ -133,19 +133,13 @@ def _start(pool: DefinedPool, spec: PoolSpec, is_new: bool) -> None:
 
 def _start_or_build(pool: DefinedPool, spec: PoolSpec) -> None:
     """Start the pool as it is; build only what it can't start without, so that nothing that is there is touched."""
-    try:
-        pool.start()
-        return
-    except DriverError as exc:
-        reason = exc
     pool_type = read_layout(pool.xml()).type
-    if pool_type in ("dir", "fs", "netfs"):
+    reason = _try_to_start(pool, pool_type)
+    if reason and pool_type in ("dir", "fs", "netfs"):
         pool.build()
-        try:
-            pool.start()
-            return
-        except DriverError as exc:
-            reason = exc
+        reason = _try_to_start(pool, pool_type)
+    if reason is None:
+        return
     if pool_type not in _MADE_OF_DEVICES:
         raise reason
     if not spec.build:
@@ -155,13 +149,27 @@ def _start_or_build(pool: DefinedPool, spec: PoolSpec) -> None:
             reason.details,
         ) from reason
     pool.build(keep_content=_MADE_OF_DEVICES[pool_type])
+    reason = _try_to_start(pool, pool_type)
+    if reason:
+        raise DriverError(
+            f"{reason.message.rstrip('.')}; it is made of its devices now, so look at them before it is declared again.",
+            reason.details,
+        ) from reason
+
+
+def _try_to_start(pool: DefinedPool, pool_type: str) -> DriverError | None:
+    """Start the pool, and return why it could not be; libvirt starts a ZFS pool whether or not there is one."""
     try:
         pool.start()
     except DriverError as exc:
-        raise DriverError(
-            f"{exc.message.rstrip('.')}; it is made of its devices now, so look at them before it is declared again.",
-            exc.details,
-        ) from exc
+        return exc
+    if pool_type != "zfs" or pool.describe().capacity_bytes:
+        return None
+    pool.stop()
+    return DriverError(
+        f"Cannot start storage pool {pool.name}: libvirt finds no ZFS pool named {read_layout(pool.xml()).name}, or not the"
+        " programs zpool and zfs."
+    )
 
 
 def _as_result(pool: DefinedPool) -> dict[str, t.Any]:

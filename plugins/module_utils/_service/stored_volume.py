@@ -27,14 +27,14 @@ from .._plan.volume import Content, VolumeState, format_of_new, plan_volume
 from .._plan.volume_secret import FORGET_PASSPHRASE, SET_PASSPHRASE, SecretState
 from .._spec.image import ImageSpec
 from .._spec.volume import StoredVolumeSpec, unfinished_name
-from .._xml.volume import PoolDescription, VolumeDescription
+from .._xml.volume import VolumeDescription
 from . import attachment as attachments
 from ._image.fetched import Fetched, upload
 from .fetch import fetch
 from .image_usage import read_usage
 from .lock import host_lock
+from .pool_limits import refuse_beyond
 from .pool_room import refuse_without_room
-from .remote_source import refuse_remote
 from .volume_download import download, refuse_download
 from .volume_origin import find_origin
 from .volume_secret import forget_passphrase, path_of, read_secret_state, set_passphrase
@@ -77,7 +77,7 @@ def ensure_stored_volume(connection: Connection, spec: StoredVolumeSpec, check_m
     """Bring the volume about that ``spec`` declares."""
     pool = find_pool(connection, spec.pool)
     description = pool.describe()
-    _refuse_remote(spec, description)
+    refuse_beyond(spec, description)
     in_files = description.holds_files
     what = f"volume {spec.name} of pool {spec.pool}"
     with contextlib.ExitStack() as stack:
@@ -92,17 +92,6 @@ def ensure_stored_volume(connection: Connection, spec: StoredVolumeSpec, check_m
             _apply(work, state, plan)
     volume = pool.find(spec.name) if spec.present else None
     return VolumeOutcome(plan, _as_result(volume, spec) if volume else None)
-
-
-def _refuse_remote(spec: StoredVolumeSpec, pool: PoolDescription) -> None:
-    """Refuse what libvirt can't do in a Ceph cluster, whatever is there."""
-    if spec.src:
-        remedy = f"import {spec.src} with qemu-img convert on the hypervisor, or rbd import, and then have compute_pool refresh the pool"
-        refuse_remote(pool, "src", "write", remedy)
-    if spec.dest:
-        refuse_remote(
-            pool, "dest", "read", f"export {spec.name} with qemu-img convert on the hypervisor, or rbd export"
-        )
 
 
 def _plan(work: _Work, state: VolumeState) -> Plan:

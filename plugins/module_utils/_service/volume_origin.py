@@ -20,7 +20,7 @@ from .._spec.image_record import is_data_volume
 from .._spec.volume import Origin, unfinished_name
 from .image_catalog import find_image
 from .image_usage import refuse_written
-from .remote_source import refuse_between
+from .pool_limits import refuse_copy
 
 
 class Use(t.NamedTuple):
@@ -43,7 +43,7 @@ def attached_by(option: str) -> Use:
 def find_origin(connection: Connection, origin: Origin, goal: Pool) -> Volume:
     """Return what is copied to pool ``goal``, or refuse one that is not there, not whole, being written, or leads elsewhere."""
     pool = find_pool(connection, origin.pool)
-    refuse_between(goal.describe(), pool.describe(), "image" if origin.is_image else _COPIED.option)
+    refuse_copy(goal.describe(), pool.describe(), "image" if origin.is_image else _COPIED.option)
     name = find_image(connection, pool, origin.name).volume if origin.is_image else origin.name
     volume = pool.find(name)
     if volume is None or pool.find(unfinished_name(name)):
