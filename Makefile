@@ -69,6 +69,10 @@ faults: setup ## Kill long runs at every libvirt call, where test takes every th
 machine: setup ## Test on a whole emulated machine what needs another kernel than this one; slow, and no part of test
 	@tools/check.sh machine
 
+.PHONY: ceph
+ceph: setup ## Test storage pools in a small Ceph cluster, whose packages are installed for that; no part of test
+	@tools/check.sh ceph
+
 .PHONY: matrix
 matrix: setup ## Run sanity and units with every supported ansible-core and every Python found
 	@tools/matrix.sh

@@ -5,7 +5,7 @@
 
 # Run gates over a copy of the work tree and say at the end which passed:
 #   tools/check.sh all
-#   tools/check.sh sanity units lint docs build lab integration faults machine
+#   tools/check.sh sanity units lint docs build lab integration faults machine ceph
 #   tools/check.sh ruff mypy        single gates, by the names below
 
 # shellcheck source=tools/common.sh
@@ -163,6 +163,12 @@ gate_machine() {
   tools/machine.sh
 }
 
+# Not one of all: it takes packages that nothing else does.
+gate_ceph() {
+  cd "$ROOT"
+  tools/ceph.sh
+}
+
 # ---- how they are run ------------------------------------------------------------------------------------------------
 
 # Fill `existing` with those of the given paths that are there.
@@ -209,7 +215,7 @@ main() {
     case $gate in
       # Mostly one process after the other, which leaves a CPU to what else only reads the copy of the tree.
       sanity) begin_gate "$gate" "gate_$gate" ;;
-      units | lab | integration | faults | machine)
+      units | lab | integration | faults | machine | ceph)
         await_gates
         run_gate "$gate" "gate_$gate"
         ;;

@@ -7,6 +7,7 @@
 #   tools/packages.sh            install
 #   tools/packages.sh --missing  print the names of those missing
 #   tools/packages.sh --bench    install those that the scheduler's bench measures against, too
+#   tools/packages.sh --ceph     install a Ceph cluster and what libvirt and QEMU reach one with, too
 
 set -euo pipefail
 
@@ -33,6 +34,11 @@ fedora=(
 
 # Fedora has no Ganeti: there its figures are left out.
 [[ ${1:-} != --bench ]] || debian+=(ganeti-htools)
+
+if [[ ${1:-} == --ceph ]]; then
+  debian+=(ceph-mon ceph-osd ceph-common libvirt-daemon-driver-storage-rbd qemu-block-extra)
+  fedora+=(ceph-mon ceph-osd ceph-common libvirt-daemon-driver-storage-rbd qemu-block-rbd)
+fi
 
 have() {
   case $1 in
@@ -114,6 +120,6 @@ esac || {
 
 # A package that brings a service starts it; nobody asked for that here.
 if $booted; then
-  mapfile -t started < <(comm -13 <(printf '%s\n' "$before") <(active_units) | grep -E '^(libvirt|virt|ssh|dnsmasq|nftables)')
+  mapfile -t started < <(comm -13 <(printf '%s\n' "$before") <(active_units) | grep -E '^(libvirt|virt|ssh|dnsmasq|nftables|ceph)')
   ((${#started[@]} == 0)) || "${as_root[@]}" systemctl --quiet disable --now "${started[@]}" || true
 fi

@@ -605,7 +605,8 @@ options:
 options:
   pool:
     description:
-      - Storage pool of the host that holds images and disks.
+      - Storage pool of the host that holds images and disks. It is of a type that has a path, such as C(dir). Those of type C(rbd)
+        have none. Volumes there are declared with C(volumes), and an instance that has no other disk boots from the first of them.
     type: str
     default: default
   virt_type:

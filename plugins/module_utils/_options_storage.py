@@ -73,6 +73,7 @@ def _source_options() -> dict[str, dict[str, t.Any]]:
             "type": "dict",
             "options": {
                 "username": {"type": "str", "required": True},
+                "key": {"type": "str", "no_log": True},
                 "secret_uuid": {"type": "str", "no_log": False},
                 "secret_usage": {"type": "str", "no_log": False},
             },

@@ -57,8 +57,17 @@ options:
       - V(netfs) is the directory O(source.dir) of the server O(source.hosts), mounted at O(path).
       - V(logical) is the LVM volume group O(source.name).
       - V(iscsi) is the target O(source.devices) of the server O(source.hosts). Its volumes are its units, so none can be made or removed.
-      - V(rbd) is the Ceph pool O(source.name) of the monitors O(source.hosts).
-      - V(zfs) is the ZFS pool or dataset O(source.name).
+      - V(rbd) is the Ceph pool O(source.name) of the monitors O(source.hosts). Its volumes are that pool's images, which QEMU goes to
+        over the network. On Debian, the hypervisor needs C(libvirt-daemon-driver-storage-rbd) and C(qemu-block-extra), and neither a
+        configuration of Ceph nor its tools. How full it is, the cluster tells only while it has a manager.
+      - Libvirt neither reads nor writes images in Ceph. M(kilonova.compute.compute_volume) makes, grows, copies, wipes, attaches and
+        removes them. Images of M(kilonova.compute.compute_image), what instances are told at their first boot, and their console
+        logs need another pool.
+      - A daemon of libvirt that is restarted while its host stays up leaves pools of type V(rbd) stopped, which does not touch guests
+        with disks there. The next run starts the pool again.
+      - V(zfs) is the ZFS pool or dataset O(source.name). Its volumes are made, uploaded, downloaded, attached and removed. Libvirt
+        neither grows, copies, wipes nor encrypts them. On Debian, the hypervisor needs C(libvirt-daemon-driver-storage-zfs), and
+        C(zfs-dkms) and C(zfsutils-linux) of section contrib.
     type: str
     choices: [dir, fs, netfs, logical, iscsi, rbd, zfs]
   path:
@@ -112,16 +121,25 @@ options:
         type: str
       auth:
         description:
-          - How to log in to an iSCSI server, with CHAP, or a Ceph cluster. The password or key is in one of libvirt's secrets and never
-            in an option.
-          - Exactly one of O(source.auth.secret_uuid) and O(source.auth.secret_usage) is needed.
+          - How to log in to an iSCSI server, with CHAP, or a Ceph cluster. The password or key is in one of libvirt's secrets, which the
+            definition of the pool names, and those of its disks.
+          - Exactly one of O(source.auth.key), O(source.auth.secret_uuid) and O(source.auth.secret_usage) is needed. A Ceph cluster
+            that asks nobody for a key needs no O(source.auth).
         type: dict
         suboptions:
           username:
             description:
-              - Who logs in.
+              - Who logs in. Of a Ceph user, what comes after C(client.).
             type: str
             required: true
+          key:
+            description:
+              - The key of the Ceph user, as C(ceph auth get-key) prints it, or the password for the iSCSI server.
+              - Libvirt keeps it on the hypervisor as a private secret of the pool's own, and tells it to nobody. It goes with the pool.
+                A key that is declared anew is set, and is used when the pool is next started or looked at, or a disk in it is opened.
+              - Some bytes of a digest stand in the description of the secret, where everybody who may look at libvirt's secrets can
+                read them, by which another key is told from it. Of a password that is eight bits, which tell 255 of 256 others.
+            type: str
           secret_uuid:
             description:
               - The secret's UUID.
@@ -182,7 +200,7 @@ EXAMPLES = r"""
       devices: [/dev/sdb]
     build: true
 
-- name: Keep disks in Ceph, with the key that libvirt holds as a secret
+- name: Keep disks in Ceph
   kilonova.compute.compute_pool:
     name: ceph
     type: rbd
@@ -191,6 +209,18 @@ EXAMPLES = r"""
       hosts:
         - {name: mon1.example.com, port: 6789}
         - {name: mon2.example.com, port: 6789}
+      auth:
+        username: libvirt
+        key: "{{ vault_ceph_libvirt }}"
+
+- name: Do so with a key that libvirt holds as a secret already
+  kilonova.compute.compute_pool:
+    name: ceph
+    type: rbd
+    source:
+      name: instances
+      hosts:
+        - {name: mon1.example.com, port: 6789}
       auth:
         username: libvirt
         secret_usage: client.libvirt secret
@@ -233,7 +263,7 @@ pool:
       type: bool
       sample: true
     capacity_bytes:
-      description: Its size; 0 while it does not run.
+      description: Its size; 0 while it does not run, and of a Ceph cluster without a manager.
       type: int
       sample: 270553174016
     allocation_bytes:

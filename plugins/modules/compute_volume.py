@@ -17,6 +17,10 @@ description:
   - A volume can also be declared among the volumes of M(kilonova.compute.compute_instance). Either module leaves what the other one
     attached where it is. One that was made for its instance by that module is grown by it as well.
   - A volume gets its content when it is made. Later runs do not compare the content, and never write it again.
+  - Of a pool of type C(rbd), libvirt neither reads nor writes the images. There O(src), O(dest), O(encryption), and an O(source) or
+    O(image) in another pool are refused. Ceph's own tools and C(qemu-img convert) can import and export them. Once
+    M(kilonova.compute.compute_pool) refreshed the pool, what was imported is a volume, and can be the O(source) of others.
+  - Of a pool of type C(zfs), O(source), O(image), O(encryption) and O(wipe) are refused, since libvirt can't do that there.
   - While a volume is being filled, a small volume beside it, whose name begins with C(kilonova-unfinished-), says so. If the run is
     killed, no instance can be given the half volume, and the next run makes it anew.
 author:
@@ -46,6 +50,9 @@ options:
       - V(present) makes the volume, or grows it.
       - V(absent) removes it. It is refused while any domain or any other volume lies on it, directly or through others, and while that
         can't be told. Volumes of pools that do not run can't be looked at.
+      - Ceph keeps an image that has snapshots, and so one that is the O(source) of others, which lie on a snapshot that libvirt
+        makes of it, until C(rbd flatten) parts them and C(rbd snap unprotect) and C(rbd snap purge) remove its snapshots. It is
+        refused until then.
     type: str
     choices: [present, absent]
     default: present
@@ -61,7 +68,7 @@ options:
         C(KB) to C(EB) are powers of 1000. Without a unit it is bytes. Small letters are the same, and there may be a space, as in
         C(1.5 TiB). It is rounded up to whole disk sectors of 512 bytes.
       - A larger size grows the volume, and a smaller one is refused. Pools of devices round it up.
-      - Libvirt can't grow volumes of volume groups and iSCSI servers. Once other tools did so, and the pool was refreshed, the declared
+      - Libvirt can't grow volumes of volume groups, ZFS pools and iSCSI servers. Once other tools did so, and the pool was refreshed, the declared
         size is there.
       - While the instance that has it runs, its guest sees the new size at once. It is refused while a domain runs that
         kilonova.compute did not create, or that lies on it through another volume.
@@ -196,6 +203,14 @@ EXAMPLES = r"""
       pool: default
     size: 40 GiB
 
+- name: Copy an image in Ceph that rbd import made, for an instance to boot from
+  kilonova.compute.compute_volume:
+    name: web-1-root
+    pool: ceph
+    source:
+      name: debian-12
+    size: 10G
+
 - name: Make a disk of an image
   kilonova.compute.compute_volume:
     name: tool-disk
@@ -235,7 +250,7 @@ volume:
       type: str
       sample: default
     path:
-      description: Where it is on the hypervisor.
+      description: Where it is on the hypervisor, or in a Ceph cluster, the names of Ceph pool and image.
       type: str
       sample: /var/lib/libvirt/images/shop-data
     format:

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""The secrets that libvirt keeps for encrypted volumes: found, defined, given a value, undefined."""
+"""The secrets that libvirt keeps for encrypted volumes and for pools: found, defined, given a value, undefined."""
 
 from __future__ import annotations
 
@@ -17,31 +17,33 @@ from .capabilities import supported
 from .connection import Connection, libvirt
 
 
-def find_volume_secret(connection: Connection, path: str) -> VolumeSecret | None:
+def find_volume_secret(connection: Connection, path: str) -> Secret | None:
     """Return the secret of the volume at ``path``, or None."""
-    look_up = connection.raw.secretLookupByUsage
+    return find_secret(connection, "volume", path)
+
+
+def find_secret(connection: Connection, usage: str, path: str) -> Secret | None:
+    """Return the secret of that ``usage`` for ``path``, or what it is called instead; or None."""
+    look_up, code = connection.raw.secretLookupByUsage, getattr(libvirt, f"VIR_SECRET_USAGE_TYPE_{usage.upper()}")
     try:
-        raw = supported(
-            connection, f"look up the secret of {path}", look_up, libvirt.VIR_SECRET_USAGE_TYPE_VOLUME, path
-        )
+        raw = supported(connection, f"look up the secret of {path}", look_up, code, path)
     except NotFoundError:
         return None
-    return VolumeSecret(connection, raw, path) if raw is not None else None
+    return Secret(connection, raw, path) if raw is not None else None
 
 
-def define_volume_secret(connection: Connection, secret: SecretDescription) -> VolumeSecret:
+def define_secret(connection: Connection, secret: SecretDescription) -> Secret:
     """Make a secret, or change it; one that is there keeps its value."""
     doing = f"define the secret of {secret.path}"
-    return VolumeSecret(
-        connection, connection.call(doing, connection.raw.secretDefineXML, write_secret(secret), 0), secret.path
-    )
+    raw = connection.call(doing, connection.raw.secretDefineXML, write_secret(secret), 0)
+    return Secret(connection, raw, secret.path)
 
 
-class VolumeSecret:
-    """The secret of one volume; use :func:`find_volume_secret`."""
+class Secret:
+    """One secret; use :func:`find_secret`."""
 
     def __init__(self, connection: Connection, raw: t.Any, path: str) -> None:
-        """Take libvirt's own ``raw`` secret and the volume's path."""
+        """Take libvirt's own ``raw`` secret and what it is for, such as a volume's path."""
         self._connection = connection
         self._raw = raw
         self._path = path

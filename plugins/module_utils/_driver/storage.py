@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from .._errors import CapacityError, DriverError, NotFoundError, UnsupportedError
 from .._xml.volume import PoolDescription, VolumeDescription, read_pool, read_volume, write_volume
+from .ceph import kept_by_ceph
 from .connection import Connection, libvirt
 from .sparse_upload import upload_sparse
 from .stream import EndKeeper, Sink, Source, open_stream, receive, receive_sparse, send
@@ -224,8 +225,22 @@ class Volume:
     def description(self) -> VolumeDescription:
         """Return the volume's description, read on first use."""
         if self._description is None:
-            self._description = read_volume(self._call("read", self._raw.XMLDesc, 0))
+            self._description = read_volume(self._read())
         return self._description
+
+    def _read(self) -> str:
+        """Return libvirt's description; of what is not on the hypervisor, others may have removed it, and libvirt can't tell that."""
+        try:
+            return self._call("read", self._raw.XMLDesc, 0)
+        except NotFoundError:
+            raise
+        except DriverError:
+            if not self._raw.key().startswith("/"):
+                pool = find_pool(self._connection, self.pool)
+                pool.refresh()
+                if pool.find(self.name) is None:
+                    raise NotFoundError(f"Volume {self.name} of storage pool {self.pool} is gone.") from None
+            raise
 
     def reread(self) -> Volume:
         """Forget what was read, and return the volume itself."""
@@ -253,6 +268,11 @@ class Volume:
         return self.description.type == "block"
 
     @property
+    def is_remote(self) -> bool:
+        """Tell whether it is nowhere on the hypervisor, so that libvirt can't read or write its content."""
+        return self.description.type == "network"
+
+    @property
     def backing(self) -> tuple[str, str | None] | None:
         """Return (path, format) of what the volume lies over, or None."""
         path = self.description.backing_path
@@ -265,7 +285,7 @@ class Volume:
         except UnsupportedError as exc:
             raise UnsupportedError(
                 f"Cannot grow volume {self.name}: libvirt can't grow volumes of pools such as {self.pool}; grow it to"
-                f" {capacity_bytes} bytes with the pool's own tools (such as lvextend), have compute_pool refresh the pool, and"
+                f" {capacity_bytes} bytes with the pool's own tools (such as lvextend or zfs set volsize), have compute_pool refresh the pool, and"
                 " run again.",
                 exc.details,
             ) from exc
@@ -278,7 +298,12 @@ class Volume:
     def delete(self, patience: float = BUSY_SECONDS) -> None:
         """Remove the volume; one that is gone already is fine, one in use is tried again for ``patience`` seconds."""
         with contextlib.suppress(NotFoundError):
-            while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
+            try:
+                while_busy(lambda: self._call("delete", self._raw.delete, 0), "VIR_ERR_OPERATION_INVALID", patience)
+            except DriverError as exc:
+                if self.is_remote and not isinstance(exc, NotFoundError):
+                    raise kept_by_ceph(self.name, self.pool, exc) from exc
+                raise
 
     def upload(self, source: Source, length: int, sparse: bool = False) -> None:
         """Fill the volume with ``length`` bytes of ``source``; only a new, empty volume may be filled ``sparse``."""

@@ -112,6 +112,7 @@ def new_disk(spec: StoredVolumeSpec, goal: Member, lies_on: Disk) -> Disk:
         format=lies_on.format,
         type=lies_on.type,
         secret=lies_on.secret,
+        remote=lies_on.remote,
         serial=wanted.serial or (there.serial if there else None) or wanted.serial_of(spec.name),
     )
 

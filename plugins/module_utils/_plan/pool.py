@@ -12,13 +12,17 @@ from dataclasses import dataclass, replace
 
 from .._errors import ConflictError, NotFoundError, SpecError
 from .._spec.pool import USUAL_PORTS, PoolHost, PoolLayout, PoolSpec
+from .._spec.pool_key import OPTION
 from .plan import Action, Change, Plan
+from .volume_secret import SecretState
 
 DEFINE = "define_pool"
 START = "start_pool"
 STOP = "stop_pool"
 AUTOSTART = "set_autostart"
 UNDEFINE = "undefine_pool"
+SET_KEY = "set_key"
+FORGET_KEY = "forget_key"
 
 
 @dataclass(frozen=True)
@@ -32,18 +36,39 @@ class PoolState:
     users: tuple[str, ...] = ()
 
 
-def plan_pool(spec: PoolSpec, state: PoolState | None) -> Plan:
-    """Return what is to be done, or raise what stands against it."""
+def plan_pool(spec: PoolSpec, state: PoolState | None, secret: SecretState | None = None) -> Plan:
+    """Return what is to be done, or raise what stands against it; ``secret`` is the one of the pool's own, where it matters."""
     resource = f"storage pool {spec.name}"
     if spec.present:
-        return Plan(resource, tuple(_presence(spec, state)))
-    if state is None:
-        return Plan(resource)
-    _refuse_users(spec, state, "removed")
-    actions = [Action(STOP, spec.name, (Change("pool.active", True, False),))] if state.active else []
-    if state.persistent:
-        actions.append(Action(UNDEFINE, spec.name, tuple(_layout_changes(state.layout, gone=True))))
+        return Plan(resource, (*_key(spec, secret), *_presence(spec, state)))
+    actions = list(_removal(spec, state)) if state else []
+    if secret is not None and secret.is_ours:
+        actions.append(Action(FORGET_KEY, spec.name))
     return Plan(resource, tuple(actions))
+
+
+def _key(spec: PoolSpec, secret: SecretState | None) -> t.Iterator[Action]:
+    """Give what has libvirt keep the declared key; one that another run left half is set again."""
+    if spec.key is None:
+        return
+    if secret is not None and not secret.is_ours:
+        raise ConflictError(
+            f"Option {OPTION}: libvirt has a secret {secret.uuid} for pool {spec.name} already, which kilonova.compute did not"
+            " make; remove it (virsh secret-undefine), or declare secret_uuid instead.",
+            {"option": OPTION},
+        )
+    if secret is None or not secret.is_finished:
+        yield Action(SET_KEY, spec.name, (Change(f"pool.{OPTION}", None, "set"),))
+    elif not spec.key.fits(secret.description):
+        yield Action(SET_KEY, spec.name, (Change(f"pool.{OPTION}", "another", "set"),))
+
+
+def _removal(spec: PoolSpec, state: PoolState) -> t.Iterator[Action]:
+    _refuse_users(spec, state, "removed")
+    if state.active:
+        yield Action(STOP, spec.name, (Change("pool.active", True, False),))
+    if state.persistent:
+        yield Action(UNDEFINE, spec.name, tuple(_layout_changes(state.layout, gone=True)))
 
 
 def _presence(spec: PoolSpec, state: PoolState | None) -> t.Iterator[Action]:

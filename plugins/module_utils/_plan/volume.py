@@ -25,7 +25,7 @@ WIPE = "wipe_volume"
 DELETE = "delete_volume"
 DOWNLOAD = "download_volume"
 _BLOCK_ROUNDING = 64 * 1024**2
-"""Volumes that are no files are rounded up, to LVM's extents for one."""
+"""Volumes that are devices are rounded up, to LVM's extents for one."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class VolumeState:
     unfinished: bool = False
     """A run was killed while it was filled."""
     in_files: bool = True
+    rounded: bool = False
+    """Its pool makes volumes larger than they are asked for."""
     has_copy: bool = False
     """The declared copy of it is there."""
     users: tuple[str, ...] = ()
@@ -108,7 +110,7 @@ def _growth(spec: StoredVolumeSpec, state: VolumeState) -> t.Iterator[Action]:
     if spec.size is None or spec.size == capacity:
         return
     if spec.size < capacity:
-        if not state.in_files and capacity - spec.size < _BLOCK_ROUNDING:
+        if state.rounded and capacity - spec.size < _BLOCK_ROUNDING:
             return
         raise SpecError(
             "size",

@@ -140,7 +140,7 @@ def apply_attachment(
                     f"Option attached_to: instance {name} was removed meanwhile.", {"option": "attached_to"}
                 )
             if action.verb == ATTACH:
-                _attach(connection, spec, found, member, lies_on(volume, secret))
+                _attach(connection, spec, found, member, lies_on(connection, volume, secret))
             else:
                 _detach(connection, found, member)
 

@@ -83,8 +83,10 @@ def read_volumes(connection: Connection, thorough: bool) -> Volumes:
         found.running.add(pool.name)
         if thorough:
             _look_again(pool, found)
-        for name, volume in pool.volumes().items():
-            _add(found, pool, name, volume)
+        volumes = pool.volumes()
+        add = _add_remote if _is_remote(pool, volumes) else _add
+        for name, volume in volumes.items():
+            add(found, pool, name, volume)
     if thorough:
         found.doubts += [f"storage pool {name}, which is not running" for name in stopped_pools(connection)]
         found.doubts += [
@@ -117,13 +119,28 @@ def _add(found: Volumes, pool: Pool, name: str, volume: Volume) -> None:
             raise
         found.doubts.append(f"volume {name} of pool {pool.name}, which can't be read ({exc})")
         return
+    _note(found, pool, name, volume, path)
+    if below:
+        found.backing[path] = _normal(below[0])
+
+
+def _is_remote(pool: Pool, volumes: t.Mapping[str, Volume]) -> bool:
+    """Tell whether a pool's volumes are nowhere on the hypervisor, without a call where they have paths."""
+    first = next(iter(volumes.values()), None)
+    return first is not None and not first.raw.key().startswith("/") and pool.describe().is_remote
+
+
+def _add_remote(found: Volumes, pool: Pool, name: str, volume: Volume) -> None:
+    """Add a volume that libvirt would have to connect to a cluster to read; it knows of none what that lies on."""
+    _note(found, pool, name, volume, volume.raw.key())
+
+
+def _note(found: Volumes, pool: Pool, name: str, volume: Volume, path: str) -> None:
     found.handles[pool.name, name] = volume
     found.located[pool.name, name] = path
     found.pools[path] = pool.name
     found.names[path] = name
     found.labels[path] = f"volume {name} of pool {pool.name}"
-    if below:
-        found.backing[path] = _normal(below[0])
 
 
 def read_domains(connection: Connection, volumes: Volumes) -> list[DomainUse]:

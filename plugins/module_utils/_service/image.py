@@ -35,6 +35,7 @@ from .fetch import fetch, source_mtime_ns
 from .image_row import image_row
 from .image_store import ImageStore
 from .lock import image_data_lock, image_lock
+from .pool_limits import refuse_remote
 from .pool_room import data_bytes
 
 FETCH = "fetch_image"
@@ -76,6 +77,8 @@ class ImageOutcome:
 def ensure_image(connection: Connection, spec: ImageSpec, check_mode: bool, tools: Tools = NOTHING) -> ImageOutcome:
     """Bring the image about that ``spec`` declares."""
     store = ImageStore(connection, find_pool(connection, spec.pool))
+    remedy = "publish it in a dir, fs, netfs or logical pool, or import it as a plain volume (rbd import), which compute_volume copies"
+    refuse_remote(store.pool.describe(), "pool", "write", remedy)
     spec = resolve_checksum(spec, lambda content: verify(spec, content, tools.run, tools.directory))
     spec = name_signers(spec, tools.run, tools.directory)
     capture = Capture(store, spec, tools)

@@ -22,6 +22,7 @@ from .._spec.pool import PoolSpec
 from .._xml.pool import read_layout, write_pool
 from .image_usage import read_usage
 from .lock import host_lock
+from .pool_secret import forget_key, read_secret_state, set_key
 
 _LOCK_SECONDS = 600.0
 _MADE_OF_DEVICES = {"fs": True, "logical": True, "zfs": False}
@@ -39,15 +40,19 @@ class PoolOutcome:
 def ensure_pool(connection: Connection, spec: PoolSpec, check_mode: bool) -> PoolOutcome:
     """Bring the pool about that ``spec`` declares."""
     _refuse_unknown_type(connection, spec)
-    plan = plan_pool(spec, _read_state(connection, spec))
+    plan = _plan(connection, spec)
     if plan.changed and not check_mode:
         with host_lock(f"storage pool {connection.uri} {spec.name}", _LOCK_SECONDS, f"storage pool {spec.name}"):
-            plan = plan_pool(spec, _read_state(connection, spec))
+            plan = _plan(connection, spec)
             _apply(connection, spec, plan)
     pool = find_defined_pool(connection, spec.name)
     if pool and spec.refresh and not check_mode:
         pool.refresh()
     return PoolOutcome(plan, _as_result(pool) if pool else None)
+
+
+def _plan(connection: Connection, spec: PoolSpec) -> Plan:
+    return plan_pool(spec, _read_state(connection, spec), read_secret_state(connection, spec))
 
 
 def _refuse_unknown_type(connection: Connection, spec: PoolSpec) -> None:
@@ -67,7 +72,9 @@ def _read_state(connection: Connection, spec: PoolSpec) -> PoolState | None:
         return None
     layout, active = read_layout(pool.xml()), pool.is_active
     is_going = not spec.present or (active and not spec.active)
-    users = _users(connection, spec.name, layout.path) if is_going else ()
+    # What a Ceph cluster calls its volumes begins with the name of the Ceph pool.
+    place = layout.name if layout.type == "rbd" else layout.path
+    users = _users(connection, spec.name, place) if is_going else ()
     return PoolState(layout, active, pool.autostart, pool.is_persistent, users)
 
 
@@ -83,6 +90,20 @@ def _users(connection: Connection, name: str, path: str | None) -> tuple[str, ..
 
 def _apply(connection: Connection, spec: PoolSpec, plan: Plan) -> None:
     pool = find_defined_pool(connection, spec.name)
+    if plan.has(steps.SET_KEY) and spec.key:
+        set_key(connection, spec.name, spec.key)
+    try:
+        _bring_about(connection, spec, plan, pool)
+    except DriverError:
+        if pool is None and plan.has(steps.SET_KEY):
+            with contextlib.suppress(DriverError):
+                forget_key(connection, spec)
+        raise
+    if plan.has(steps.FORGET_KEY):
+        forget_key(connection, spec)
+
+
+def _bring_about(connection: Connection, spec: PoolSpec, plan: Plan, pool: DefinedPool | None) -> None:
     is_new = pool is None
     if plan.has(steps.DEFINE):
         text = pool.xml() if pool else write_pool(spec.name, spec.layout) if spec.layout else ""
@@ -112,19 +133,13 @@ def _start(pool: DefinedPool, spec: PoolSpec, is_new: bool) -> None:
 
 def _start_or_build(pool: DefinedPool, spec: PoolSpec) -> None:
     """Start the pool as it is; build only what it can't start without, so that nothing that is there is touched."""
-    try:
-        pool.start()
-        return
-    except DriverError as exc:
-        reason = exc
     pool_type = read_layout(pool.xml()).type
-    if pool_type in ("dir", "fs", "netfs"):
+    reason = _try_to_start(pool, pool_type)
+    if reason and pool_type in ("dir", "fs", "netfs"):
         pool.build()
-        try:
-            pool.start()
-            return
-        except DriverError as exc:
-            reason = exc
+        reason = _try_to_start(pool, pool_type)
+    if reason is None:
+        return
     if pool_type not in _MADE_OF_DEVICES:
         raise reason
     if not spec.build:
@@ -134,13 +149,27 @@ def _start_or_build(pool: DefinedPool, spec: PoolSpec) -> None:
             reason.details,
         ) from reason
     pool.build(keep_content=_MADE_OF_DEVICES[pool_type])
+    reason = _try_to_start(pool, pool_type)
+    if reason:
+        raise DriverError(
+            f"{reason.message.rstrip('.')}; it is made of its devices now, so look at them before it is declared again.",
+            reason.details,
+        ) from reason
+
+
+def _try_to_start(pool: DefinedPool, pool_type: str) -> DriverError | None:
+    """Start the pool, and return why it could not be; libvirt starts a ZFS pool whether or not there is one."""
     try:
         pool.start()
     except DriverError as exc:
-        raise DriverError(
-            f"{exc.message.rstrip('.')}; it is made of its devices now, so look at them before it is declared again.",
-            exc.details,
-        ) from exc
+        return exc
+    if pool_type != "zfs" or pool.describe().capacity_bytes:
+        return None
+    pool.stop()
+    return DriverError(
+        f"Cannot start storage pool {pool.name}: libvirt finds no ZFS pool named {read_layout(pool.xml()).name}, or not the"
+        " programs zpool and zfs."
+    )
 
 
 def _as_result(pool: DefinedPool) -> dict[str, t.Any]:

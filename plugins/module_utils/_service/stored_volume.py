@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from .._driver.connection import Connection
 from .._driver.storage import BUSY_SECONDS, Pool, Volume, find_pool
-from .._errors import ComputeError, ConflictError, DriverError, ExistsError, SpecError
+from .._errors import ComputeError, ConflictError, DriverError, ExistsError, NotFoundError, SpecError
 from .._plan import volume as steps
 from .._plan.attachment import ATTACH
 from .._plan.plan import Plan
@@ -33,6 +33,7 @@ from ._image.fetched import Fetched, upload
 from .fetch import fetch
 from .image_usage import read_usage
 from .lock import host_lock
+from .pool_limits import refuse_beyond
 from .pool_room import refuse_without_room
 from .volume_download import download, refuse_download
 from .volume_origin import find_origin
@@ -75,7 +76,9 @@ class _Work:
 def ensure_stored_volume(connection: Connection, spec: StoredVolumeSpec, check_mode: bool) -> VolumeOutcome:
     """Bring the volume about that ``spec`` declares."""
     pool = find_pool(connection, spec.pool)
-    in_files = pool.describe().holds_files
+    description = pool.describe()
+    refuse_beyond(spec, description)
+    in_files = description.holds_files
     what = f"volume {spec.name} of pool {spec.pool}"
     with contextlib.ExitStack() as stack:
         state = _read_state(connection, pool, spec, in_files)
@@ -100,10 +103,11 @@ def _plan(work: _Work, state: VolumeState) -> Plan:
 
 
 def _read_state(connection: Connection, pool: Pool, spec: StoredVolumeSpec, in_files: bool) -> VolumeState:
-    volume = pool.find(spec.name)
+    volume = _find_readable(pool, spec.name)
     state = VolumeState(
         unfinished=pool.find(unfinished_name(spec.name)) is not None,
         in_files=in_files,
+        rounded=not in_files and not (volume and volume.is_remote),
         has_copy=spec.dest is not None and os.path.lexists(spec.dest),
         secret=_read_secret(connection, pool, spec, volume),
     )
@@ -117,6 +121,17 @@ def _read_state(connection: Connection, pool: Pool, spec: StoredVolumeSpec, in_f
     encrypted = volume.description.encryption is not None
     state = replace(state, capacity=volume.capacity, format=volume.format, encrypted=encrypted)
     return _with_users(connection, volume, spec, state)
+
+
+def _find_readable(pool: Pool, name: str) -> Volume | None:
+    """Return a volume, unless others removed it behind libvirt's back and it saw that just now."""
+    volume = pool.find(name)
+    try:
+        return volume if volume and volume.description else None
+    except NotFoundError:
+        if pool.find(name) is not None:
+            raise
+        return None
 
 
 def _read_secret(
@@ -151,7 +166,7 @@ def _prepare(work: _Work, state: VolumeState, stack: contextlib.ExitStack) -> _W
     if not spec.present or (state.exists and not state.unfinished):
         return work
     if spec.origin and not work.origin:
-        return replace(work, origin=find_origin(work.connection, spec.origin))
+        return replace(work, origin=find_origin(work.connection, spec.origin, work.pool))
     if spec.src and not work.file:
         source = ImageSpec(name=spec.name, path=spec.src, format=spec.format)
         return replace(work, file=stack.enter_context(fetch(source)))

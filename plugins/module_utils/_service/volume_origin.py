@@ -11,7 +11,7 @@ import typing as t
 
 from .._driver.connection import Connection
 from .._driver.secret import find_volume_secret
-from .._driver.storage import Volume, find_pool, find_volume
+from .._driver.storage import Pool, Volume, find_pool, find_volume
 from .._errors import ImageError, NotFoundError
 from .._spec._image.qcow2 import BACKING_FILE, ENCRYPTED
 from .._spec._image.signatures import detect
@@ -20,6 +20,7 @@ from .._spec.image_record import is_data_volume
 from .._spec.volume import Origin, unfinished_name
 from .image_catalog import find_image
 from .image_usage import refuse_written
+from .pool_limits import refuse_copy
 
 
 class Use(t.NamedTuple):
@@ -39,9 +40,10 @@ def attached_by(option: str) -> Use:
     return Use(option, "attached", " If the guest has encrypted it and opens it itself, declare format: raw.")
 
 
-def find_origin(connection: Connection, origin: Origin) -> Volume:
-    """Return what is copied, or refuse one that is not there, not whole, being written, or leads elsewhere."""
+def find_origin(connection: Connection, origin: Origin, goal: Pool) -> Volume:
+    """Return what is copied to pool ``goal``, or refuse one that is not there, not whole, being written, or leads elsewhere."""
     pool = find_pool(connection, origin.pool)
+    refuse_copy(goal.describe(), pool.describe(), "image" if origin.is_image else _COPIED.option)
     name = find_image(connection, pool, origin.name).volume if origin.is_image else origin.name
     volume = pool.find(name)
     if volume is None or pool.find(unfinished_name(name)):
@@ -61,6 +63,9 @@ def refuse_leading_elsewhere(
     What libvirt takes for raw is read byte by byte. A qcow2 may lie on a published image, which anybody may read.
     ``opened_inside`` lets pass what a guest has encrypted itself.
     """
+    if volume.is_remote:
+        # Libvirt can't read it, and takes it for raw whatever it holds.
+        return
     length = volume.description.physical_bytes or volume.capacity
     read = volume.reader(length)
     encrypted = volume.description.encryption is not None or "luks" in detect(read, length)

@@ -15,8 +15,8 @@ from uuid import NAMESPACE_URL, uuid5
 from .._driver.connection import Connection
 from .._driver.host import capabilities
 from .._driver.probe import try_to_start
-from .._driver.secret import define_volume_secret, find_volume_secret
-from .._driver.storage import Pool, Volume
+from .._driver.secret import define_secret, find_volume_secret
+from .._driver.storage import Pool, Volume, find_pool
 from .._errors import DriverError, SpecError
 from .._plan.volume_secret import SecretState
 from .._spec.encryption import OPTION, EncryptionSpec
@@ -25,6 +25,7 @@ from .._spec.target import first_target
 from .._spec.volume import StoredVolumeSpec
 from .._xml.probe import ProbeGuest, render_opener
 from .._xml.secret import SecretDescription
+from .remote_source import remote_source
 
 _WRONG_KEY = "Invalid password"
 """What QEMU says; it is not translated."""
@@ -57,7 +58,7 @@ def set_passphrase(connection: Connection, path: str, encryption: EncryptionSpec
     if found is not None and found.describe().private:
         found.undefine()
     unfinished = SecretDescription(uuid, path, encryption.description())
-    secret = define_volume_secret(connection, unfinished)
+    secret = define_secret(connection, unfinished)
     secret.set_value(encryption.value)
     if volume is not None:
         try:
@@ -69,7 +70,7 @@ def set_passphrase(connection: Connection, path: str, encryption: EncryptionSpec
                     OPTION, f"it does not open volume {volume.name}", "declare the one it was made with"
                 ) from exc
             raise
-    define_volume_secret(connection, SecretDescription(uuid, path, unfinished.description, private=True))
+    define_secret(connection, SecretDescription(uuid, path, unfinished.description, private=True))
     return uuid
 
 
@@ -78,12 +79,15 @@ def _open(connection: Connection, volume: Volume, uuid: str) -> None:
     known = capabilities(connection)
     offered = known.virt_types(known.arch)
     guest = ProbeGuest("qemu" if "qemu" in offered or not offered else offered[0], known.arch)
-    disk = replace(lies_on(volume, uuid), target=first_target("virtio"), bus="virtio", readonly=True)
+    disk = replace(lies_on(connection, volume, uuid), target=first_target("virtio"), bus="virtio", readonly=True)
     try_to_start(connection, partial(render_opener, guest, disk))
 
 
-def lies_on(volume: Volume, secret: str | None) -> Disk:
+def lies_on(connection: Connection, volume: Volume, secret: str | None) -> Disk:
     """Return what is known of a disk that lies on the volume; ``secret`` is the UUID of that which opens it."""
+    if volume.is_remote:
+        remote = remote_source(find_pool(connection, volume.pool))
+        return Disk("", source=volume.path, format=volume.format or "raw", type="network", secret=secret, remote=remote)
     kind = "block" if volume.is_device else "file"
     return Disk("", source=volume.path, format=volume.format or "raw", type=kind, secret=secret)
 

@@ -19,9 +19,10 @@ from .._errors import SpecError
 OPTION = "encryption.passphrase"
 _ROUNDS = 200_000
 _BYTES = 1
+"""So few never confirm a guess."""
 _SALT = b"kilonova.compute encryption.passphrase"
 """One for all: with a salt each, all volumes of a passphrase together would tell it from every other."""
-_CHECK = re.compile(r"Made by kilonova\.compute, check ([0-9a-f]{2})")
+_CHECK = re.compile(r"Made by kilonova\.compute, check ((?:[0-9a-f]{2})+)")
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,22 @@ class EncryptionSpec:
 
     def description(self) -> str:
         """Return what stands with a secret whose value this passphrase is."""
-        return f"Made by kilonova.compute, check {_digest(self.passphrase)}"
+        return describe_value(self.value)
 
     def fits(self, description: str) -> bool:
         """Tell whether the secret with that description was made with this passphrase; of 256 others one fits too."""
-        found = _CHECK.fullmatch(description)
-        return found is None or hmac.compare_digest(found[1], _digest(self.passphrase))
+        return fits_value(description, self.value)
+
+
+def describe_value(value: bytes, length: int = _BYTES) -> str:
+    """Return what stands with a secret of the collection, with so many bytes by which its value is recognised."""
+    return f"Made by kilonova.compute, check {_digest(value, length)}"
+
+
+def fits_value(description: str, value: bytes) -> bool:
+    """Tell whether the secret with that description was made with this value, as far as it says."""
+    found = _CHECK.fullmatch(description)
+    return found is None or hmac.compare_digest(found[1], _digest(value, len(found[1]) // 2))
 
 
 def is_own_description(description: str | None) -> bool:
@@ -62,9 +73,6 @@ def is_own_description(description: str | None) -> bool:
     return _CHECK.fullmatch(description or "") is not None
 
 
-def _digest(passphrase: str) -> str:
-    """Return one byte that most mistaken passphrases have not.
-
-    Everybody who may read libvirt's XML sees it. It is slow to compute, and so short that it never confirms a guess.
-    """
-    return hashlib.pbkdf2_hmac("sha256", passphrase.encode("utf-8"), _SALT, _ROUNDS, _BYTES).hex()
+def _digest(value: bytes, length: int) -> str:
+    """Return bytes that most mistaken values have not: everybody who may read libvirt's XML sees them. They are slow to compute."""
+    return hashlib.pbkdf2_hmac("sha256", value, _SALT, _ROUNDS, length).hex()

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .record import InstanceRecord
+from .remote import RemoteSource
 from .tuning import (
     ANY_MEMORY,
     FREE_CELLS,
@@ -104,7 +105,7 @@ class Disk:
     device: str = "disk"
     """disk, cdrom or floppy."""
     source: str | None = None
-    """Path on the hypervisor; None for an empty drive, "" to empty it."""
+    """Path on the hypervisor, or what it is called in a Ceph cluster; None for an empty drive, "" to empty it."""
     format: str | None = None
     readonly: bool | None = None
     shareable: bool | None = None
@@ -114,7 +115,7 @@ class Disk:
     serial: str | None = None
     boot_order: int | None = None
     type: str = "file"
-    """file or block; anything else found on a host is kept as it is and only reported by its type."""
+    """file, block, or with ``remote`` network; anything else found on a host is kept as it is and only reported by its type."""
     detect_zeroes: str | None = None
     """off, on or unmap."""
     iothread: int | None = None
@@ -126,6 +127,8 @@ class Disk:
     """All 0 when read where there is none."""
     secret: str | None = None
     """UUID of the secret that opens a source which is encrypted with LUKS."""
+    remote: RemoteSource | None = None
+    """Where ``source`` is, of one in a Ceph cluster."""
 
 
 OPEN_VSWITCH = "openvswitch"

@@ -14,6 +14,8 @@ from dataclasses import dataclass, fields
 
 from .._errors import SpecError
 from .names import check_name, check_uuid
+from .pool_key import PoolKey, secret_usage
+from .remote import PoolAuth, PoolHost
 
 POOL_TYPES = ("dir", "fs", "netfs", "logical", "iscsi", "rbd", "zfs")
 FORMATS = {
@@ -52,32 +54,6 @@ _SOURCE_NAME = re.compile(r"[^\s/-][^\s]*")
 
 
 @dataclass(frozen=True)
-class PoolHost:
-    """A server that a pool's data comes from."""
-
-    name: str
-    port: int | None = None
-
-    def __str__(self) -> str:
-        """Return it as it is shown."""
-        return self.name if self.port is None else f"{self.name} port {self.port}"
-
-
-@dataclass(frozen=True)
-class PoolAuth:
-    """Who logs in, and which of libvirt's secrets holds the password."""
-
-    username: str
-    secret_uuid: str | None = None
-    secret_usage: str | None = None
-
-    def __str__(self) -> str:
-        """Return it as it is shown."""
-        secret = f"secret {self.secret_uuid}" if self.secret_uuid else f"the secret for {self.secret_usage}"
-        return f"{self.username} with {secret}"
-
-
-@dataclass(frozen=True)
 class PoolLayout:
     """What a pool is made on: declared, where None is not declared, or found."""
 
@@ -112,6 +88,8 @@ class PoolSpec:
     autostart: bool = True
     build: bool = False
     refresh: bool = False
+    key: PoolKey | None = None
+    """What libvirt is to keep in a secret of the pool's own."""
 
     @staticmethod
     def from_params(params: t.Mapping[str, t.Any]) -> PoolSpec:
@@ -128,6 +106,7 @@ class PoolSpec:
             autostart=params["autostart"],
             build=params["build"],
             refresh=params["refresh"],
+            key=_key(params),
         )
 
 
@@ -152,7 +131,7 @@ def _read_layout(params: t.Mapping[str, t.Any]) -> PoolLayout | None:
         name=_source_name(source.get("name")),
         format=_format(source.get("format"), params["type"]),
         initiator=_qualified_name("source.initiator", source.get("initiator")),
-        auth=_auth(source.get("auth")),
+        auth=_auth(source.get("auth"), params["name"]),
     )
     _check_options(layout)
     return layout
@@ -251,12 +230,20 @@ def _format(value: str | None, pool_type: str) -> str | None:
     return value
 
 
-def _auth(auth: dict[str, t.Any] | None) -> PoolAuth | None:
+def _key(params: t.Mapping[str, t.Any]) -> PoolKey | None:
+    auth = (params["source"] or {}).get("auth")
+    return PoolKey.from_text(auth["key"], params["type"]) if auth and auth["key"] is not None else None
+
+
+def _auth(auth: dict[str, t.Any] | None, pool: str) -> PoolAuth | None:
     if auth is None:
         return None
     uuid = auth["secret_uuid"] or None
-    if bool(uuid) == bool(auth["secret_usage"]):
-        raise SpecError("source.auth", "it needs exactly one of secret_uuid and secret_usage", "name one secret")
+    if [bool(uuid), bool(auth["secret_usage"]), auth["key"] is not None].count(True) != 1:
+        remedy = "give the key, or name the one secret that holds it"
+        raise SpecError("source.auth", "it needs exactly one of key, secret_uuid and secret_usage", remedy)
+    if auth["key"] is not None:
+        return PoolAuth(auth["username"], secret_usage=secret_usage(pool))
     if uuid:
         uuid = check_uuid("source.auth.secret_uuid", uuid, "give it as virsh secret-list shows it")
     if not auth["username"]:

@@ -4,13 +4,14 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Disks of a domain: those on a file or a block device; other kinds are only reported and never touched."""
+"""Disks of a domain: those on a file, a block device or in a Ceph cluster; other kinds are only reported and never touched."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 
 from .._spec.machine import Disk
+from .._spec.remote import PoolAuth, PoolHost, RemoteSource
 from .._spec.tuning import IoTune, excluded
 from .document import (
     Element,
@@ -26,7 +27,9 @@ from .document import (
     text_of,
 )
 
-_SOURCE = {"file": "file", "block": "dev"}
+_REMOTE = "network"
+_PROTOCOL = "rbd"
+_SOURCE = {"file": "file", "block": "dev", _REMOTE: "name"}
 """Attribute of ``<source>`` by type."""
 _LIMITS = tuple(field.name for field in fields(IoTune))
 
@@ -42,12 +45,19 @@ def put_disks(devices: Element, disks: tuple[Disk, ...]) -> None:
     for disk in disks:
         element = present.get(disk.target)
         kind = disk.type if element is None else element.get("type", "file")
-        if kind not in _SOURCE or disk.type not in _SOURCE:
+        is_foreign = element is not None and not _is_known(element)
+        if is_foreign or disk.type not in _SOURCE:
             if element is None or kind != disk.type:
-                known = " and ".join(_SOURCE)
+                known = ", ".join(_SOURCE)
                 raise XmlError(f"Disk {disk.target} cannot go from type {kind} to {disk.type}: only {known} are known.")
             continue
         _put(add(devices, "disk") if element is None else element, disk)
+
+
+def _is_known(disk: Element) -> bool:
+    """Tell whether it is of a kind that is written here; on a network, that is Ceph alone."""
+    kind = disk.get("type", "file")
+    return kind in _SOURCE and (kind != _REMOTE or attribute(disk, "source", "protocol") == _PROTOCOL)
 
 
 def _read(disk: Element) -> Disk:
@@ -56,7 +66,7 @@ def _read(disk: Element) -> Disk:
         target=attribute(disk, "target", "dev") or "",
         bus=attribute(disk, "target", "bus"),
         device=disk.get("device", "disk"),
-        source=attribute(disk, "source", _SOURCE[kind]) if kind in _SOURCE else None,
+        source=attribute(disk, "source", _SOURCE[kind]) if _is_known(disk) else None,
         format=attribute(disk, "driver", "type"),
         readonly=disk.find("readonly") is not None,
         shareable=disk.find("shareable") is not None,
@@ -72,7 +82,18 @@ def _read(disk: Element) -> Disk:
         rotation_rate=as_int(attribute(disk, "target", "rotation_rate")),
         iotune=IoTune(**{name: as_int(text_of(disk, f"iotune/{name}")) or 0 for name in _LIMITS}),
         secret=_read_secret(disk),
+        remote=_read_remote(disk) if kind == _REMOTE and _is_known(disk) else None,
     )
+
+
+def _read_remote(disk: Element) -> RemoteSource:
+    hosts = tuple(PoolHost(host.get("name") or "", as_int(host.get("port"))) for host in disk.iterfind("source/host"))
+    logins = (login for path in ("source/auth", "auth") if (login := disk.find(path)) is not None)
+    auth = next(logins, None)
+    if auth is None:
+        return RemoteSource(hosts)
+    secret = (attribute(auth, "secret", "uuid"), attribute(auth, "secret", "usage"))
+    return RemoteSource(hosts, PoolAuth(auth.get("username") or "", *secret))
 
 
 def _read_secret(disk: Element) -> str | None:
@@ -122,10 +143,27 @@ def _put_source(element: Element, disk: Disk) -> None:
         return
     source = ensure(element, "source")
     source.attrib.pop(_SOURCE[before], None)
+    if _REMOTE in (before, disk.type):
+        _put_remote(element, source, disk.remote)
     set_attributes(source, **{_SOURCE[disk.type]: wanted})
     # The chain below the old source is not that of the new one, and neither is its key.
     drop(element, "backingStore", "encryption")
     drop(source, "encryption")
+
+
+def _put_remote(element: Element, source: Element, remote: RemoteSource | None) -> None:
+    """Write how to get to the source, or take it away from one that is not remote any more."""
+    drop(element, "auth")
+    drop(source, "auth", "host")
+    source.attrib.pop("protocol", None)
+    if remote is None:
+        return
+    source.set("protocol", _PROTOCOL)
+    for host in remote.hosts:
+        add(source, "host", name=host.name, port=host.port)
+    if remote.auth:
+        auth = add(source, "auth", username=remote.auth.username)
+        add(auth, "secret", type="ceph", uuid=remote.auth.secret_uuid, usage=remote.auth.secret_usage)
 
 
 def _put_secret(element: Element, secret: str) -> None:

@@ -15,6 +15,7 @@ from .document import Element, add, attribute, new, parse, to_text
 
 _QCOW2_COMPAT = "1.1"
 _FILE_POOLS = frozenset({"dir", "fs", "netfs"})
+_REMOTE_POOLS = frozenset({"rbd"})
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class PoolDescription:
     def holds_files(self) -> bool:
         """Tell whether its volumes are files."""
         return self.type in _FILE_POOLS
+
+    @property
+    def is_remote(self) -> bool:
+        """Tell whether its volumes are nowhere on the hypervisor: QEMU goes to them, and libvirt can't read or write them."""
+        return self.type in _REMOTE_POOLS
 
 
 def write_volume(volume: VolumeDescription) -> str:

@@ -15,6 +15,7 @@ from ..._spec.disk import VolumeSpec
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Disk, Machine
 from ..._spec.record import InstanceRecord, OwnedDisk, SeedRecord
+from ..._spec.remote import RemoteSource
 from ..._spec.target import first_target, free_target
 from .platforms import X86, Platform
 
@@ -28,11 +29,20 @@ class VolumePlace:
     pool: str
     path: str
     block: bool
-    """It is a block device (LVM) rather than a file."""
+    """It is a block device (LVM, Ceph) rather than a file."""
     format: str | None
     """What it holds; None of one that is yet to be made."""
     secret: str | None = None
     """UUID of the secret that opens one that is encrypted."""
+    remote: RemoteSource | None = None
+    """How QEMU gets to one that is in a Ceph cluster."""
+
+    @property
+    def type(self) -> str:
+        """Return libvirt's word for a disk that lies there."""
+        if self.remote:
+            return "network"
+        return "block" if self.block else "file"
 
 
 @dataclass(frozen=True)
@@ -154,13 +164,14 @@ class _Designer:
             serial=volume.serial,
             readonly=volume.readonly,
             shareable=volume.shareable,
-            type="block" if place.block else "file",
+            type=place.type,
             secret=place.secret,
         )
         if there is not None:
             return replace(declared, type=there.type)
         volume_format = place.format or volume.format or ("raw" if place.block or volume.shareable else "qcow2")
-        return replace(declared, bus=volume.bus or "virtio", source=place.path, format=volume_format)
+        declared = replace(declared, bus=volume.bus or "virtio", source=place.path, format=volume_format)
+        return replace(declared, remote=place.remote)
 
     def _is_at(self, disk: Disk, place: VolumePlace, volume: VolumeSpec) -> bool:
         """Tell whether a disk lies on a declared volume, be it below what snapshots brought."""

@@ -15,7 +15,10 @@ from functools import cached_property
 from ..._driver.connection import Connection
 from ..._driver.storage import Pool, Volume, find_pool
 from ..._errors import DriverError, SpecError
+from ..._spec.remote import RemoteSource
+from ..._xml.pool import read_layout
 from ..._xml.volume import PoolDescription
+from ..remote_source import remote_source
 from ..seed import seeds_by_instance
 
 _BLOCK_POOLS = frozenset({"logical", "disk", "iscsi", "scsi", "mpath", "zfs"})
@@ -53,15 +56,21 @@ class Place:
     def path(self) -> str:
         """Return the directory of the volumes on the hypervisor, which the pool must have."""
         if not self.info.path:
-            raise SpecError(
-                "pool", f"pool {self.name} of type {self.info.type} has no path", "take a dir, fs or netfs pool"
-            )
+            remedy = "take a dir, fs or netfs pool"
+            if self.info.is_remote:
+                remedy += ", and declare its volumes among the instance's volumes, which it boots from where it has no other disk"
+            raise SpecError("pool", f"pool {self.name} of type {self.info.type} has no path", remedy)
         return self.info.path
+
+    @cached_property
+    def remote(self) -> RemoteSource | None:
+        """Return how QEMU gets to the volumes, where these are nowhere on the hypervisor."""
+        return remote_source(self.pool) if self.info.is_remote else None
 
     @property
     def is_block(self) -> bool:
-        """Tell whether volumes are block devices rather than files."""
-        return self.info.type in _BLOCK_POOLS
+        """Tell whether volumes are block devices, here or in a Ceph cluster, rather than files."""
+        return self.info.type in _BLOCK_POOLS or self.info.is_remote
 
     @cached_property
     def volumes(self) -> dict[str, Volume]:
@@ -84,7 +93,9 @@ class Place:
         self.read_again()
 
     def locate(self, volume: str) -> str:
-        """Return the path of a volume, be it there or not."""
+        """Return the path of a volume, be it there or not; in a Ceph cluster it is called so there."""
+        if self.info.is_remote:
+            return f"{read_layout(self.pool.xml()).name}/{volume}"
         there = self.volumes.get(volume) if self.info.type in _UNIT_POOLS else None
         return there.path if there else f"{self.path}/{volume}"
 

@@ -24,6 +24,7 @@ from ..._plan.plan import Change, Plan
 from ..._plan.refusals import check_ours, refuse_ends, refuse_headroom, refuse_without_balloon
 from ..._spec.instance import InstanceSpec
 from ..._spec.machine import Machine
+from ..pool_limits import refuse_copy
 from .definition import Found, patch_design, write_definition
 from .design import design
 from .design_disks import Storage, check_volume_buses, root_volume_name
@@ -167,10 +168,13 @@ def _new_storage(host: Host, spec: InstanceSpec, check: bool) -> Storage:
         else:
             digest = image.digest
             refuse_unfit(spec, host.platform(spec).arch, image.virtual_size_bytes, image.metadata)
+    host.home.path  # noqa: B018  # pylint: disable=pointless-statement  # a pool without one is refused for that
     if host.home.is_block and spec.disk_format != "raw":
         raise SpecError(
             "disk_format", f"pool {host.home.name} has block devices, which hold no {spec.disk_format}", "declare raw"
         )
+    if spec.image is not None:
+        refuse_copy(host.home.info, host.home.info, "image")
     volume = root_volume_name(spec) if spec.image is not None or disk_gb else None
     if volume in host.home.volumes:
         raise ConflictError(

@@ -44,7 +44,7 @@ def _place_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, option: str) -
             raise SpecError(
                 f"{option}.format", f"pool {place.name} has block devices, which hold no qcow2", "declare raw"
             )
-        return VolumePlace(place.name, path, place.is_block, None)
+        return VolumePlace(place.name, path, place.is_block, None, remote=place.remote)
     if unfinished_name(volume.name) in place.volumes:
         raise ConflictError(
             f"Option {option}.name: volume {volume.name} of pool {place.name} is still being filled, or a run that filled it"
@@ -61,7 +61,7 @@ def _place_of(host: Host, spec: InstanceSpec, volume: VolumeSpec, option: str) -
         refuse_leading_elsewhere(
             host.connection, found, what, attached_by(f"{option}.name"), opened_inside=volume.format == "raw"
         )
-    return VolumePlace(place.name, path, place.is_block, holds, _secret_of(host, found))
+    return VolumePlace(place.name, path, place.is_block, holds, _secret_of(host, found), place.remote)
 
 
 def _secret_of(host: Host, found: Volume) -> str | None:

@@ -146,6 +146,8 @@ class _Look:
     def _disk(self, owned: OwnedDisk, own: OwnDisk, disk: Disk, volume: Volume) -> DiskMove:
         if volume.is_device:
             self._loose.append(f"disk {owned.target} is a block device of its host")
+        if volume.is_remote:
+            self._loose.append(f"disk {owned.target} is volume {owned.volume} of pool {owned.pool} in a Ceph cluster")
         below = volume.backing
         base = self._base(owned.target, below[0]) if below else None
         path = self._paths[owned.target] = self._target.home.locate(owned.volume)

@@ -14,12 +14,13 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.connection import Connection, libvirt
 from ansible_collections.kilonova.compute.plugins.module_utils._driver.storage import (
     Pool,
+    Volume,
     find_pool,
     pool_of_path,
     running_pools,
     while_busy,
 )
-from ansible_collections.kilonova.compute.plugins.module_utils._errors import DriverError, NotFoundError
+from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError, DriverError, NotFoundError
 
 GIB = 1024**3
 NODE = """
@@ -246,3 +247,51 @@ def test_another_failure_is_none_of_luck(connection: Connection) -> None:
     with pytest.raises(DriverError, match="No space left"):
         Pool(connection, raw).create("a", GIB, "raw")
     assert raw.left == 4
+
+
+class Image:
+    """Libvirt's volume that is an image in a Ceph cluster, which others removed, or keep."""
+
+    def __init__(self, reason: t.Any, description: str = "") -> None:
+        """Be refused for that reason."""
+        self._reason, self._description = reason, description
+
+    def name(self) -> str:
+        """Return a name that the pool does not know."""
+        return "image"
+
+    def key(self) -> str:
+        """Return what it is called in the cluster."""
+        return "instances/image"
+
+    def XMLDesc(self, _flags: int) -> str:  # noqa: N802  # pylint: disable=invalid-name  # libvirt's
+        """Return what libvirt knows of it."""
+        if not self._description:
+            raise self._reason
+        return self._description
+
+    def delete(self, _flags: int) -> None:
+        """Be kept."""
+        raise self._reason
+
+
+def refused(pool: Pool) -> t.Any:
+    """Return an error of libvirt's own that says nothing."""
+    with pytest.raises(libvirt.libvirtError) as caught:
+        pool._raw.storageVolLookupByName("image")  # pylint: disable=protected-access
+    assert caught.value.err
+    caught.value.err = (38, *caught.value.err[1:])
+    return caught.value
+
+
+def test_an_image_that_others_removed_is_gone(connection: Connection, pool: Pool) -> None:
+    """Libvirt says that it can't be opened; that the pool does not have it any more is seen by looking again."""
+    with pytest.raises(NotFoundError, match="is gone"):
+        assert Volume(connection, Image(refused(pool)), pool.name).description
+
+
+def test_an_image_that_ceph_keeps_says_how_it_ends(connection: Connection, pool: Pool) -> None:
+    """Whatever libvirt makes of the reason."""
+    known = "<volume type='network'><name>image</name></volume>"
+    with pytest.raises(ConflictError, match="rbd flatten"):
+        Volume(connection, Image(refused(pool), known), pool.name).delete()

@@ -12,12 +12,14 @@ from dataclasses import replace
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import ConflictError, NotFoundError, SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._plan.pool import PoolState, plan_pool
+from ansible_collections.kilonova.compute.plugins.module_utils._plan.volume_secret import SecretState
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.pool import (
     PoolAuth,
     PoolHost,
     PoolLayout,
     PoolSpec,
 )
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.pool_key import PoolKey
 
 DIR = PoolLayout("dir", path="/srv")
 RUNNING = PoolState(DIR, active=True, autostart=True, persistent=True)
@@ -121,3 +123,40 @@ def test_a_stopped_pool_in_use_can_stay_stopped_and_is_not_forgotten() -> None:
     assert not plan_pool(PoolSpec("fast", active=False), stopped).changed
     with pytest.raises(ConflictError):
         plan_pool(PoolSpec("fast", present=False), stopped)
+
+
+KEY = PoolKey("ceph", b"key")
+WITH_KEY = PoolSpec("fast", layout=RBD, key=KEY)
+KNOWN = SecretState("uuid", KEY.description())
+
+
+@pytest.mark.parametrize(
+    ("secret", "before"),
+    [
+        (None, None),
+        (replace(KNOWN, is_finished=False), None),
+        (replace(KNOWN, description=PoolKey("ceph", b"old").description()), "another"),
+    ],
+)
+def test_a_key_is_set_before_the_pool_needs_it(secret: SecretState | None, before: str | None) -> None:
+    """Where there is none, where a run was killed half way, and where it is another; nothing shows it."""
+    plan = plan_pool(WITH_KEY, None, secret)
+    assert [action.verb for action in plan.actions] == ["set_key", "define_pool", "start_pool", "set_autostart"]
+    change = next(iter(plan.changes))
+    assert (change.path, change.before, change.after) == ("pool.source.auth.key", before, "set")
+
+
+def test_a_key_that_is_known_is_left_alone() -> None:
+    """With the pool as it is; somebody else's secret is never changed, nor forgotten."""
+    assert not plan_pool(WITH_KEY, replace(RUNNING, layout=RBD), KNOWN).changed
+    foreign = replace(KNOWN, description="by hand")
+    with pytest.raises(ConflictError, match="did not make"):
+        plan_pool(WITH_KEY, None, foreign)
+    gone = PoolSpec("fast", present=False)
+    assert not plan_pool(gone, None, foreign).changed
+    assert [action.verb for action in plan_pool(gone, RUNNING, KNOWN).actions] == [
+        "stop_pool",
+        "undefine_pool",
+        "forget_key",
+    ]
+    assert [action.verb for action in plan_pool(gone, None, KNOWN).actions] == ["forget_key"]

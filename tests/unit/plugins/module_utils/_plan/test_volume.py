@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import (
     ConflictError,
@@ -57,11 +59,12 @@ def test_it_grows_and_does_not_shrink() -> None:
 
 
 def test_what_devices_round_up_is_no_shrinking() -> None:
-    """A volume group has extents of some MiB."""
-    rounded = VolumeState(12 * MIB, "raw", in_files=False)
+    """A volume group has extents of some MiB. An image in Ceph has not."""
+    rounded = VolumeState(12 * MIB, "raw", in_files=False, rounded=True)
     assert steps(size(10), rounded) == []
-    with pytest.raises(SpecError):
-        plan_volume(size(10), VolumeState(200 * MIB, "raw", in_files=False))
+    for state in (replace(rounded, capacity=200 * MIB), replace(rounded, rounded=False)):
+        with pytest.raises(SpecError):
+            plan_volume(size(10), state)
 
 
 def test_a_new_volume_is_as_large_as_its_content_or_larger() -> None:

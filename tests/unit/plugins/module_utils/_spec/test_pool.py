@@ -16,6 +16,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.pool import
     PoolLayout,
     PoolSpec,
 )
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.pool_key import PoolKey
 
 UUID = "34bc081e-26ec-402b-a2b5-6bac7d1307c3"
 TARGET = "iqn.2026-01.com.example:disks"
@@ -35,7 +36,7 @@ def host(name: str = "a.example.com", port: int | None = None) -> dict[str, t.An
 
 def auth(**params: t.Any) -> dict[str, t.Any]:
     """Return a declared login."""
-    return {"username": "libvirt", "secret_uuid": None, "secret_usage": None, **params}
+    return {"username": "libvirt", "key": None, "secret_uuid": None, "secret_usage": None, **params}
 
 
 def test_each_type_is_read() -> None:
@@ -56,6 +57,39 @@ def test_each_type_is_read() -> None:
     assert spec(type="netfs", path="/mnt", source=share).layout == PoolLayout(
         "netfs", "/mnt", (PoolHost("a.example.com"),), "volume", format="glusterfs"
     )
+
+
+def test_a_key_goes_to_a_secret_of_the_pools_own() -> None:
+    """The layout names that, and nothing shows the key."""
+    source = {"name": "x", "hosts": [host()], "auth": auth(key="c2VjcmV0IHdvcmRz")}
+    declared = spec(type="rbd", source=source)
+    assert declared.layout
+    assert declared.layout.auth == PoolAuth("libvirt", secret_usage="kilonova.compute pool fast")
+    assert declared.key == PoolKey("ceph", b"secret words")
+    assert "secret words" not in repr(declared)
+    chap = {"hosts": [host()], "devices": [TARGET], "auth": auth(key="pass word")}
+    assert spec(type="iscsi", source=chap).key == PoolKey("iscsi", b"pass word")
+
+
+@pytest.mark.parametrize(
+    ("pool_type", "key"), [("rbd", "no base64"), ("rbd", ""), ("iscsi", ""), ("iscsi", "a\nb"), ("dir", "x")]
+)
+def test_what_is_no_key_is_refused(pool_type: str, key: str) -> None:
+    """Each by the option that holds it."""
+    with pytest.raises(SpecError) as caught:
+        PoolKey.from_text(key, pool_type)
+    assert caught.value.option == "source.auth.key"
+    assert not key or f"{key} " not in str(caught.value)
+
+
+def test_a_key_is_recognised_by_what_does_not_tell_it() -> None:
+    """Of a key that nobody can guess more is told than of a password."""
+    key, password = PoolKey("ceph", b"one"), PoolKey("iscsi", b"one")
+    assert key.fits(key.description())
+    assert password.fits(password.description())
+    assert not PoolKey("ceph", b"two").fits(key.description())
+    assert len(key.description()) - len(password.description()) == 14
+    assert key.fits(None)
 
 
 def test_a_state_alone_is_a_declaration() -> None:
@@ -102,6 +136,11 @@ def test_a_state_alone_is_a_declaration() -> None:
         ({"type": "rbd", "source": {"name": "x", "hosts": [host("a b")]}}, "source.hosts[0].name", "no host"),
         ({"type": "rbd", "source": {"name": "x", "hosts": [host(port=65536)]}}, "source.hosts[0].port", "no port"),
         ({"type": "rbd", "source": {"name": "x", "hosts": [host()], "auth": auth()}}, "source.auth", "exactly one"),
+        (
+            {"type": "rbd", "source": {"name": "x", "hosts": [host()], "auth": auth(key="eA==", secret_usage="u")}},
+            "source.auth",
+            "exactly one",
+        ),
         (
             {"type": "rbd", "source": {"name": "x", "hosts": [host()], "auth": auth(secret_uuid="key==")}},
             "source.auth.secret_uuid",

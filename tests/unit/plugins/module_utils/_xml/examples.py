@@ -33,6 +33,7 @@ from ansible_collections.kilonova.compute.plugins.module_utils._spec.record impo
     Rescue,
     SeedRecord,
 )
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.remote import PoolAuth, PoolHost, RemoteSource
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import (
     CpuPin,
     CpuTune,
@@ -278,6 +279,40 @@ EXAMPLES = {
                     read_iops_sec_max=300,
                     write_iops_sec_max=400,
                 ),
+            ),
+        ),
+    ),
+    "disks-remote": _small(
+        disks=(
+            Disk(
+                "vda",
+                "virtio",
+                source="instances/root",
+                format="raw",
+                type="network",
+                serial="root",
+                remote=RemoteSource(
+                    (PoolHost("mon1.example.com", 6789), PoolHost("mon2.example.com")),
+                    PoolAuth("libvirt", secret_usage="kilonova.compute pool ceph"),
+                ),
+            ),
+            Disk(
+                "vdb",
+                "virtio",
+                source="instances/data",
+                format="raw",
+                type="network",
+                remote=RemoteSource(
+                    (PoolHost("mon1.example.com"),), PoolAuth("libvirt", "86856312-8f70-5740-a102-117e4bae2e22")
+                ),
+            ),
+            Disk(
+                "vdc",
+                "virtio",
+                source="open/data",
+                format="raw",
+                type="network",
+                remote=RemoteSource((PoolHost("mon"),)),
             ),
         ),
     ),

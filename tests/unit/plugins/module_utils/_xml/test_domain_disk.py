@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.machine import Disk, Machine
+from ansible_collections.kilonova.compute.plugins.module_utils._spec.remote import PoolAuth, PoolHost, RemoteSource
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.tuning import IoTune
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.document import parse, to_text
 from ansible_collections.kilonova.compute.plugins.module_utils._xml.domain import edit, read
@@ -112,6 +113,36 @@ def test_no_limit_left_takes_the_element_away() -> None:
     assert "group_name" in freed
     assert "<iotune" not in _edited(Disk("vda", iotune=IoTune(total_bytes_sec=0)), _edited(LIMIT))
     assert "<iotune" in _edited(Disk("vda", iotune=IoTune()), _edited(LIMIT))
+
+
+CEPH = RemoteSource((PoolHost("mon", 6789),), PoolAuth("libvirt", secret_usage="key"))
+
+
+def test_a_disk_moves_into_a_cluster_and_out_again() -> None:
+    """How to get there comes and goes with it, wherever a login stood."""
+    inside = _edited(Disk("vda", source="p/image", format="raw", type="network", remote=CEPH))
+    assert (read(inside).disks[0].source, read(inside).disks[0].remote) == ("p/image", CEPH)
+    assert "/old.qcow2" not in inside
+    for text in (inside, inside.replace("</source>", "</source><auth username='other'/>")):
+        outside = _edited(Disk("vda", source="/new.raw", type="file"), text)
+        assert (read(outside).disks[0].source, read(outside).disks[0].remote) == ("/new.raw", None)
+        for gone in ("<auth", "<host", "protocol"):
+            assert gone not in outside
+
+
+def test_a_disk_in_a_cluster_stays_as_it_is() -> None:
+    """Where nothing is said of its source; one on another kind of network is never touched."""
+    login = "<auth username='libvirt'><secret type='ceph' uuid='u'/></auth>"
+    disk = "<devices><disk type='network'>{}<source protocol='{}' name='p/image'><host name='a'/></source><target dev='vda'/></disk></devices>"
+    devices = parse(disk.format(login, "rbd"))
+    assert read_disks(devices)[0].remote == RemoteSource((PoolHost("a"),), PoolAuth("libvirt", "u"))
+    put_disks(devices, (Disk("vda", type="network", serial="x"),))
+    assert read_disks(devices)[0].remote == RemoteSource((PoolHost("a"),), PoolAuth("libvirt", "u"))
+    assert read_disks(devices)[0].serial == "x"
+    devices = parse(disk.format("", "nbd"))
+    put_disks(devices, (Disk("vda", type="network", serial="x"),))
+    (foreign,) = read_disks(devices)
+    assert (foreign.source, foreign.remote, foreign.serial) == (None, None, None)
 
 
 _KEY = "<encryption format='luks'><secret type='passphrase' uuid='{uuid}'/></encryption>"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""Tests of the secrets of volumes between data and libvirt's XML."""
+"""Tests of the secrets of volumes and pools between data and libvirt's XML."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ UUID = "86856312-8f70-5740-a102-117e4bae2e22"
 
 @pytest.mark.parametrize(
     "secret",
-    [SecretDescription(UUID, "/pool/a"), SecretDescription(UUID, "/pool/a & <b>", "words", private=True)],
+    [
+        SecretDescription(UUID, "/pool/a"),
+        SecretDescription(UUID, "/pool/a & <b>", "words", private=True),
+        SecretDescription(UUID, "kilonova.compute pool ceph", "words", private=True, usage="ceph"),
+        SecretDescription(UUID, "kilonova.compute pool disks", usage="iscsi"),
+    ],
 )
 def test_what_is_written_is_valid_and_read(secret: SecretDescription) -> None:
     """It is kept over a restart of libvirt, and its value is no part of it."""
