@@ -160,6 +160,15 @@ def is_half(ends: Ends) -> bool:
     return arrives or (source.begun is not None and target.record.begun is None)
 
 
+def is_in_doubt(ends: Ends) -> bool:
+    """Tell whether there is a guest at the destination beside an instance that counts at the source, as amid a live move."""
+    source, target = ends.source, ends.target
+    if source.existing is None or not target.active or not is_half(ends):
+        return False
+    is_switched = source.begun is not None and source.begun.action == MOVED
+    return not is_switched and (source.existing.state == "running" or target.begun is not None)
+
+
 def _refuse_two(spec: MigrationSpec, ends: Ends) -> None:
     if ends.target.active:
         raise ConflictError(

@@ -48,6 +48,10 @@ class Scene:
     source: Host
     target: Host
     ends: Ends
+    promised: Amount = Amount()  # noqa: RUF009  # frozen
+    """What of the destination goes to others, which the same task moves there before."""
+    coming: frozenset[str] = frozenset()
+    """Volumes of images that come there with those."""
 
     @property
     def guest(self) -> Guest:
@@ -55,17 +59,20 @@ class Scene:
         return self.source.guests[self.spec.name]
 
 
-def open_scene(source: Connection, target: Connection, spec: MigrationSpec) -> Scene:
+def host_of(connection: Connection, spec: MigrationSpec) -> Host:
+    """Return a host as a move of that kind looks at it."""
+    return Host(connection, Lifecycle(spec.destination.pool, "auto", spec.limits, spec.force, spec.shutdown_timeout))
+
+
+def open_scene(source: Host, target: Host, spec: MigrationSpec) -> Scene:
     """Look at both ends."""
-    limits, pool = spec.limits, spec.destination.pool
-    hosts = [Host(one, Lifecycle(pool, "auto", limits, spec.force, spec.shutdown_timeout)) for one in (source, target)]
-    if hosts[0].uuid == hosts[1].uuid:
+    if source.uuid == target.uuid:
         raise SpecError(
-            "destination.uri",
-            f"{target.uri} is the host that {source.uri} is, by its UUID {hosts[0].uuid}",
+            f"destinations.{spec.to}.uri" if spec.to else "destination.uri",
+            f"{target.connection.uri} is the host that {source.connection.uri} is, by its UUID {source.uuid}",
             "give another host, or each libvirt a host_uuid of its own",
         )
-    return Scene(spec, hosts[0], hosts[1], Ends(*(_end(host, spec.name) for host in hosts)))
+    return Scene(spec, source, target, Ends(*(_end(host, spec.name) for host in (source, target))))
 
 
 def look_again(scene: Scene) -> Scene:
@@ -166,6 +173,8 @@ class _Look:
         records = there.records()
         if any(one.volume == volume.name and there.data(one) for one in records) or volume.name in self._images:
             return
+        if volume.name in self._scene.coming:
+            return
         pool = self._source.place(volume.pool).pool
         here = ImageCatalog(self._source.connection, pool).records()
         known = next((one for one in here if one.volume == volume.name), None)
@@ -253,7 +262,7 @@ def amount_of(guest: Guest, is_shelved: bool) -> Amount:
 def room_obstacle(scene: Scene) -> str | None:
     """Return what the destination has too little of; what an interrupted move has claimed is there for this one."""
     spec, target, guest = scene.spec, scene.target, scene.guest
-    claimed = target.used()
+    claimed = target.used().plus(scene.promised)
     half = target.guests.get(spec.name)
     if half is not None and is_half(scene.ends):
         claimed = claimed.minus(amount_of(half, half.is_shelved))
