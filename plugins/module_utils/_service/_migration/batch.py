@@ -28,7 +28,10 @@ def ensure_moves(source: Connection, batch: MigrationBatch, check: bool) -> dict
     if not batch.is_listed:
         return _ensure_one(source, batch.moves[0], check)
     attempts = _foresee_all(source, batch.moves)
-    if not check and all(attempt.error is None for attempt in attempts):
+    if any(attempt.error is not None for attempt in attempts):
+        # Of the others nothing is done, or would be.
+        attempts = [attempt if attempt.error is not None else Attempt(attempt.spec) for attempt in attempts]
+    elif not check:
         attempts = _act_all(source.uri, attempts, batch.concurrency)
     return _summary(source.uri, attempts)
 
