@@ -113,7 +113,8 @@ def _plan(scene: Scene) -> tuple[Plan, Job]:
         refuse(scene.spec, found)
         return plan_move(scene.spec, scene.ends, baggage), Job(scene, baggage)
     if stage == HALF:
-        return plan_tidy(scene.spec, scene.ends), Job(scene, is_there=not _is_switched_only(scene))
+        shared = frozenset(scene.shared(scene.ends.source.record))
+        return plan_tidy(scene.spec, scene.ends, shared), Job(scene, is_there=not _is_switched_only(scene))
     return Plan(f"instance {scene.spec.name}"), Job(scene)
 
 
