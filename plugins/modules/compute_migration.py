@@ -44,9 +44,11 @@ attributes:
 notes:
   - O(uri) is the hypervisor where the instance is now. The module connects to both, and copies disks of a cold move from the one to the
     other, through the machine that it runs on.
-  - Disks in storage that both hosts share are not moved on. Such a move is refused.
+  - Storage that both hosts share is found out by looking. A volume of the instance that the destination has by the same name in a pool of
+    the same name, or in the one that the task names, is the same if another, made through the source for a moment, is seen through the
+    destination. In check mode, too. Such disks are not copied, and not removed from the source.
   - What the guest wrote to its serial console stays behind, and goes with the source's copy.
-  - In a live move, QEMU sends memory and disks from host to host by itself, and not encrypted; that network must be one to be trusted.
+  - In a live move, QEMU sends memory and disks from host to host by itself. Without O(transport=tls) that network must be one to be trusted.
 options:
   name:
     description:
@@ -131,9 +133,35 @@ options:
     description:
       - With V(abort), the move is broken off. The guest goes on where it is, and the task fails.
       - With V(pause), the guest is held until all of it is at the destination, where it goes on.
+      - With V(post_copy), the guest goes on at the destination at once, see O(post_copy).
     type: str
-    choices: [abort, pause]
+    choices: [abort, pause, post_copy]
     default: abort
+  post_copy:
+    description:
+      - In a live move, whether the guest goes on at the destination once all of its memory was sent, although it wrote to some of it
+        meanwhile. That is fetched when the guest reads it, so that a move ends however much the guest writes.
+      - If the network between both hosts breaks while that lasts, the guest stands still. The same task run again goes on with the move.
+      - Both kernels must let QEMU handle page faults (userfaultfd).
+    type: bool
+    default: false
+  transport:
+    description:
+      - In a live move, how memory and disks get to the destination.
+      - With V(direct), QEMU sends them from host to host in the clear.
+      - With V(tls), QEMU encrypts them. Both hosts need a certificate that the other trusts, where C(migrate_tls_x509_cert_dir) in libvirt's
+        C(qemu.conf) says, with the name that the source reaches the destination by.
+      - With V(tunnelled), memory goes through a connection of the source's libvirt to the destination's, and is encrypted as that is. That
+        does not bring disks along, so they must be in storage that both hosts share.
+    type: str
+    choices: [direct, tls, tunnelled]
+    default: direct
+  peer_to_peer:
+    description:
+      - In a live move, whether the source's libvirt itself speaks with the destination's, by the URI of O(destination). Else the module
+        stands between them, and the move ends with it. Always so with O(transport=tunnelled).
+    type: bool
+    default: false
   shutdown_timeout:
     description:
       - In a cold move, how many seconds a guest that runs may take to power off.
@@ -335,7 +363,7 @@ from ..module_utils._driver.events import enable_events
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import limit_options
 from ..module_utils._service._migration.batch import ensure_moves
-from ..module_utils._spec.migration import MODES, ON_TIMEOUT
+from ..module_utils._spec.migration import MODES, ON_TIMEOUT, TRANSPORTS
 from ..module_utils._spec.migration_batch import MigrationBatch
 
 
@@ -369,6 +397,9 @@ def main() -> None:
             "parallel_connections": {"type": "int"},
             "timeout": {"type": "int", "default": 3600},
             "on_timeout": {"type": "str", "choices": list(ON_TIMEOUT), "default": "abort"},
+            "post_copy": {"type": "bool", "default": False},
+            "transport": {"type": "str", "choices": list(TRANSPORTS), "default": "direct"},
+            "peer_to_peer": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
             "shutdown_timeout": {"type": "int", "default": 60},
             **limit_options(),

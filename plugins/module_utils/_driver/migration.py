@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import DriverError
-from .._spec.migration import LiveOptions
+from .._spec.migration import TLS, TUNNELLED, LiveOptions
 from .capabilities import supported
 from .connection import Connection, libvirt
 from .domain import Domain
@@ -73,15 +73,16 @@ class Migration:
         """Have it broken off, after which the guest goes on where it was."""
         self._source.call(f"break off the move of {self._domain.name}", self._domain.handle.abortJob)
 
+    def post_copy(self) -> None:
+        """Have the guest go on at the destination now, with what of its memory is there; the rest is fetched."""
+        self._source.call(f"let {self._domain.name} go on", self._domain.handle.migrateStartPostCopy, 0)
+
     def _run(self, target: Connection, move: LiveMove) -> None:
+        handle, flags = self._domain.handle, _flags(move)
+        is_direct = not flags & libvirt.VIR_MIGRATE_PEER2PEER
+        function, where = (handle.migrate3, target.raw) if is_direct else (handle.migrateToURI3, target.uri)
         try:
-            self._source.call(
-                f"move {self._domain.name} to {target.uri}",
-                self._domain.handle.migrate3,
-                target.raw,
-                _parameters(move),
-                _flags(move),
-            )
+            self._source.call(f"move {self._domain.name} to {target.uri}", function, where, _parameters(move), flags)
         except BaseException as exc:  # pylint: disable=broad-exception-caught
             # It is raised where the move is waited for.
             self._error = exc
@@ -117,6 +118,10 @@ def _flags(move: LiveMove) -> int:
         (options.auto_converge, libvirt.VIR_MIGRATE_AUTO_CONVERGE),
         (options.compression, libvirt.VIR_MIGRATE_COMPRESSED),
         (options.parallel_connections is not None, libvirt.VIR_MIGRATE_PARALLEL),
+        (options.may_post_copy, libvirt.VIR_MIGRATE_POSTCOPY),
+        (options.transport == TLS, libvirt.VIR_MIGRATE_TLS),
+        (options.peer_to_peer or options.transport == TUNNELLED, libvirt.VIR_MIGRATE_PEER2PEER),
+        (options.transport == TUNNELLED, libvirt.VIR_MIGRATE_TUNNELLED),
     ):
         flags |= flag if wanted else 0
     return int(flags)
@@ -127,6 +132,31 @@ def is_moving(connection: Connection, domain: Domain) -> bool:
     stats = _stats(connection, domain, 0)
     known = {getattr(libvirt, name, None) for name in (_INCOMING, _OUTGOING)}
     return bool(stats.get("type")) and stats.get("operation") in known
+
+
+@dataclass(frozen=True)
+class Headway:
+    """How far a move is: bytes that were sent and that there are, of memory and disks, and how often the memory was."""
+
+    done: int = 0
+    total: int = 0
+    iterations: int = 0
+
+
+def headway(connection: Connection, domain: Domain) -> Headway:
+    """Return how far the move is that goes on."""
+    stats = _stats(connection, domain, 0)
+    total = int(stats.get("memory_total", 0)) + int(stats.get("disk_total", 0))
+    left = int(stats.get("memory_remaining", 0)) + int(stats.get("disk_remaining", 0))
+    return Headway(max(0, total - left), total, int(stats.get("memory_iteration", 0)))
+
+
+def is_in_post_copy(connection: Connection, domain: Domain) -> bool:
+    """Tell whether a guest is in two parts, of which the one can't go on without the other."""
+    state, reason = connection.call(f"read the state of {domain.name}", domain.handle.state)[:2]
+    reasons = ("VIR_DOMAIN_PAUSED_POSTCOPY", "VIR_DOMAIN_PAUSED_POSTCOPY_FAILED")
+    known = {getattr(libvirt, name, None) for name in reasons}
+    return bool(state == libvirt.VIR_DOMAIN_PAUSED and reason in known)
 
 
 def completed(connection: Connection, domain: Domain) -> Figures:

@@ -36,7 +36,7 @@ class Party:
         known = {"image": "guest", "flavor": flavor, "networks": [], "graphics": {"type": "none"}}
         states = ("running", "running", "stopped")
         instances = [{"name": name, "power_state": state, **known} for name, state in zip(NAMES, states)]
-        options = {"uri": here.uri, "limits": LIMITS, "virt_type": "qemu"}
+        options: dict[str, t.Any] = {"uri": here.uri, "limits": LIMITS, "virt_type": "qemu"}
         assert runs.run("compute_fleet", fleet="party", instances=instances, **options).done.changed
 
     def moved(self, check: bool = False, moves: t.Sequence[dict[str, t.Any]] = (), **options: t.Any) -> Result:

@@ -128,6 +128,12 @@ def _mark(connection: Connection, guest: GuestReading, begun: Begun | None) -> N
         set_record(connection, guest, text, _DEFINITION)
 
 
+def _leaving(job: Job, action: str) -> Begun:
+    """Return the mark of the source."""
+    shared = bool(_shared_pools(job)[0])
+    return Begun(action, running=runs(job.scene.ends.source), target=job.scene.target.uuid, shared=shared)
+
+
 def _left(job: Job) -> tuple[InstanceRecord, t.Any] | None:
     """Return the record and the handle of what a move left at the destination; never of a guest, nor of somebody else's."""
     source, target = job.at(job.source), find_guest(job.target, job.name)
@@ -179,7 +185,7 @@ def _define(job: Job, baggage: Baggage) -> None:
     source, target = job.scene.source, job.scene.target
     guest = job.at(job.source)
     running = runs(job.scene.ends.source)
-    begun = Begun(ARRIVE, running=running, target=source.uuid)
+    begun = Begun(ARRIVE, running=running, target=source.uuid, shared=bool(baggage.shared))
     xml = _render(job, driver.whole_definition(job.source, guest), replace(baggage.record, begun=begun))
     with claims_lock(target.uuid):
         target.read_again()
@@ -191,7 +197,7 @@ def _define(job: Job, baggage: Baggage) -> None:
         if ports:
             make_port_filters(job.target, target.filters.listed or {}, ports)
         driver.define(job.target, job.name, xml)
-    _mark(job.source, guest, Begun(MIGRATE, running=running, target=target.uuid))
+    _mark(job.source, guest, _leaving(job, MIGRATE))
 
 
 def _render(job: Job, text: str, record: InstanceRecord) -> str:
@@ -267,7 +273,7 @@ def _migrate(job: Job, baggage: Baggage) -> None:
         is_shared_unseen=_is_unseen(job),
     )
     try:
-        job.figures = run_live(job.source, guest, job.target, move)
+        job.figures = run_live(job.source, guest, job.target, move, lambda unused_way: None)
     except ComputeError:
         # Where the last answer was lost, the guest may be there all the same.
         settle(job.source, guest, job.target, find_guest(job.target, job.name))
@@ -299,8 +305,7 @@ def _switch(job: Job, unused_what: t.Any) -> None:
         raise ConflictError(
             f"Instance {job.name} was started at {job.source.uri} while its disks were copied; run again."
         )
-    running = runs(job.scene.ends.source)
-    _mark(job.source, guest, Begun(MOVED, running=running, target=job.scene.target.uuid))
+    _mark(job.source, guest, _leaving(job, MOVED))
 
 
 def _start(job: Job, unused_what: t.Any) -> None:
@@ -312,8 +317,7 @@ def _start(job: Job, unused_what: t.Any) -> None:
         if driver.is_active(job.target, found):
             job.is_there = True
         else:
-            begun = Begun(MIGRATE, running=True, target=job.scene.target.uuid)
-            _mark(job.source, job.at(job.source), begun)
+            _mark(job.source, job.at(job.source), replace(_leaving(job, MIGRATE), running=True))
             job.is_begun, job.made = True, _volumes_there(job)
         raise
     if job.stopped_at is not None:

@@ -31,7 +31,6 @@ PARAMS: dict[str, t.Any] = {
     "on_timeout": "abort",
     "post_copy": False,
     "transport": "direct",
-    "tls": False,
     "peer_to_peer": False,
     "force": False,
     "shutdown_timeout": 60,
