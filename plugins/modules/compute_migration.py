@@ -47,6 +47,8 @@ notes:
   - Storage that both hosts share is found out by looking. A volume of the instance that the destination has by the same name in a pool of
     the same name, or in the one that the task names, is the same if another, made through the source for a moment, is seen through the
     destination. In check mode, too. Such disks are not copied, and not removed from the source.
+  - While instances are moved, a line every ten seconds says how far each is, as with M(kilonova.compute.compute_image), where that tells
+    under what conditions.
   - What the guest wrote to its serial console stays behind, and goes with the source's copy.
   - In a live move, QEMU sends memory and disks from host to host by itself. Without O(transport=tls) that network must be one to be trusted.
 options:

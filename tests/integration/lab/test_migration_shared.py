@@ -15,7 +15,7 @@ import pytest
 from .conftest import Hypervisor, run_module
 from .killing import Runs
 from .movers import Mover
-from .subjects import BOOTING, FLAVOR, removed_after, said
+from .subjects import BOOTING, FLAVOR, SWITCHED_OFF, removed_after, said
 
 POOL = "t-shared"
 COUNT = (
@@ -106,7 +106,7 @@ def test_killed_at_any_call(lab: list[Hypervisor], directory: Path, runs: Runs, 
             assert not done.failed, f"{run.calls[-1]}: {done.message}"
             assert (mover.running(), mover.host.domains()) == ([mover.other.name], set()), run.calls
             assert {path.name: identity(path) for path in directory.iterdir()} == files, run.calls
-        removed = mover.module("compute_instance", uri=mover.other.uri, name=mover.name, state="absent")
+        removed = mover.module("compute_instance", uri=mover.other.uri, name=mover.name, state="absent", **SWITCHED_OFF)
         assert not removed.failed, removed.message
         assert not [path.name for path in directory.iterdir() if path.name.startswith(mover.name)]
 

@@ -19,26 +19,28 @@ from ..._plan.claims import Amount
 from ..._spec.migration import Destination, MigrationSpec
 from ..._spec.migration_batch import MigrationBatch
 from .._instance.host import Host
+from ..progress import Board
 from .run import Attempt, as_migration, both_ends, ensure_there, foresee, option_of
 from .scene import amount_of, host_of, open_scene
 
 
 def ensure_moves(source: Connection, batch: MigrationBatch, check: bool) -> dict[str, t.Any]:
     """Have every instance where it shall be, and return the task's result."""
+    board = Board.from_environment()
     if not batch.is_listed:
-        return _ensure_one(source, batch.moves[0], check)
+        return _ensure_one(source, batch.moves[0], check, board)
     attempts = _foresee_all(source, batch.moves)
     if any(attempt.error is not None for attempt in attempts):
         # Of the others nothing is done, or would be.
         attempts = [attempt if attempt.error is not None else Attempt(attempt.spec) for attempt in attempts]
     elif not check:
-        attempts = _act_all(source.uri, attempts, batch.concurrency)
+        attempts = _act_all(source.uri, attempts, batch.concurrency, board)
     return _summary(source.uri, attempts)
 
 
-def _ensure_one(source: Connection, spec: MigrationSpec, check: bool) -> dict[str, t.Any]:
+def _ensure_one(source: Connection, spec: MigrationSpec, check: bool, board: Board) -> dict[str, t.Any]:
     with Connection(spec.destination.uri, option_of(spec)) as target:
-        attempt = ensure_there(source, target, spec, check)
+        attempt = ensure_there(source, target, spec, check, board)
     if attempt.error is not None:
         raise attempt.error
     migration = as_migration(attempt, source.uri)
@@ -106,7 +108,7 @@ def _foresee_all(source: Connection, specs: t.Sequence[MigrationSpec]) -> list[A
         return [foresight.foresee(spec) for spec in specs]
 
 
-def _act_all(uri: str, attempts: t.Sequence[Attempt], concurrency: int) -> list[Attempt]:
+def _act_all(uri: str, attempts: t.Sequence[Attempt], concurrency: int, board: Board) -> list[Attempt]:
     """Make the moves; each has its own connections, since a daemon answers one client a few calls at a time."""
 
     def act(attempt: Attempt) -> Attempt:
@@ -114,7 +116,7 @@ def _act_all(uri: str, attempts: t.Sequence[Attempt], concurrency: int) -> list[
             return attempt
         try:
             with both_ends(uri, attempt.spec) as (source, target):
-                return ensure_there(source, target, attempt.spec, False)
+                return ensure_there(source, target, attempt.spec, False, board)
         except ComputeError as exc:
             return Attempt(attempt.spec, error=exc)
 

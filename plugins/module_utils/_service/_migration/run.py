@@ -21,6 +21,7 @@ from ..._plan.migration_obstacles import refuse
 from ..._plan.plan import Plan
 from ..._spec.migration import MigrationSpec
 from ..lock import instance_lock
+from ..progress import SILENT_BOARD, Board
 from .scene import Scene, domain_of, host_of, look, look_again, open_scene
 from .steps import Job, perform
 
@@ -62,7 +63,9 @@ def both_ends(uri: str, spec: MigrationSpec) -> t.Iterator[tuple[Connection, Con
         yield source, target
 
 
-def ensure_there(source: Connection, target: Connection, spec: MigrationSpec, check: bool) -> Attempt:
+def ensure_there(
+    source: Connection, target: Connection, spec: MigrationSpec, check: bool, board: Board = SILENT_BOARD
+) -> Attempt:
     """Have the instance at the destination, or only say what it takes; what fails is told by the attempt."""
     attempt = Attempt(spec)
     try:
@@ -70,7 +73,7 @@ def ensure_there(source: Connection, target: Connection, spec: MigrationSpec, ch
             connection.keep_alive(*_ALIVE)
         foresee(attempt, open_scene(host_of(source, spec), host_of(target, spec), spec))
         if attempt.plan.changed and not check:
-            _act(attempt)
+            _act(attempt, board)
     except ComputeError as exc:
         attempt.error = exc
     return attempt
@@ -82,7 +85,7 @@ def foresee(attempt: Attempt, scene: Scene) -> None:
     attempt.plan, attempt.job = _plan(scene)
 
 
-def _act(attempt: Attempt) -> None:
+def _act(attempt: Attempt, board: Board) -> None:
     scene = attempt.scene
     if scene is None:
         return
@@ -90,7 +93,11 @@ def _act(attempt: Attempt) -> None:
         _await_others(scene)
         foresee(attempt, look_again(scene))
         if attempt.job is not None:
-            perform(attempt.job, attempt.plan)
+            attempt.job.board = board
+            try:
+                perform(attempt.job, attempt.plan)
+            finally:
+                board.end(attempt.spec.name)
 
 
 def _settled(scene: Scene) -> Scene:

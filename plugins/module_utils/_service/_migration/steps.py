@@ -17,7 +17,7 @@ from ..._driver.connection import Connection
 from ..._driver.domain_change import Scope, set_record
 from ..._driver.guests import GuestReading, find_guest
 from ..._driver.host import domain_capabilities
-from ..._driver.migration import Figures, LiveMove
+from ..._driver.migration import Figures, Headway, LiveMove
 from ..._driver.storage import Volume, find_volume
 from ..._errors import CapacityError, ComputeError, ConflictError, DriverError, NotFoundError
 from ..._plan import migration as verbs
@@ -39,6 +39,9 @@ from .._instance.reservations import release, reserve
 from ..image import ensure_image
 from ..lock import claims_lock
 from ..port_filter import make_port_filters
+from ..progress import COPY as COPYING
+from ..progress import MOVE as MOVING
+from ..progress import SILENT_BOARD, Board
 from .copy import copy_volume
 from .live import run_live, settle
 from .scene import Scene, room_obstacle
@@ -54,6 +57,8 @@ class Job:
 
     scene: Scene
     baggage: Baggage | None = None
+    board: Board = SILENT_BOARD
+    """Who is told how far it is."""
     is_there: bool = False
     """The destination's copy counts; nothing is taken back any more."""
     is_begun: bool = False
@@ -237,7 +242,11 @@ def _copy_volume(job: Job, move: DiskMove, mode: int | None) -> None:
     origin = job.scene.source.place(move.owned.pool).pool.find(move.owned.volume)
     if origin is None:
         raise NotFoundError(f"Volume {move.owned.volume} of pool {move.owned.pool} at {job.source.uri} is gone.")
-    volume = copy_volume(job.source, origin, job.scene.target.home.pool, move, mode)
+
+    def watch(done: int, total: int) -> None:
+        job.board.note(job.name, COPYING, done, total)
+
+    volume = copy_volume(job.source, origin, job.scene.target.home.pool, move, mode, watch)
     job.made.append(volume)
     job.copied_bytes += volume.description.stored_bytes
     _check_place(volume.path, move)
@@ -272,8 +281,12 @@ def _migrate(job: Job, baggage: Baggage) -> None:
         copied=tuple(disk.owned.target for disk in baggage.disks),
         is_shared_unseen=_is_unseen(job),
     )
+
+    def watch(way: Headway) -> None:
+        job.board.note(job.name, MOVING, way.done, way.total or None)
+
     try:
-        job.figures = run_live(job.source, guest, job.target, move, lambda unused_way: None)
+        job.figures = run_live(job.source, guest, job.target, move, watch)
     except ComputeError:
         # Where the last answer was lost, the guest may be there all the same.
         settle(job.source, guest, job.target, find_guest(job.target, job.name))
