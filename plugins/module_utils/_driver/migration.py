@@ -39,14 +39,16 @@ class Figures:
 class LiveMove:
     """What libvirt is told of a move: both definitions as they are to be there."""
 
-    xml: str
-    persistent_xml: str
+    xml: str | None
+    persistent_xml: str | None
     uri: str | None
     options: LiveOptions
     copied: tuple[str, ...] = ()
     """Targets of the disks whose content is sent; the others are in storage that both hosts share."""
     is_shared_unseen: bool = False
     """That storage was proven to be shared, which libvirt does not see by itself, as of a directory."""
+    is_again: bool = False
+    """It is a move by post-copy that broke, and goes on."""
 
 
 class Migration:
@@ -91,10 +93,11 @@ class Migration:
 
 def _parameters(move: LiveMove) -> dict[str, t.Any]:
     options = move.options
-    found: dict[str, t.Any] = {
-        libvirt.VIR_MIGRATE_PARAM_DEST_XML: move.xml,
-        libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: move.persistent_xml,
-    }
+    found: dict[str, t.Any] = {}
+    if move.xml is not None:
+        found[libvirt.VIR_MIGRATE_PARAM_DEST_XML] = move.xml
+    if move.persistent_xml is not None:
+        found[libvirt.VIR_MIGRATE_PARAM_PERSIST_XML] = move.persistent_xml
     if move.uri is not None:
         found[libvirt.VIR_MIGRATE_PARAM_URI] = move.uri
     if move.copied:
@@ -118,7 +121,8 @@ def _flags(move: LiveMove) -> int:
         (options.auto_converge, libvirt.VIR_MIGRATE_AUTO_CONVERGE),
         (options.compression, libvirt.VIR_MIGRATE_COMPRESSED),
         (options.parallel_connections is not None, libvirt.VIR_MIGRATE_PARALLEL),
-        (options.may_post_copy, libvirt.VIR_MIGRATE_POSTCOPY),
+        (options.may_post_copy or move.is_again, libvirt.VIR_MIGRATE_POSTCOPY),
+        (move.is_again, getattr(libvirt, "VIR_MIGRATE_POSTCOPY_RESUME", 0)),
         (options.transport == TLS, libvirt.VIR_MIGRATE_TLS),
         (options.peer_to_peer or options.transport == TUNNELLED, libvirt.VIR_MIGRATE_PEER2PEER),
         (options.transport == TUNNELLED, libvirt.VIR_MIGRATE_TUNNELLED),
@@ -151,12 +155,11 @@ def headway(connection: Connection, domain: Domain) -> Headway:
     return Headway(max(0, total - left), total, int(stats.get("memory_iteration", 0)))
 
 
-def is_in_post_copy(connection: Connection, domain: Domain) -> bool:
-    """Tell whether a guest is in two parts, of which the one can't go on without the other."""
+def is_split(connection: Connection, domain: Domain) -> bool:
+    """Tell whether a guest stands still since a move by post-copy broke: it is in two parts, of which none goes on by itself."""
     state, reason = connection.call(f"read the state of {domain.name}", domain.handle.state)[:2]
-    reasons = ("VIR_DOMAIN_PAUSED_POSTCOPY", "VIR_DOMAIN_PAUSED_POSTCOPY_FAILED")
-    known = {getattr(libvirt, name, None) for name in reasons}
-    return bool(state == libvirt.VIR_DOMAIN_PAUSED and reason in known)
+    known = getattr(libvirt, "VIR_DOMAIN_PAUSED_POSTCOPY_FAILED", None)
+    return bool(state == libvirt.VIR_DOMAIN_PAUSED and reason == known)
 
 
 def completed(connection: Connection, domain: Domain) -> Figures:

@@ -33,6 +33,8 @@ RESERVE = "reserve_address"
 CREATE = "create_disk"
 COPY = "copy_disk"
 LIVE_MOVE = "migrate"
+GO_ON = "go_on"
+"""With a move by post-copy that broke amid its last part."""
 STOP = "stop"
 POWER_OFF = "power_off"
 """Of a guest that goes on at the destination, and is held at the source since libvirt was not told so any more."""
@@ -42,8 +44,9 @@ FINISH = "finish"
 DELETE = "delete_disk"
 UNDEFINE = "undefine"
 
-THERE, FRESH, HALF = "there", "fresh", "half"
-"""The instance is at the destination; it is to be moved; it has been moved, and what is left of it is to be tidied up."""
+THERE, FRESH, HALF, SPLIT = "there", "fresh", "half", "split"
+"""The instance is at the destination; it is to be moved; it has been moved, and what is left of it is to be tidied up; it is in
+two parts, of which none can go on without the other."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class End:
     uuid: str
     existing: Existing | None = None
     autostart: bool = False
+    is_split: bool = False
+    """Some of its memory is at the one host and some at the other, and it stands still since these don't reach each other."""
 
     @property
     def record(self) -> InstanceRecord | None:
@@ -100,6 +105,8 @@ class DiskMove:
     path: str
     base: str | None = None
     base_format: str | None = None
+    mode: int | None = None
+    """Permissions of its file."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,8 @@ def stage_of(spec: MigrationSpec, ends: Ends) -> str:
             f"A move of instance {spec.name} {way} {source.uri} was interrupted (the other host is {begun.target}); run that"
             " again, which finishes it."
         )
+    if source.is_split:
+        return SPLIT
     if begun is not None and begun.action == MOVED:
         return _stage_moved(spec, ends)
     if target.existing is None or not is_half(ends):
@@ -165,7 +174,7 @@ def is_half(ends: Ends) -> bool:
 def is_in_doubt(ends: Ends) -> bool:
     """Tell whether there is a guest at the destination beside an instance that counts at the source, as amid a live move."""
     source, target = ends.source, ends.target
-    if source.existing is None or not target.active or not is_half(ends):
+    if source.existing is None or source.is_split or not target.active or not is_half(ends):
         return False
     is_switched = source.begun is not None and source.begun.action == MOVED
     return not is_switched and (source.existing.state == "running" or target.begun is not None)
@@ -244,6 +253,12 @@ def plan_tidy(spec: MigrationSpec, ends: Ends, shared: frozenset[str] = frozense
     is_to_start = is_cold and runs(ends.source) and not ends.target.active
     stop = (Step(POWER_OFF, spec.name),) if ends.source.active else ()
     return Plan(f"instance {spec.name}", (*stop, *tidy_steps(spec.name, ends, is_to_start, shared)))
+
+
+def plan_go_on(spec: MigrationSpec, ends: Ends, shared: frozenset[str]) -> Plan:
+    """Return how a move is ended that broke when its guest was at both hosts."""
+    steps = (Step(GO_ON, spec.name), *tidy_steps(spec.name, ends, False, shared))
+    return Plan(f"instance {spec.name}", steps)
 
 
 def runs(end: End) -> bool:

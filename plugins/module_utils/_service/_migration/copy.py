@@ -56,13 +56,12 @@ def copy_volume(
     origin: Volume,
     pool: Pool,
     move: DiskMove,
-    mode: int | None,
     watch: t.Callable[[int, int], None],
 ) -> Volume:
     """Make the volume with the content of ``origin``; one of qcow2 lies on the base that is at the destination."""
     size = origin.reread().description.stored_bytes
     head = _head(origin, size, move)
-    volume = pool.add(VolumeDescription(move.owned.volume, size, "raw", mode=mode))
+    volume = pool.add(VolumeDescription(move.owned.volume, size, "raw", mode=move.mode))
     try:
         with VolumeFile(connection, origin, size) as file:
             source: t.Any = file if head is None else _Headed(head, file)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ..._driver.connection import Connection
 from ..._driver.migration import Figures, wait_until_still
 from ..._errors import ComputeError, ConflictError
-from ..._plan.migration import FRESH, HALF, Baggage, is_in_doubt, plan_move, plan_tidy, stage_of
+from ..._plan.migration import FRESH, HALF, SPLIT, Baggage, is_in_doubt, plan_go_on, plan_move, plan_tidy, stage_of
 from ..._plan.migration_obstacles import refuse
 from ..._plan.plan import Plan
 from ..._spec.migration import MigrationSpec
@@ -119,6 +119,9 @@ def _plan(scene: Scene) -> tuple[Plan, Job]:
         baggage, found = look(scene)
         refuse(scene.spec, found)
         return plan_move(scene.spec, scene.ends, baggage), Job(scene, baggage)
+    if stage == SPLIT:
+        shared = frozenset(scene.shared(scene.ends.source.record))
+        return plan_go_on(scene.spec, scene.ends, shared), Job(scene, is_there=True)
     if stage == HALF:
         shared = frozenset(scene.shared(scene.ends.source.record))
         return plan_tidy(scene.spec, scene.ends, shared), Job(scene, is_there=not _is_switched_only(scene))
@@ -141,6 +144,8 @@ def _locks(scene: Scene) -> t.Iterator[None]:
 
 def _await_others(scene: Scene) -> None:
     """Wait for a move that goes on without us, as one that was begun elsewhere."""
+    if scene.ends.source.is_split:
+        return
     for host in (scene.source, scene.target):
         domain = domain_of(host, scene.spec.name)
         if domain is not None and not wait_until_still(host.connection, domain, _OTHERS_SECONDS):

@@ -16,7 +16,7 @@ from ..._driver import domain as driver
 from ..._driver import host as host_driver
 from ..._driver.checkpoint import checkpoint_names
 from ..._driver.connection import Connection
-from ..._driver.migration import cpu_obstacle, host_cpu_obstacle
+from ..._driver.migration import cpu_obstacle, host_cpu_obstacle, is_split
 from ..._driver.snapshot import list_snapshots
 from ..._driver.storage import Volume, find_volume
 from ..._errors import CapacityError, SpecError
@@ -41,6 +41,7 @@ from .shared import SharedStorage
 _PASSTHROUGH = "host-passthrough"
 _LONGEST_NAME = 63
 _DIGITS = 12
+_PRIVATE = 0o600
 
 
 @dataclass
@@ -103,7 +104,9 @@ def _end(host: Host, name: str) -> End:
     guest = host.guests.get(name)
     existing = host.existing(name) if guest else None
     autostart = guest is not None and guest.reading.uuid in host.autostarted
-    return End(host.connection.uri, host.uuid, existing, autostart)
+    is_paused = guest is not None and guest.reading.state == "paused"
+    is_cut = is_paused and guest is not None and is_split(host.connection, guest.reading)
+    return End(host.connection.uri, host.uuid, existing, autostart, is_cut)
 
 
 def look(scene: Scene) -> tuple[Baggage, tuple[str, ...]]:
@@ -253,7 +256,7 @@ class _Look:
             self._stays(owned, volume)
             return None
         path = self._paths[owned.target] = self._target.home.locate(owned.volume)
-        return DiskMove(owned, "raw", volume.capacity, path)
+        return DiskMove(owned, "raw", volume.capacity, path, mode=_PRIVATE)
 
     def _others(self, record: InstanceRecord, machine: Machine) -> None:
         """Look at what was not made for the instance: discs of published images come along."""

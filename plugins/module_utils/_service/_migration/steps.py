@@ -17,7 +17,7 @@ from ..._driver.connection import Connection
 from ..._driver.domain_change import Scope, set_record
 from ..._driver.guests import GuestReading, find_guest
 from ..._driver.host import domain_capabilities
-from ..._driver.migration import Figures, Headway, LiveMove
+from ..._driver.migration import Figures, Headway, LiveMove, is_split
 from ..._driver.storage import Volume, find_volume
 from ..._errors import CapacityError, ComputeError, ConflictError, DriverError, NotFoundError
 from ..._plan import migration as verbs
@@ -47,7 +47,6 @@ from .live import run_live, settle
 from .scene import Scene, room_obstacle
 
 _DEFINITION = Scope(live=False, persistent=True)
-_PRIVATE = 0o600
 _NETFS = "netfs"
 
 
@@ -230,15 +229,7 @@ def _fetch(job: Job, image: ImageMove) -> None:
     ensure_image(job.target, ImageSpec(name=image.published, pool=job.scene.spec.destination.pool, host=host), False)
 
 
-def _copy_seed(job: Job, seed: DiskMove) -> None:
-    _copy_volume(job, seed, _PRIVATE)
-
-
-def _copy(job: Job, disk: DiskMove) -> None:
-    _copy_volume(job, disk, None)
-
-
-def _copy_volume(job: Job, move: DiskMove, mode: int | None) -> None:
+def _copy(job: Job, move: DiskMove) -> None:
     origin = job.scene.source.place(move.owned.pool).pool.find(move.owned.volume)
     if origin is None:
         raise NotFoundError(f"Volume {move.owned.volume} of pool {move.owned.pool} at {job.source.uri} is gone.")
@@ -246,7 +237,7 @@ def _copy_volume(job: Job, move: DiskMove, mode: int | None) -> None:
     def watch(done: int, total: int) -> None:
         job.board.note(job.name, COPYING, done, total)
 
-    volume = copy_volume(job.source, origin, job.scene.target.home.pool, move, mode, watch)
+    volume = copy_volume(job.source, origin, job.scene.target.home.pool, move, watch)
     job.made.append(volume)
     job.copied_bytes += volume.description.stored_bytes
     _check_place(volume.path, move)
@@ -287,12 +278,27 @@ def _migrate(job: Job, baggage: Baggage) -> None:
 
     try:
         job.figures = run_live(job.source, guest, job.target, move, watch)
-    except ComputeError:
+    except ComputeError as exc:
+        if is_split(job.source, guest):
+            # There is nothing to take back, and the next run goes on.
+            job.is_there = True
+            raise ConflictError(
+                f"The way from {job.source.uri} to {job.target.uri} broke when instance {job.name} was moved by post-copy. It"
+                f" stands still, and nothing is lost. Run again once the hosts reach each other. {exc.message}"
+            ) from exc
         # Where the last answer was lost, the guest may be there all the same.
         settle(job.source, guest, job.target, find_guest(job.target, job.name))
         if driver.is_active(job.source, guest) or not job.at(job.target).is_active:
             raise
     job.is_there = True
+
+
+def _go_on(job: Job, unused_what: t.Any) -> None:
+    """Fetch what of the memory is not there yet; the guest, of which each host has a part, goes on at the destination."""
+    spec, guest = job.scene.spec, job.at(job.source)
+    job.is_there = True
+    move = LiveMove(None, None, spec.destination.migrate_uri, spec.live, is_again=True)
+    job.figures = run_live(job.source, guest, job.target, move, lambda unused_way: None)
 
 
 def _is_unseen(job: Job) -> bool:
@@ -385,11 +391,12 @@ _STEPS: dict[str, t.Callable[[Job, t.Any], None]] = {
     verbs.DISCARD: _discard,
     verbs.DEFINE: _define,
     verbs.FETCH: _fetch,
-    verbs.COPY_SEED: _copy_seed,
+    verbs.COPY_SEED: _copy,
     verbs.RESERVE: _reserve,
     verbs.CREATE: _create,
     verbs.COPY: _copy,
     verbs.LIVE_MOVE: _migrate,
+    verbs.GO_ON: _go_on,
     verbs.STOP: _stop,
     verbs.POWER_OFF: _power_off,
     verbs.SWITCH: _switch,
