@@ -226,6 +226,30 @@ def test_post_copy(pair: Pair) -> None:
     pair.still_counts()
 
 
+def test_post_copy_breaks(pair: Pair) -> None:
+    """While the hosts don't reach each other the guest stands still; then the same task goes on with it."""
+    here, there, address = pair.guest.host.name, pair.guest.other.name, pair.addresses[pair.guest.host.name]
+    pair.guest.inside(
+        "(while :; do dd if=/dev/urandom of=/tmp/noise bs=1M count=24; done) >/dev/null 2>&1 & echo $! >/tmp/pid"
+    )
+    options = pair.options(post_copy=True, bandwidth_mb=8, auto_converge=False, timeout=0)
+    process = start_module("compute_migration", **pair.guest.arguments(**options))
+    wait_until(lambda: "post-copy" in pair.guest.host.virsh("domstate", "--reason", pair.guest.name), "the last part")
+    pair.on(there, f"iptables -I INPUT -p tcp -s {address} -j REJECT --reject-with tcp-reset")
+    pair.on(here, f"iptables -I INPUT -p tcp -s {pair.addresses[there]} -j REJECT --reject-with tcp-reset")
+    printed, _errors = process.communicate(timeout=300)
+    assert "It stands still, and nothing is lost." in printed, printed
+    assert pair.guest.running() == []
+    for name in (here, there):
+        pair.on(name, "iptables -D INPUT 1")
+    done = pair.move()
+    assert not done.failed, done.message
+    pair.guest.host, pair.guest.other = pair.guest.other, pair.guest.host
+    pair.guest.inside("kill $(cat /tmp/pid)")
+    pair.still_counts()
+    assert pair.guest.traces(pair.guest.other) == set()
+
+
 def test_source_daemon_dies(pair: Pair) -> None:
     """When it is back, the guest is where it was, and the next run moves it."""
     process = pair.begun()
