@@ -74,7 +74,7 @@ class _Road:
         arguments = {
             "uri": source.uri,
             "name": _NAME,
-            "fleet": self._fleet,
+            "fleet": fleet.FLEET,
             "destination": destination,
             "limits": limits,
         }

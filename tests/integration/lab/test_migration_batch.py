@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from .conftest import Hypervisor, Result
 from .killing import Runs
 from .movers import MIGRATE_URI
 from .subjects import FLAVOR, LIMITS, SWITCHED_OFF
+from .test_image_progress import STATUS_FILES, Play, local
 
 NAMES = ("t-one", "t-two", "t-three")
 """Two of them run, and boot nothing, since their memory is too small for that."""
@@ -136,9 +139,32 @@ def test_one_that_fails_amid_the_others(party: Party) -> None:
     assert not done.failed, done.message
     assert [one["changed"] for one in done.data["migrations"]] == [True, False, False]
     assert party.places() == [set(), set(NAMES)]
+    party.turn()
 
 
 def vcpus(host: Hypervisor) -> int:
     """Return how many CPUs a host has."""
     line = next(line for line in host.virsh("nodeinfo").splitlines() if line.startswith("CPU(s)"))
     return int(line.split()[-1])
+
+
+def test_progress_is_shown(party: Party, tmp_path: Path) -> None:
+    """Who runs ansible-playbook sees how far each of those is that go on at once."""
+    options = {
+        "uri": party.here.uri,
+        "fleet": "party",
+        "migrations": [{"name": name, "to": "there"} for name in NAMES],
+        "destinations": {"there": {"uri": party.there.uri, "migrate_uri": MIGRATE_URI}},
+        "concurrency": 2,
+        "bandwidth_mb": 1,
+        "limits": LIMITS,
+        **SWITCHED_OFF,
+    }
+    play = Play(tmp_path, {"hypervisor": local()}, {"name": "Move", "kilonova.compute.compute_migration": options})
+    for name in NAMES[:2]:
+        play.wait_for(f"hypervisor: {name}: moving ")
+    printed = play.end()
+    assert "changed=1" in printed, printed
+    assert re.search(r"t-one: moving \d+ of \d+ MiB \(\d+ %\)", printed), printed
+    assert party.places() == [set(), set(NAMES)]
+    assert not [path for path in STATUS_FILES.glob("*.progress") if "t-one" in path.read_text()]

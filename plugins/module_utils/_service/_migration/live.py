@@ -27,6 +27,10 @@ Watch = t.Callable[[Headway], None]
 """Who is told how far a move is."""
 
 
+class StillMovingError(WaitTimeoutError):
+    """A move goes on, and can't be broken off."""
+
+
 def run_live(source: Connection, domain: Domain, target: Connection, move: LiveMove, watch: Watch) -> Figures:
     """Move it, and return what that took; when this raises, the guest goes on at the source, unless that can't be told."""
     options = move.options
@@ -41,7 +45,15 @@ def run_live(source: Connection, domain: Domain, target: Connection, move: LiveM
         is_late = bool(options.timeout) and time.monotonic() > end
         is_switched = options.post_copy and way.iterations > 1
         if is_switched or is_late:
-            _hurry(source, domain, migration, POST_COPY if is_switched else options.on_timeout)
+            way_out = POST_COPY if is_switched else options.on_timeout
+            try:
+                _hurry(source, domain, migration, way_out)
+            except DriverError as exc:
+                raise StillMovingError(
+                    f"Instance {domain.name} was not at {target.uri} within {options.timeout} seconds, and {way_out} can't be done"
+                    " at the moment, as when both hosts don't reach each other any more. It goes on where it was. Once they do, run"
+                    f" again, which finishes the move. {exc.message}"
+                ) from exc
     try:
         migration.finish()
     except ComputeError as exc:

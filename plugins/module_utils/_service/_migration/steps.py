@@ -43,7 +43,7 @@ from ..progress import COPY as COPYING
 from ..progress import MOVE as MOVING
 from ..progress import SILENT_BOARD, Board
 from .copy import copy_volume
-from .live import run_live, settle
+from .live import StillMovingError, run_live, settle
 from .scene import Scene, room_obstacle
 
 _DEFINITION = Scope(live=False, persistent=True)
@@ -278,6 +278,10 @@ def _migrate(job: Job, baggage: Baggage) -> None:
 
     try:
         job.figures = run_live(job.source, guest, job.target, move, watch)
+    except StillMovingError:
+        # What is there can't be taken back as long as libvirt has it.
+        job.is_begun = False
+        raise
     except ComputeError as exc:
         if is_split(job.source, guest):
             # There is nothing to take back, and the next run goes on.
