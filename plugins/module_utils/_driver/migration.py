@@ -104,6 +104,8 @@ def _parameters(move: LiveMove) -> dict[str, t.Any]:
         found[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(move.copied)
     if options.bandwidth_mb is not None:
         found[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = options.bandwidth_mb
+        if options.may_post_copy or move.is_again:
+            found[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY] = options.bandwidth_mb
     if options.parallel_connections is not None:
         found[libvirt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS] = options.parallel_connections
     if options.compression:

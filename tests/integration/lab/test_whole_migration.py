@@ -141,9 +141,11 @@ class Pair:
         first, second = NAMES
         for name, other in ((first, second), (second, first)):
             self.on(name, f"iptables -I INPUT -p tcp -s {self.addresses[other]} -j REJECT --reject-with tcp-reset")
-        yield
-        for name in NAMES:
-            self.on(name, "iptables -D INPUT 1")
+        try:
+            yield
+        finally:
+            for name in NAMES:
+                self.on(name, "iptables -D INPUT 1")
 
     def still_counts(self) -> None:
         """See that the guest is at one host, never restarted, has all it wrote, and is heard."""
@@ -242,7 +244,7 @@ def test_post_copy_breaks(pair: Pair) -> None:
     pair.guest.inside(
         "(while :; do dd if=/dev/urandom of=/tmp/noise bs=1M count=24; done) >/dev/null 2>&1 & echo $! >/tmp/pid"
     )
-    options = pair.options(post_copy=True, bandwidth_mb=8, auto_converge=False, timeout=0)
+    options = pair.options(post_copy=True, bandwidth_mb=4, auto_converge=False, timeout=0)
     process = start_module("compute_migration", **pair.guest.arguments(**options))
     wait_until(lambda: "post-copy" in pair.guest.host.virsh("domstate", "--reason", pair.guest.name), "the last part")
     with pair.cut():
