@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""Move an instance to another hypervisor, live or cold."""
+"""Move instances to other hypervisors, live or cold."""
 
 from __future__ import annotations
 
@@ -44,24 +44,28 @@ attributes:
 notes:
   - O(uri) is the hypervisor where the instance is now. The module connects to both, and copies disks of a cold move from the one to the
     other, through the machine that it runs on.
-  - Disks in storage that both hosts share are not moved on. Such a move is refused.
+  - Storage that both hosts share is found out by looking. A volume of the instance that the destination has by the same name in a pool of
+    the same name, or in the one that the task names, is the same if another, made through the source for a moment, is seen through the
+    destination. In check mode, too. Such disks are not copied, and not removed from the source.
+  - While instances are moved, a line every ten seconds says how far each is, as with M(kilonova.compute.compute_image), where that tells
+    under what conditions.
   - What the guest wrote to its serial console stays behind, and goes with the source's copy.
-  - In a live move, QEMU sends memory and disks from host to host by itself, and not encrypted; that network must be one to be trusted.
+  - In a live move, QEMU sends memory and disks from host to host by itself. Without O(transport=tls) that network must be one to be trusted.
 options:
   name:
     description:
       - Name of the instance. It is one that M(kilonova.compute.compute_instance) made.
+      - Given with O(destination). For many instances there are O(migrations) and O(destinations) instead.
     type: str
-    required: true
   fleet:
     description:
       - The fleet that the instance belongs to, if any. An instance of another fleet is not touched.
+      - Of O(migrations), those that have a C(fleet) of their own belong to that.
     type: str
   destination:
     description:
       - The hypervisor that the instance shall be on.
     type: dict
-    required: true
     suboptions:
       uri:
         description:
@@ -78,6 +82,25 @@ options:
           - Where the source's QEMU reaches the destination in a live move, such as V(tcp://192.0.2.2). By default libvirt takes the
             destination's host name, which then must be known at the source.
         type: str
+  migrations:
+    description:
+      - Instances of O(uri) that shall be elsewhere, begun in this order. Each has C(name), C(to) (a host of O(destinations)), and if need be
+        C(fleet) and C(mode). Other keys are ignored, so that the moves of a plan can be given as P(kilonova.compute.drain#filter) and
+        P(kilonova.compute.rebalance#filter) list them.
+      - All moves are foreseen together before the first is begun, with what is moved before each. If anything stands against one of them,
+        none is begun. Once they are begun, one that fails does not stop the others.
+    type: list
+    elements: dict
+  destinations:
+    description:
+      - The hypervisors that O(migrations) name. By the name of each, a dictionary with C(uri), and if need be C(pool) and C(migrate_uri), which
+        are as in O(destination).
+    type: dict
+  concurrency:
+    description:
+      - How many of O(migrations) go on at once.
+    type: int
+    default: 1
   mode:
     description:
       - With V(live), the guest goes on while it is moved. With V(cold), it is switched off before its disks are copied, and started at the
@@ -112,9 +135,35 @@ options:
     description:
       - With V(abort), the move is broken off. The guest goes on where it is, and the task fails.
       - With V(pause), the guest is held until all of it is at the destination, where it goes on.
+      - With V(post_copy), the guest goes on at the destination at once, see O(post_copy).
     type: str
-    choices: [abort, pause]
+    choices: [abort, pause, post_copy]
     default: abort
+  post_copy:
+    description:
+      - In a live move, whether the guest goes on at the destination once all of its memory was sent, although it wrote to some of it
+        meanwhile. That is fetched when the guest reads it, so that a move ends however much the guest writes.
+      - If the network between both hosts breaks while that lasts, the guest stands still. The same task run again goes on with the move.
+      - Both kernels must let QEMU handle page faults (userfaultfd).
+    type: bool
+    default: false
+  transport:
+    description:
+      - In a live move, how memory and disks get to the destination.
+      - With V(direct), QEMU sends them from host to host in the clear.
+      - With V(tls), QEMU encrypts them. Both hosts need a certificate that the other trusts, where C(migrate_tls_x509_cert_dir) in libvirt's
+        C(qemu.conf) says, with the name that the source reaches the destination by.
+      - With V(tunnelled), memory goes through a connection of the source's libvirt to the destination's, and is encrypted as that is. That
+        does not bring disks along, so they must be in storage that both hosts share.
+    type: str
+    choices: [direct, tls, tunnelled]
+    default: direct
+  peer_to_peer:
+    description:
+      - In a live move, whether the source's libvirt itself speaks with the destination's, by the URI of O(destination). Else the module
+        stands between them, and the move ends with it. Always so with O(transport=tunnelled).
+    type: bool
+    default: false
   shutdown_timeout:
     description:
       - In a cold move, how many seconds a guest that runs may take to power off.
@@ -162,6 +211,25 @@ EXAMPLES = r"""
   register: foreseen
   ignore_errors: true
 
+- name: Do what a plan says for this host, two at a time
+  kilonova.compute.compute_migration:
+    uri: qemu+ssh://root@kvm1/system
+    migrations:
+      - name: web-1
+        to: kvm2
+      - name: web-2
+        to: kvm3
+      - name: batch-1
+        to: kvm3
+        mode: cold
+    destinations:
+      kvm2:
+        uri: qemu+ssh://root@kvm2/system
+      kvm3:
+        uri: qemu+ssh://root@kvm3/system
+        pool: fast
+    concurrency: 2
+
 - name: Move one that may be off for a while
   kilonova.compute.compute_migration:
     name: batch-1
@@ -175,7 +243,7 @@ EXAMPLES = r"""
 RETURN = r"""
 migration:
   description: The move.
-  returned: success
+  returned: success, when O(name) is given
   type: dict
   contains:
     name:
@@ -214,6 +282,62 @@ migration:
       description: How many times what was written to the memory meanwhile was sent again; V(null) of a cold move.
       type: int
       sample: 4
+migrations:
+  description:
+    - One entry for each of O(migrations), with the keys of RV(migration), and of its own RV(migrations[].actions), RV(migrations[].changes) and
+      for those that failed RV(migrations[].obstacles), each as above and below.
+  returned: when O(migrations) is given, also on failure
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the instance.
+      type: str
+      returned: always
+      sample: web-1
+    to:
+      description: The host of O(destinations).
+      type: str
+      returned: always
+      sample: kvm2
+    changed:
+      description: Whether anything was or would be done.
+      type: bool
+      returned: always
+      sample: true
+    actions:
+      description: The steps taken, in order.
+      type: list
+      elements: str
+      returned: unless this move failed
+      sample: ["define web-1", "create_disk web-1/vda", "migrate web-1", "finish web-1", "delete_disk web-1/vda", "undefine web-1"]
+    changes:
+      description: What they change.
+      type: list
+      elements: dict
+      returned: unless this move failed
+      sample: [{"path": "host", "before": "qemu+ssh://root@kvm1/system", "after": "qemu+ssh://root@kvm2/system", "effect": "live"}]
+    failed:
+      description: Whether this move failed.
+      type: bool
+      returned: on failure of this move
+      sample: true
+    msg:
+      description: What went wrong.
+      type: str
+      returned: on failure of this move
+      sample: "Instance web-1 can't be moved to qemu+ssh://root@kvm2/system: it has 2 snapshots; delete them first."
+    error_code:
+      description: What went wrong, for machines.
+      type: str
+      returned: on failure of this move
+      sample: CONFLICT
+    obstacles:
+      description: All that stands against this move.
+      type: list
+      elements: str
+      returned: when something does
+      sample: ["it has 2 snapshots; delete them first (compute_snapshot, state: absent)"]
 obstacles:
   description: All that stands against the move.
   returned: when something does
@@ -222,13 +346,13 @@ obstacles:
   sample: ["it has 2 snapshots; delete them first (compute_snapshot, state: absent)"]
 actions:
   description: What was done, or in check mode would be done, in order.
-  returned: success
+  returned: success, when O(name) is given
   type: list
   elements: str
   sample: ["define web-1", "create_disk web-1/vda", "migrate web-1", "finish web-1", "delete_disk web-1/vda", "undefine web-1"]
 changes:
   description: What that changes, each with path, before, after and effect.
-  returned: success
+  returned: success, when O(name) is given
   type: list
   elements: dict
   sample: [{"path": "host", "before": "qemu+ssh://root@kvm1/system", "after": "qemu+ssh://root@kvm2/system", "effect": "live"}]
@@ -240,13 +364,14 @@ from ..module_utils._driver.connection import Connection
 from ..module_utils._driver.events import enable_events
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import limit_options
-from ..module_utils._service._migration.run import ensure_there
-from ..module_utils._spec.migration import MODES, ON_TIMEOUT, MigrationSpec
+from ..module_utils._service._migration.batch import ensure_moves
+from ..module_utils._spec.migration import MODES, ON_TIMEOUT, TRANSPORTS
+from ..module_utils._spec.migration_batch import MigrationBatch
 
 
-def work(connection: Connection, spec: MigrationSpec, check: bool) -> dict[str, t.Any]:
-    """Have the instance at its destination."""
-    return ensure_there(connection, spec, check)
+def work(connection: Connection, batch: MigrationBatch, check: bool) -> dict[str, t.Any]:
+    """Have every instance at its destination."""
+    return ensure_moves(connection, batch, check)
 
 
 def main() -> None:
@@ -254,17 +379,19 @@ def main() -> None:
     enable_events()
     ComputeModule(
         {
-            "name": {"type": "str", "required": True},
+            "name": {"type": "str"},
             "fleet": {"type": "str"},
             "destination": {
                 "type": "dict",
-                "required": True,
                 "options": {
                     "uri": {"type": "str", "required": True},
                     "pool": {"type": "str", "default": "default"},
                     "migrate_uri": {"type": "str"},
                 },
             },
+            "migrations": {"type": "list", "elements": "dict"},
+            "destinations": {"type": "dict"},
+            "concurrency": {"type": "int", "default": 1},
             "mode": {"type": "str", "choices": list(MODES)},
             "bandwidth_mb": {"type": "int"},
             "auto_converge": {"type": "bool", "default": True},
@@ -272,11 +399,17 @@ def main() -> None:
             "parallel_connections": {"type": "int"},
             "timeout": {"type": "int", "default": 3600},
             "on_timeout": {"type": "str", "choices": list(ON_TIMEOUT), "default": "abort"},
+            "post_copy": {"type": "bool", "default": False},
+            "transport": {"type": "str", "choices": list(TRANSPORTS), "default": "direct"},
+            "peer_to_peer": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
             "shutdown_timeout": {"type": "int", "default": 60},
             **limit_options(),
-        }
-    ).run(MigrationSpec.from_params, work)
+        },
+        mutually_exclusive=[("name", "migrations"), ("destination", "destinations")],
+        required_one_of=[("name", "migrations")],
+        required_together=[("name", "destination"), ("migrations", "destinations")],
+    ).run(MigrationBatch.from_params, work)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ import json
 import typing as t
 
 from ..module_utils._service.lock import ROOTS_DIRECTORY, USERS_DIRECTORY
-from ..module_utils._service.progress import PHASES, SUFFIX
+from ..module_utils._service.progress import PHASES, SEVERAL, SUFFIX
 
 _MIB = 1024**2
 _LONGEST_NAME = 63
+_MOST_LINES = 100
 
 
 def reading_command(word: str) -> str:
@@ -25,12 +26,21 @@ def reading_command(word: str) -> str:
     return f'cat "{ROOTS_DIRECTORY}/{name}" 2>/dev/null || cat "{USERS_DIRECTORY}$(id -u)/{name}" 2>/dev/null'
 
 
-def progress_line(host: str, text: str) -> str | None:
-    """Return the line for what a module wrote; None where it wrote nothing that makes sense."""
+def progress_lines(host: str, text: str) -> list[str]:
+    """Return the lines for what a module wrote; none of what makes no sense."""
     try:
         content = json.loads(text)
+    except ValueError:
+        return []
+    several = content.get(SEVERAL) if isinstance(content, dict) else None
+    items = several[:_MOST_LINES] if isinstance(several, list) else [content]
+    return [line for line in (_line(host, item) for item in items) if line is not None]
+
+
+def _line(host: str, content: t.Any) -> str | None:
+    try:
         name, phase, done, total = (content[key] for key in ("name", "phase", "done", "total"))
-    except (ValueError, KeyError, TypeError):
+    except (KeyError, TypeError, IndexError):
         return None
     if phase not in PHASES or not _is_name(name) or not _is_amount(done) or not (total is None or _is_amount(total)):
         return None

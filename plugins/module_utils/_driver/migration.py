@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import DriverError
-from .._spec.migration import LiveOptions
+from .._spec.migration import TLS, TUNNELLED, LiveOptions
 from .capabilities import supported
 from .connection import Connection, libvirt
 from .domain import Domain
@@ -39,10 +39,16 @@ class Figures:
 class LiveMove:
     """What libvirt is told of a move: both definitions as they are to be there."""
 
-    xml: str
-    persistent_xml: str
+    xml: str | None
+    persistent_xml: str | None
     uri: str | None
     options: LiveOptions
+    copied: tuple[str, ...] = ()
+    """Targets of the disks whose content is sent; the others are in storage that both hosts share."""
+    is_shared_unseen: bool = False
+    """That storage was proven to be shared, which libvirt does not see by itself, as of a directory."""
+    is_again: bool = False
+    """It is a move by post-copy that broke, and goes on."""
 
 
 class Migration:
@@ -69,15 +75,16 @@ class Migration:
         """Have it broken off, after which the guest goes on where it was."""
         self._source.call(f"break off the move of {self._domain.name}", self._domain.handle.abortJob)
 
+    def post_copy(self) -> None:
+        """Have the guest go on at the destination now, with what of its memory is there; the rest is fetched."""
+        self._source.call(f"let {self._domain.name} go on", self._domain.handle.migrateStartPostCopy, 0)
+
     def _run(self, target: Connection, move: LiveMove) -> None:
+        handle, flags = self._domain.handle, _flags(move)
+        is_direct = not flags & libvirt.VIR_MIGRATE_PEER2PEER
+        function, where = (handle.migrate3, target.raw) if is_direct else (handle.migrateToURI3, target.uri)
         try:
-            self._source.call(
-                f"move {self._domain.name} to {target.uri}",
-                self._domain.handle.migrate3,
-                target.raw,
-                _parameters(move),
-                _flags(move.options),
-            )
+            self._source.call(f"move {self._domain.name} to {target.uri}", function, where, _parameters(move), flags)
         except BaseException as exc:  # pylint: disable=broad-exception-caught
             # It is raised where the move is waited for.
             self._error = exc
@@ -86,14 +93,19 @@ class Migration:
 
 def _parameters(move: LiveMove) -> dict[str, t.Any]:
     options = move.options
-    found: dict[str, t.Any] = {
-        libvirt.VIR_MIGRATE_PARAM_DEST_XML: move.xml,
-        libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: move.persistent_xml,
-    }
+    found: dict[str, t.Any] = {}
+    if move.xml is not None:
+        found[libvirt.VIR_MIGRATE_PARAM_DEST_XML] = move.xml
+    if move.persistent_xml is not None:
+        found[libvirt.VIR_MIGRATE_PARAM_PERSIST_XML] = move.persistent_xml
     if move.uri is not None:
         found[libvirt.VIR_MIGRATE_PARAM_URI] = move.uri
+    if move.copied:
+        found[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(move.copied)
     if options.bandwidth_mb is not None:
         found[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = options.bandwidth_mb
+        if options.may_post_copy or move.is_again:
+            found[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY] = options.bandwidth_mb
     if options.parallel_connections is not None:
         found[libvirt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS] = options.parallel_connections
     if options.compression:
@@ -101,13 +113,21 @@ def _parameters(move: LiveMove) -> dict[str, t.Any]:
     return found
 
 
-def _flags(options: LiveOptions) -> int:
+def _flags(move: LiveMove) -> int:
+    options = move.options
     # The source's definition stays until its volumes are gone: it is what tells the next run of them.
-    flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_NON_SHARED_INC | libvirt.VIR_MIGRATE_PERSIST_DEST
+    flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PERSIST_DEST
     for wanted, flag in (
+        (bool(move.copied), libvirt.VIR_MIGRATE_NON_SHARED_INC),
+        (move.is_shared_unseen, libvirt.VIR_MIGRATE_UNSAFE),
         (options.auto_converge, libvirt.VIR_MIGRATE_AUTO_CONVERGE),
         (options.compression, libvirt.VIR_MIGRATE_COMPRESSED),
         (options.parallel_connections is not None, libvirt.VIR_MIGRATE_PARALLEL),
+        (options.may_post_copy or move.is_again, libvirt.VIR_MIGRATE_POSTCOPY),
+        (move.is_again, getattr(libvirt, "VIR_MIGRATE_POSTCOPY_RESUME", 0)),
+        (options.transport == TLS, libvirt.VIR_MIGRATE_TLS),
+        (options.peer_to_peer or options.transport == TUNNELLED, libvirt.VIR_MIGRATE_PEER2PEER),
+        (options.transport == TUNNELLED, libvirt.VIR_MIGRATE_TUNNELLED),
     ):
         flags |= flag if wanted else 0
     return int(flags)
@@ -118,6 +138,30 @@ def is_moving(connection: Connection, domain: Domain) -> bool:
     stats = _stats(connection, domain, 0)
     known = {getattr(libvirt, name, None) for name in (_INCOMING, _OUTGOING)}
     return bool(stats.get("type")) and stats.get("operation") in known
+
+
+@dataclass(frozen=True)
+class Headway:
+    """How far a move is: bytes that were sent and that there are, of memory and disks, and how often the memory was."""
+
+    done: int = 0
+    total: int = 0
+    iterations: int = 0
+
+
+def headway(connection: Connection, domain: Domain) -> Headway:
+    """Return how far the move is that goes on."""
+    stats = _stats(connection, domain, 0)
+    total = int(stats.get("memory_total", 0)) + int(stats.get("disk_total", 0))
+    left = int(stats.get("memory_remaining", 0)) + int(stats.get("disk_remaining", 0))
+    return Headway(max(0, total - left), total, int(stats.get("memory_iteration", 0)))
+
+
+def is_split(connection: Connection, domain: Domain) -> bool:
+    """Tell whether a guest stands still since a move by post-copy broke: it is in two parts, of which none goes on by itself."""
+    state, reason = connection.call(f"read the state of {domain.name}", domain.handle.state)[:2]
+    known = getattr(libvirt, "VIR_DOMAIN_PAUSED_POSTCOPY_FAILED", None)
+    return bool(state == libvirt.VIR_DOMAIN_PAUSED and reason == known)
 
 
 def completed(connection: Connection, domain: Domain) -> Figures:

@@ -40,6 +40,7 @@ from .refusals import (
     refuse_changes,
     refuse_in_between,
     refuse_layers,
+    refuse_moving,
     refuse_strays,
     refuse_stuck_growth,
     refuse_to_suspend,
@@ -284,6 +285,9 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
     if existing is None:
         return Plan(resource)
     record = check_ours(name, fleet, existing)
+    if record.begun is not None and record.begun.shared:
+        # Its disks may be those of the guest at the other host.
+        refuse_moving(name, record)
     if record.protected:
         raise ConflictError(f"Instance {name} is protected; declare it with protected: false before removing it.")
     refuse_layers(name, record, existing, keep_disks)

@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import re
+import threading
 import time
 import typing as t
 from pathlib import Path
@@ -25,8 +26,10 @@ from .lock import private_directory
 
 VARIABLE = "KILONOVA_COMPUTE_PROGRESS"
 SUFFIX = ".progress"
-PHASES = ("downloading", "verifying", "copying", "converting", "publishing")
-DOWNLOAD, VERIFY, COPY, CONVERT, PUBLISH = PHASES
+PHASES = ("downloading", "verifying", "copying", "converting", "publishing", "moving")
+DOWNLOAD, VERIFY, COPY, CONVERT, PUBLISH, MOVE = PHASES
+SEVERAL = "several"
+"""The key of a list, where more than one thing is done at once."""
 
 _GOOD_WORD = re.compile(r"[0-9a-f]{32}")
 _EVERY_SECONDS = 1.0
@@ -63,6 +66,16 @@ class Progress:
         self._phase, self._written = phase, now
         self._write({"name": self._name, "phase": phase, "done": done, "total": total})
 
+    def note_all(self, lines: t.Sequence[dict[str, t.Any]], is_new: bool) -> None:
+        """Tell of several things at once, each as a line of :class:`Board`."""
+        now = time.monotonic()
+        if self._word is None or (not is_new and now - self._written < _EVERY_SECONDS):
+            return
+        if not self._phase:
+            self._tidy()
+        self._phase, self._written = SEVERAL, now
+        self._write({SEVERAL: list(lines)})
+
     def end(self) -> None:
         """Leave no file behind."""
         if self._word is not None and self._phase:
@@ -96,6 +109,39 @@ class Progress:
 
 
 SILENT = Progress()
+"""Nobody looks."""
+
+
+class Board:
+    """Tells how far each of several things is that are done at once; used by their threads."""
+
+    def __init__(self, word: str | None = None, directory: str | None = None) -> None:
+        """Write nothing unless ``word`` is a good one."""
+        self._progress = Progress("", word, directory)
+        self._lock = threading.Lock()
+        self._lines: dict[str, dict[str, t.Any]] = {}
+
+    @staticmethod
+    def from_environment() -> Board:
+        """Write where who runs the module looks."""
+        return Board(os.environ.get(VARIABLE))
+
+    def note(self, name: str, phase: str, done: int, total: int | None = None) -> None:
+        """Tell how far the thing ``name`` is."""
+        with self._lock:
+            is_new = self._lines.get(name, {}).get("phase") != phase
+            self._lines[name] = {"name": name, "phase": phase, "done": done, "total": total}
+            self._progress.note_all(list(self._lines.values()), is_new)
+
+    def end(self, name: str) -> None:
+        """Tell no more of it; when nothing is left, leave no file behind."""
+        with self._lock:
+            self._lines.pop(name, None)
+            if not self._lines:
+                self._progress.end()
+
+
+SILENT_BOARD = Board()
 """Nobody looks."""
 
 

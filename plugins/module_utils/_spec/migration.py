@@ -16,7 +16,9 @@ from .lifecycle import Limits
 from .names import check_name, is_one_word
 
 LIVE, COLD = MODES = ("live", "cold")
-ABORT, PAUSE = ON_TIMEOUT = ("abort", "pause")
+ABORT, PAUSE, POST_COPY = ON_TIMEOUT = ("abort", "pause", "post_copy")
+DIRECT, TLS, TUNNELLED = TRANSPORTS = ("direct", "tls", "tunnelled")
+"""How memory and disks get there: from QEMU to QEMU in the clear or encrypted, or through the connection of the daemons."""
 
 MIGRATE, MOVED, ARRIVE = "migrate", "moved", "arrive"
 """What ``Begun.action`` says of a move, with the other host's UUID as its target.
@@ -37,14 +39,14 @@ class Destination:
     """Where the source's QEMU sends to; None leaves it to libvirt, which takes the host's name."""
 
     @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> Destination:
-        """Validate option ``destination``."""
+    def from_params(cls, params: t.Mapping[str, t.Any], option: str = "destination") -> Destination:
+        """Validate the destination that ``option`` holds."""
         for key, example in (("uri", "qemu+ssh://root@kvm2/system"), ("migrate_uri", "tcp://192.0.2.2")):
             value = params.get(key)
             if value is not None and (not value or not is_one_word(value) or ":" not in value):
-                raise SpecError(f"destination.{key}", f"{value!r} is not a URI", f"give it as {example}")
+                raise SpecError(f"{option}.{key}", f"{value!r} is not a URI", f"give it as {example}")
         if not params["pool"]:
-            raise SpecError("destination.pool", "it is empty", "name a storage pool of the destination")
+            raise SpecError(f"{option}.pool", "it is empty", "name a storage pool of the destination")
         return cls(params["uri"], params["pool"], params.get("migrate_uri"))
 
 
@@ -60,6 +62,16 @@ class LiveOptions:
     timeout: int = 3600
     """Seconds; 0 is no limit."""
     on_timeout: str = ABORT
+    post_copy: bool = False
+    """Let the guest go on at the destination once all of its memory was sent, and fetch what it wrote since."""
+    transport: str = DIRECT
+    peer_to_peer: bool = False
+    """Let the source's daemon itself speak with the destination's."""
+
+    @property
+    def may_post_copy(self) -> bool:
+        """Tell whether the guest may go on at the destination before all of its memory is there."""
+        return self.post_copy or self.on_timeout == POST_COPY
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> LiveOptions:
@@ -70,14 +82,25 @@ class LiveOptions:
                 raise SpecError(key, f"{value} is too small", f"give at least {least}")
         if params["compression"] and params["parallel_connections"]:
             raise SpecError("compression", "QEMU can't compress on parallel connections", "take one of both")
-        return cls(
+        found = cls(
             bandwidth_mb=params["bandwidth_mb"],
             auto_converge=params["auto_converge"],
             compression=params["compression"],
             parallel_connections=params["parallel_connections"],
             timeout=params["timeout"],
             on_timeout=params["on_timeout"],
+            post_copy=params["post_copy"],
+            transport=params["transport"],
+            peer_to_peer=params["peer_to_peer"],
         )
+        if found.may_post_copy and found.parallel_connections:
+            raise SpecError(
+                "parallel_connections", "QEMU can't do post-copy on parallel connections", "take one of both"
+            )
+        if found.transport == TUNNELLED and (found.may_post_copy or found.parallel_connections):
+            problem = "what is tunnelled goes by one connection, without post-copy"
+            raise SpecError("transport", problem, "leave out post_copy and parallel_connections, or take tls")
+        return found
 
 
 @dataclass(frozen=True)
@@ -114,14 +137,12 @@ class MigrationSpec:
     limits: Limits
     force: bool = False
     shutdown_timeout: int = 60
+    to: str | None = None
+    """What the destination is called, of many."""
 
     @classmethod
     def from_params(cls, params: dict[str, t.Any]) -> MigrationSpec:
-        """Validate the module's options."""
-        if params["shutdown_timeout"] < 0:
-            raise SpecError(
-                "shutdown_timeout", f"{params['shutdown_timeout']} is too small", "it is in seconds, 0 or more"
-            )
+        """Validate the module's options for one instance."""
         if params["destination"]["uri"] == params["uri"]:
             raise SpecError("destination.uri", "it is the same as uri", "give the URI of the other host")
         return cls(
@@ -129,8 +150,17 @@ class MigrationSpec:
             fleet=params["fleet"],
             destination=Destination.from_params(params["destination"]),
             mode=params["mode"],
-            live=LiveOptions.from_params(params),
-            limits=Limits.from_params(params["limits"]),
-            force=params["force"],
-            shutdown_timeout=params["shutdown_timeout"],
+            **common_options(params),
         )
+
+
+def common_options(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Validate what holds for every instance that is moved."""
+    if params["shutdown_timeout"] < 0:
+        raise SpecError("shutdown_timeout", f"{params['shutdown_timeout']} is too small", "it is in seconds, 0 or more")
+    return {
+        "live": LiveOptions.from_params(params),
+        "limits": Limits.from_params(params["limits"]),
+        "force": params["force"],
+        "shutdown_timeout": params["shutdown_timeout"],
+    }

@@ -38,6 +38,8 @@ class Begun:
     image_digest: str | None = None
     target: str | None = None
     """Of the disk that is made for it, or the snapshot that it is about, or the UUID of a move's other host."""
+    shared: bool = False
+    """Volumes of it are the move's other host's as well."""
 
 
 @dataclass(frozen=True)

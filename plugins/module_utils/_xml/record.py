@@ -36,7 +36,14 @@ PREFIX = "kilonova"
 _QUALIFIED = f"{{{NAMESPACE}}}"
 _ROOT = "instance"
 _SEED = {name: name for name in ("target", "pool", "volume", "digest", "generation")}
-_BEGUN = {"action": "action", "running": "running", "image": "image", "digest": "image_digest", "target": "target"}
+_BEGUN = {
+    "action": "action",
+    "running": "running",
+    "image": "image",
+    "digest": "image_digest",
+    "target": "target",
+    "shared": "shared",
+}
 _RESCUE = {
     "target": "target",
     "image": "image",
@@ -172,6 +179,7 @@ def _read_begun(begun: Element) -> Begun | None:
         image=begun.get("image"),
         image_digest=begun.get("digest"),
         target=begun.get("target"),
+        shared=begun.get("shared") == "yes",
     )
 
 
@@ -225,6 +233,9 @@ def _write(root: Element, record: InstanceRecord, space: str) -> None:
 def _part(root: Element, tag: str, part: t.Any, fields: t.Mapping[str, str]) -> None:
     """Write a part of the record that may be missing: ``fields`` are its attributes' names in the element and in Python."""
     values = {name: getattr(part, field) if part else None for name, field in fields.items()}
+    if values.get("shared") is False:
+        # It is seldom so, and not said otherwise.
+        values["shared"] = None
     _single(
         root, tag, **{name: " ".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
     )

@@ -19,6 +19,7 @@ from .create import Report, create
 from .environment import WORK, Environment, prepared
 from .errors import BenchError
 from .image import image
+from .migration import migration
 from .moves import moves
 from .moves import show as show_moves
 from .noop import noop
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="bench.py", description="Measure the collection against bare libvirt, community.libvirt and a plain copy."
     )
     parser.add_argument(
-        "what", nargs="?", choices=("all", "create", "noop", "image", "scheduler", "moves"), default="all"
+        "what", nargs="?", choices=("all", "create", "noop", "image", "migration", "scheduler", "moves"), default="all"
     )
     parser.add_argument("--rounds", type=_positive, default=5, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--size", type=_positive, default=20, help="instances of create (default: %(default)s)")
@@ -68,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--image-mib", type=_positive, default=400, help="data of image, in MiB of 2048 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--disk-mib", type=_positive, default=200, help="data on the disk of migration, in MiB (default: %(default)s)"
     )
     parser.add_argument("--pipelining", action="store_true", help="let Ansible pipeline, for every playbook alike")
     parser.add_argument(
@@ -98,6 +102,8 @@ def _measure(environment: Environment, options: argparse.Namespace) -> None:
         reports["noop"] = noop(environment, options.rounds, options.noop_size, options.looped)
     if options.what in ("all", "image"):
         reports["image"] = image(environment, options.rounds, options.image_mib)
+    if options.what in ("all", "migration"):
+        reports["migration"] = migration(environment, options.rounds, options.disk_mib)
     print("  ".join(f"{name} {version}" for name, version in about["versions"].items()))
     print(f"{about['cpus']} CPUs, load {about['load_before']:.1f} before the run, pipelining {options.pipelining}")
     for report in reports.values():

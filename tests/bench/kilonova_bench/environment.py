@@ -41,6 +41,8 @@ class Environment:
     """Where subjects run, and with what."""
 
     hypervisor: Hypervisor
+    other: Hypervisor
+    """For what goes from one to the other; the subjects of one hypervisor leave it alone."""
     image: Path
     pipelining: bool
 
@@ -91,7 +93,7 @@ def run(command: list[str], text: str | None = None, env: dict[str, str] | None 
 
 @contextmanager
 def prepared(pipelining: bool) -> Iterator[Environment]:
-    """Give an environment with one rootless hypervisor, which is taken down afterwards."""
+    """Give an environment with two rootless hypervisors, which are taken down afterwards."""
     WORK.mkdir(parents=True, exist_ok=True)
     _make_venv()
     link_collection()
@@ -100,8 +102,9 @@ def prepared(pipelining: bool) -> Iterator[Environment]:
     image = Path(_lab("image").splitlines()[-1])
     _lab("down", *directory)
     try:
-        _lab("up", "--hosts", "1", *directory)
-        yield Environment(Hypervisor(_lab("uri", "host1", *directory)), image, pipelining)
+        _lab("up", "--hosts", "2", *directory)
+        first, second = (Hypervisor(_lab("uri", name, *directory)) for name in ("host1", "host2"))
+        yield Environment(first, second, image, pipelining)
     finally:
         _lab("down", *directory)
 

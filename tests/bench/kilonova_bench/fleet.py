@@ -13,6 +13,7 @@ from typing import Any
 
 from .environment import WORK, Environment
 
+FLEET = "bench"
 IMAGE = "guest"
 _FLAVOR = {"name": "tiny", "vcpus": 1, "memory_mb": 64, "disk_gb": 0}
 _LIMITS = {"reserved_host_memory_mb": 0, "cpu_allocation_ratio": 100.0, "ram_allocation_ratio": 100.0}
@@ -38,7 +39,7 @@ def options(environment: Environment, size: int, power_state: str) -> dict[str, 
     member = {"flavor": _FLAVOR, "image": IMAGE, "graphics": {"type": "none"}, "power_state": power_state}
     return {
         "uri": environment.hypervisor.uri,
-        "fleet": "bench",
+        "fleet": FLEET,
         "virt_type": "qemu",
         "limits": _LIMITS,
         "instances": [{"name": name, **member} for name in names(size)],

@@ -36,15 +36,36 @@ class _Headed:
         return replaced + chunk[len(replaced) :]
 
 
-def copy_volume(connection: Connection, origin: Volume, pool: Pool, move: DiskMove, mode: int | None = None) -> Volume:
+class _Watched:
+    """A source that tells how much of it was read."""
+
+    def __init__(self, source: Source, watch: t.Callable[[int, int], None], total: int) -> None:
+        self._source, self._watch, self._total = source, watch, total
+        self._done = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most ``size`` bytes, none at the end."""
+        chunk = self._source.read(size)
+        self._done += len(chunk)
+        self._watch(self._done, self._total)
+        return chunk
+
+
+def copy_volume(
+    connection: Connection,
+    origin: Volume,
+    pool: Pool,
+    move: DiskMove,
+    watch: t.Callable[[int, int], None],
+) -> Volume:
     """Make the volume with the content of ``origin``; one of qcow2 lies on the base that is at the destination."""
     size = origin.reread().description.stored_bytes
     head = _head(origin, size, move)
-    volume = pool.add(VolumeDescription(move.owned.volume, size, "raw", mode=mode))
+    volume = pool.add(VolumeDescription(move.owned.volume, size, "raw", mode=move.mode))
     try:
         with VolumeFile(connection, origin, size) as file:
             source: t.Any = file if head is None else _Headed(head, file)
-            volume.upload(source, size, sparse=True)
+            volume.upload(_Watched(source, watch, size), size, sparse=True)
         pool.refresh()
         if volume.reread().capacity != origin.capacity:
             raise DriverError(

@@ -17,7 +17,7 @@ from ..._driver.connection import Connection
 from ..._driver.domain_change import Scope, set_record
 from ..._driver.guests import GuestReading, find_guest
 from ..._driver.host import domain_capabilities
-from ..._driver.migration import Figures, LiveMove
+from ..._driver.migration import Figures, Headway, LiveMove, is_split
 from ..._driver.storage import Volume, find_volume
 from ..._errors import CapacityError, ComputeError, ConflictError, DriverError, NotFoundError
 from ..._plan import migration as verbs
@@ -39,12 +39,15 @@ from .._instance.reservations import release, reserve
 from ..image import ensure_image
 from ..lock import claims_lock
 from ..port_filter import make_port_filters
+from ..progress import COPY as COPYING
+from ..progress import MOVE as MOVING
+from ..progress import SILENT_BOARD, Board
 from .copy import copy_volume
-from .live import run_live, settle
+from .live import StillMovingError, run_live, settle
 from .scene import Scene, room_obstacle
 
 _DEFINITION = Scope(live=False, persistent=True)
-_PRIVATE = 0o600
+_NETFS = "netfs"
 
 
 @dataclass
@@ -53,6 +56,8 @@ class Job:
 
     scene: Scene
     baggage: Baggage | None = None
+    board: Board = SILENT_BOARD
+    """Who is told how far it is."""
     is_there: bool = False
     """The destination's copy counts; nothing is taken back any more."""
     is_begun: bool = False
@@ -111,7 +116,7 @@ def take_back(job: Job) -> None:
     if left is not None:
         for volume in job.made:
             volume.delete()
-        _forget(job.scene.target, job.name, *left)
+        _forget(job.scene.target, job.name, *left, _shared_pools(job)[1])
     found = find_guest(job.source, job.name)
     if found is None:
         return
@@ -125,6 +130,12 @@ def _mark(connection: Connection, guest: GuestReading, begun: Begun | None) -> N
     if record.begun != begun:
         text = render_found_record(guest.xml, replace(record, begun=begun))
         set_record(connection, guest, text, _DEFINITION)
+
+
+def _leaving(job: Job, action: str) -> Begun:
+    """Return the mark of the source."""
+    shared = bool(_shared_pools(job)[0])
+    return Begun(action, running=runs(job.scene.ends.source), target=job.scene.target.uuid, shared=shared)
 
 
 def _left(job: Job) -> tuple[InstanceRecord, t.Any] | None:
@@ -153,12 +164,15 @@ def _discard(job: Job, unused_what: t.Any) -> None:
     record, handle = left
     for volume in _volumes_there(job):
         volume.delete()
-    _forget(job.scene.target, job.name, record, handle)
+    _forget(job.scene.target, job.name, record, handle, _shared_pools(job)[1])
 
 
-def _forget(host: Host, name: str, record: InstanceRecord, handle: t.Any) -> None:
-    """Undefine the instance at a host that has no disks of it any more, with its console's log and its addresses."""
-    for pool in sorted({disk.pool for disk in record.disks} or {host.home.name}):
+def _forget(host: Host, name: str, record: InstanceRecord, handle: t.Any, shared: frozenset[str]) -> None:
+    """Undefine the instance at a host that has no disks of its own of it any more, with its console's log and its addresses.
+
+    In pools that are ``shared`` the log may be the other host's.
+    """
+    for pool in sorted(({disk.pool for disk in record.disks} or {host.home.name}) - shared):
         place = host.place(pool)
         place.refresh()
         for log in place.logs(place.locate(console_log_name(name))):
@@ -175,7 +189,7 @@ def _define(job: Job, baggage: Baggage) -> None:
     source, target = job.scene.source, job.scene.target
     guest = job.at(job.source)
     running = runs(job.scene.ends.source)
-    begun = Begun(ARRIVE, running=running, target=source.uuid)
+    begun = Begun(ARRIVE, running=running, target=source.uuid, shared=bool(baggage.shared))
     xml = _render(job, driver.whole_definition(job.source, guest), replace(baggage.record, begun=begun))
     with claims_lock(target.uuid):
         target.read_again()
@@ -187,7 +201,7 @@ def _define(job: Job, baggage: Baggage) -> None:
         if ports:
             make_port_filters(job.target, target.filters.listed or {}, ports)
         driver.define(job.target, job.name, xml)
-    _mark(job.source, guest, Begun(MIGRATE, running=running, target=target.uuid))
+    _mark(job.source, guest, _leaving(job, MIGRATE))
 
 
 def _render(job: Job, text: str, record: InstanceRecord) -> str:
@@ -215,19 +229,15 @@ def _fetch(job: Job, image: ImageMove) -> None:
     ensure_image(job.target, ImageSpec(name=image.published, pool=job.scene.spec.destination.pool, host=host), False)
 
 
-def _copy_seed(job: Job, seed: DiskMove) -> None:
-    _copy_volume(job, seed, _PRIVATE)
-
-
-def _copy(job: Job, disk: DiskMove) -> None:
-    _copy_volume(job, disk, None)
-
-
-def _copy_volume(job: Job, move: DiskMove, mode: int | None) -> None:
+def _copy(job: Job, move: DiskMove) -> None:
     origin = job.scene.source.place(move.owned.pool).pool.find(move.owned.volume)
     if origin is None:
         raise NotFoundError(f"Volume {move.owned.volume} of pool {move.owned.pool} at {job.source.uri} is gone.")
-    volume = copy_volume(job.source, origin, job.scene.target.home.pool, move, mode)
+
+    def watch(done: int, total: int) -> None:
+        job.board.note(job.name, COPYING, done, total)
+
+    volume = copy_volume(job.source, origin, job.scene.target.home.pool, move, watch)
     job.made.append(volume)
     job.copied_bytes += volume.description.stored_bytes
     _check_place(volume.path, move)
@@ -259,15 +269,46 @@ def _migrate(job: Job, baggage: Baggage) -> None:
         persistent_xml=_render(job, driver.whole_definition(job.source, guest), baggage.record),
         uri=spec.destination.migrate_uri,
         options=spec.live,
+        copied=tuple(disk.owned.target for disk in baggage.disks),
+        is_shared_unseen=_is_unseen(job),
     )
+
+    def watch(way: Headway) -> None:
+        job.board.note(job.name, MOVING, way.done, way.total or None)
+
     try:
-        job.figures = run_live(job.source, guest, job.target, move)
-    except ComputeError:
+        job.figures = run_live(job.source, guest, job.target, move, watch)
+    except StillMovingError:
+        # What is there can't be taken back as long as libvirt has it.
+        job.is_begun = False
+        raise
+    except ComputeError as exc:
+        if is_split(job.source, guest):
+            # There is nothing to take back, and the next run goes on.
+            job.is_there = True
+            raise ConflictError(
+                f"The way from {job.source.uri} to {job.target.uri} broke when instance {job.name} was moved by post-copy. It"
+                f" stands still, and nothing is lost. Run again once the hosts reach each other. {exc.message}"
+            ) from exc
         # Where the last answer was lost, the guest may be there all the same.
         settle(job.source, guest, job.target, find_guest(job.target, job.name))
         if driver.is_active(job.source, guest) or not job.at(job.target).is_active:
             raise
     job.is_there = True
+
+
+def _go_on(job: Job, unused_what: t.Any) -> None:
+    """Fetch what of the memory is not there yet; the guest, of which each host has a part, goes on at the destination."""
+    spec, guest = job.scene.spec, job.at(job.source)
+    job.is_there = True
+    move = LiveMove(None, None, spec.destination.migrate_uri, spec.live, is_again=True)
+    job.figures = run_live(job.source, guest, job.target, move, lambda unused_way: None)
+
+
+def _is_unseen(job: Job) -> bool:
+    """Tell whether there is storage of which libvirt does not see by itself that both hosts share it."""
+    places = job.scene.shared(job.scene.ends.source.record).values()
+    return any(place.info.type != _NETFS for place in places)
 
 
 def _stop(job: Job, unused_what: t.Any) -> None:
@@ -287,8 +328,7 @@ def _switch(job: Job, unused_what: t.Any) -> None:
         raise ConflictError(
             f"Instance {job.name} was started at {job.source.uri} while its disks were copied; run again."
         )
-    running = runs(job.scene.ends.source)
-    _mark(job.source, guest, Begun(MOVED, running=running, target=job.scene.target.uuid))
+    _mark(job.source, guest, _leaving(job, MOVED))
 
 
 def _start(job: Job, unused_what: t.Any) -> None:
@@ -300,8 +340,7 @@ def _start(job: Job, unused_what: t.Any) -> None:
         if driver.is_active(job.target, found):
             job.is_there = True
         else:
-            begun = Begun(MIGRATE, running=True, target=job.scene.target.uuid)
-            _mark(job.source, job.at(job.source), begun)
+            _mark(job.source, job.at(job.source), replace(_leaving(job, MIGRATE), running=True))
             job.is_begun, job.made = True, _volumes_there(job)
         raise
     if job.stopped_at is not None:
@@ -309,10 +348,18 @@ def _start(job: Job, unused_what: t.Any) -> None:
 
 
 def _volumes_there(job: Job) -> list[Volume]:
-    """Return what the destination has of its disks, whichever run made them."""
+    """Return what the destination has of its disks, whichever run made them; never what the source has as well."""
     record = read_domain_record(job.at(job.target).xml) or InstanceRecord()
-    found = (job.scene.target.place(one.pool).pool.find(one.volume) for one in verbs.owned_volumes(record))
+    shared = _shared_pools(job)[1]
+    owned = (one for one in verbs.owned_volumes(record) if one.pool not in shared)
+    found = (job.scene.target.place(one.pool).pool.find(one.volume) for one in owned)
     return [volume for volume in found if volume is not None]
+
+
+def _shared_pools(job: Job) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what the pools that both hosts have are called at the source, and at the destination."""
+    shared = job.scene.shared(job.scene.ends.source.record)
+    return frozenset(shared), frozenset(place.name for place in shared.values())
 
 
 def _finish(job: Job, unused_what: t.Any) -> None:
@@ -337,7 +384,7 @@ def _undefine(job: Job, record: InstanceRecord) -> None:
     """Forget it at the source."""
     found = find_guest(job.source, job.name)
     if found is not None:
-        _forget(job.scene.source, job.name, record, found.handle)
+        _forget(job.scene.source, job.name, record, found.handle, _shared_pools(job)[0])
 
 
 def _milliseconds(since: float) -> int:
@@ -348,11 +395,12 @@ _STEPS: dict[str, t.Callable[[Job, t.Any], None]] = {
     verbs.DISCARD: _discard,
     verbs.DEFINE: _define,
     verbs.FETCH: _fetch,
-    verbs.COPY_SEED: _copy_seed,
+    verbs.COPY_SEED: _copy,
     verbs.RESERVE: _reserve,
     verbs.CREATE: _create,
     verbs.COPY: _copy,
     verbs.LIVE_MOVE: _migrate,
+    verbs.GO_ON: _go_on,
     verbs.STOP: _stop,
     verbs.POWER_OFF: _power_off,
     verbs.SWITCH: _switch,

@@ -166,6 +166,48 @@ def test_steps_of_a_cold_move() -> None:
     assert [verb for verb in shown if verb not in ("stop", "start")] == [action.verb for action in off.actions]
 
 
+def test_one_in_two_parts_goes_on() -> None:
+    """Neither part is taken for the instance, whatever the marks say."""
+    for target in (Copy(ARRIVING, "paused"), Copy(state="paused")):
+        found = ends(Copy(MARKS[MIGRATE], "paused"), target)
+        split = replace(found, source=replace(found.source, is_split=True))
+        assert stage_of(SPEC, split) == verbs.SPLIT
+        assert not verbs.is_in_doubt(split)
+        shown = [action.verb for action in verbs.plan_go_on(SPEC, split, frozenset()).actions]
+        assert shown == ["go_on", "finish", "delete_disk", "delete_disk", "undefine"]
+
+
+@pytest.mark.parametrize("mode", [LIVE, COLD])
+def test_what_both_hosts_have_stays(mode: str) -> None:
+    """What lies in a pool that is the destination's as well is never deleted, in a run from the beginning or one that tidies up."""
+    shared = frozenset({"default"})
+    stays = Baggage(mode, RECORD, shared=shared)
+    for plan in (
+        plan_move(SPEC, ends(Copy(state="running"), None), stays),
+        plan_tidy(SPEC, ends(Copy(MARKS[MOVED]), Copy()), shared),
+        verbs.plan_go_on(SPEC, ends(Copy(MARKS[MIGRATE]), Copy()), shared),
+    ):
+        assert not any(plan.has(verb) for verb in (verbs.DELETE, verbs.CREATE, verbs.COPY, verbs.COPY_SEED))
+        assert plan.actions[-1].verb == "undefine"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "is_so"),
+    [
+        (Copy(MARKS[MIGRATE], "running"), Copy(ARRIVING, "paused"), True),
+        (Copy(MARKS[MIGRATE], "running"), Copy(state="paused"), True),
+        (Copy(MARKS[MIGRATE], "paused"), Copy(state="running"), False),
+        (Copy(MARKS[MIGRATE], "running"), Copy(ARRIVING), False),
+        (Copy(MARKS[MOVED]), Copy(ARRIVING, "running"), False),
+        (Copy(state="running"), None, False),
+        (None, Copy(state="running"), False),
+    ],
+)
+def test_what_is_waited_for(source: Copy | None, target: Copy | None, is_so: bool) -> None:
+    """A guest at the destination beside the one that counts is about to come or to go."""
+    assert verbs.is_in_doubt(ends(source, target)) is is_so
+
+
 def test_one_that_was_switched_off_meanwhile_stays_off() -> None:
     """What is left of a move that had ended at the destination is only tidied up."""
     verbs_of = [action.verb for action in plan_tidy(SPEC, ends(Copy(MARKS[MOVED]), Copy())).actions]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._service import progress as subject
-from ansible_collections.kilonova.compute.plugins.plugin_utils._progress import progress_line, reading_command
+from ansible_collections.kilonova.compute.plugins.plugin_utils._progress import progress_lines, reading_command
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,14 +130,36 @@ def test_counted_files() -> None:
 def test_line(changes: dict[str, t.Any], line: str | None) -> None:
     """What makes no sense is not shown."""
     told = {"name": "guest", "phase": "downloading", "done": 120 * MIB, "total": 400 * MIB, **changes}
-    assert progress_line("host1", json.dumps(told)) == line
+    assert progress_lines("host1", json.dumps(told)) == ([] if line is None else [line])
 
 
 @given(st.text())
 def test_any_other_text_is_no_line(text: str) -> None:
     """Whatever another machine answers."""
-    assert progress_line("host1", text) is None
-    assert progress_line("host1", json.dumps(text)) is None
+    assert progress_lines("host1", text) == []
+    assert progress_lines("host1", json.dumps(text)) == []
+
+
+def test_several_at_once(tmp_path: Path) -> None:
+    """Each has its line; what is done is told no more, and nothing is left in the end."""
+    board = subject.Board(WORD, str(tmp_path))
+    file = tmp_path / f"{WORD}.progress"
+    board.note("one", subject.MOVE, 0, 4 * MIB)
+    board.note("two", subject.COPY, MIB, 2 * MIB)
+    assert progress_lines("h", file.read_text()) == [
+        "h: one: moving 0 of 4 MiB (0 %)",
+        "h: two: copying 1 of 2 MiB (50 %)",
+    ]
+    board.note("two", subject.COPY, 2 * MIB, 2 * MIB)
+    board.end("one")
+    assert file.exists()
+    board.note("two", subject.MOVE, 0)
+    assert progress_lines("h", file.read_text()) == ["h: two: moving 0 MiB"]
+    board.end("two")
+    assert not file.exists()
+    silent = subject.Board("no word", str(tmp_path))
+    silent.note("one", subject.MOVE, 0)
+    assert not file.exists()
 
 
 def test_command() -> None:

@@ -80,7 +80,9 @@ RECORD = InstanceRecord(
 )
 IN_ACTION = InstanceRecord(
     shelved=True,
-    begun=Begun("rescue", running=True, image="rescue & <repair>", image_digest="sha256:" + "1" * 64, target="vdc"),
+    begun=Begun(
+        "rescue", running=True, image="rescue & <repair>", image_digest="sha256:" + "1" * 64, target="vdc", shared=True
+    ),
     rescue=Rescue("vdc", "rescue & <repair>", "sha256:" + "1" * 64, ("hd", "network"), ("pci:0", "sata:0")),
 )
 CLASSIC = Machine(

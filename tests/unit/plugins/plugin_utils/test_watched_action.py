@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible_collections.kilonova.compute.plugins.action import compute_image as subject
+from ansible_collections.kilonova.compute.plugins.plugin_utils import _watched_action as subject
 
 TOLD = '{"name": "one", "phase": "downloading", "done": %s, "total": 4194304}'
 LINE = "host1: one: downloading 1 of 4 MiB (25 %)"
@@ -57,9 +57,9 @@ def test_lines(answers: tuple[t.Any, ...], lines: list[str], monkeypatch: pytest
     assert shown == lines
 
 
-def action(transport: str = "ssh", **task: t.Any) -> subject.ActionModule:
+def action(transport: str = "ssh", **task: t.Any) -> subject.WatchedAction:
     """Return the action without what runs it."""
-    made = subject.ActionModule.__new__(subject.ActionModule)
+    made = subject.WatchedAction.__new__(subject.WatchedAction)
     shell = SimpleNamespace(env_prefix=lambda **words: " ".join(f"{key}={value}" for key, value in words.items()))
     made._connection = t.cast(t.Any, SimpleNamespace(transport=transport, become=None, _shell=shell))
     made._templar = t.cast(t.Any, SimpleNamespace(template=lambda value: value))
