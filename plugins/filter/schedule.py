@@ -291,7 +291,8 @@ _value:
       type: dictionary
     hosts:
       description:
-        - Every host with its C(state) (V(up), V(down) or V(left_out)), and its totals, used figures and limits once the plan has been carried out.
+        - Every host with its C(state) (V(up), V(down) or V(left_out)), C(service_status) (V(enabled) or V(disabled)) and C(reason), and its
+          totals, used figures and limits once the plan has been carried out.
       type: dictionary
 """
 
