@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The kilonova.compute contributors
 
-"""Move an instance to another hypervisor, live or cold."""
+"""Move instances to other hypervisors, live or cold."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ options:
   name:
     description:
       - Name of the instance. It is one that M(kilonova.compute.compute_instance) made.
+      - Given with O(destination). For many instances there are O(migrations) and O(destinations) instead.
     type: str
-    required: true
   fleet:
     description:
       - The fleet that the instance belongs to, if any. An instance of another fleet is not touched.
+      - Of O(migrations), those that have a C(fleet) of their own belong to that.
     type: str
   destination:
     description:
       - The hypervisor that the instance shall be on.
     type: dict
-    required: true
     suboptions:
       uri:
         description:
@@ -78,6 +78,25 @@ options:
           - Where the source's QEMU reaches the destination in a live move, such as V(tcp://192.0.2.2). By default libvirt takes the
             destination's host name, which then must be known at the source.
         type: str
+  migrations:
+    description:
+      - Instances of O(uri) that shall be elsewhere, begun in this order. Each has C(name), C(to) (a host of O(destinations)), and if need be
+        C(fleet) and C(mode). Other keys are ignored, so that the moves of a plan can be given as P(kilonova.compute.drain#filter) and
+        P(kilonova.compute.rebalance#filter) list them.
+      - All moves are foreseen together before the first is begun, with what is moved before each. If anything stands against one of them,
+        none is begun. Once they are begun, one that fails does not stop the others.
+    type: list
+    elements: dict
+  destinations:
+    description:
+      - The hypervisors that O(migrations) name. By the name of each, a dictionary with C(uri), and if need be C(pool) and C(migrate_uri), which
+        are as in O(destination).
+    type: dict
+  concurrency:
+    description:
+      - How many of O(migrations) go on at once.
+    type: int
+    default: 1
   mode:
     description:
       - With V(live), the guest goes on while it is moved. With V(cold), it is switched off before its disks are copied, and started at the
@@ -162,6 +181,25 @@ EXAMPLES = r"""
   register: foreseen
   ignore_errors: true
 
+- name: Do what a plan says for this host, two at a time
+  kilonova.compute.compute_migration:
+    uri: qemu+ssh://root@kvm1/system
+    migrations:
+      - name: web-1
+        to: kvm2
+      - name: web-2
+        to: kvm3
+      - name: batch-1
+        to: kvm3
+        mode: cold
+    destinations:
+      kvm2:
+        uri: qemu+ssh://root@kvm2/system
+      kvm3:
+        uri: qemu+ssh://root@kvm3/system
+        pool: fast
+    concurrency: 2
+
 - name: Move one that may be off for a while
   kilonova.compute.compute_migration:
     name: batch-1
@@ -175,7 +213,7 @@ EXAMPLES = r"""
 RETURN = r"""
 migration:
   description: The move.
-  returned: success
+  returned: success, when O(name) is given
   type: dict
   contains:
     name:
@@ -214,6 +252,62 @@ migration:
       description: How many times what was written to the memory meanwhile was sent again; V(null) of a cold move.
       type: int
       sample: 4
+migrations:
+  description:
+    - One entry for each of O(migrations), with the keys of RV(migration), and of its own RV(migrations[].actions), RV(migrations[].changes) and
+      for those that failed RV(migrations[].obstacles), each as above and below.
+  returned: when O(migrations) is given, also on failure
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the instance.
+      type: str
+      returned: always
+      sample: web-1
+    to:
+      description: The host of O(destinations).
+      type: str
+      returned: always
+      sample: kvm2
+    changed:
+      description: Whether anything was or would be done.
+      type: bool
+      returned: always
+      sample: true
+    actions:
+      description: The steps taken, in order.
+      type: list
+      elements: str
+      returned: unless this move failed
+      sample: ["define web-1", "create_disk web-1/vda", "migrate web-1", "finish web-1", "delete_disk web-1/vda", "undefine web-1"]
+    changes:
+      description: What they change.
+      type: list
+      elements: dict
+      returned: unless this move failed
+      sample: [{"path": "host", "before": "qemu+ssh://root@kvm1/system", "after": "qemu+ssh://root@kvm2/system", "effect": "live"}]
+    failed:
+      description: Whether this move failed.
+      type: bool
+      returned: on failure of this move
+      sample: true
+    msg:
+      description: What went wrong.
+      type: str
+      returned: on failure of this move
+      sample: "Instance web-1 can't be moved to qemu+ssh://root@kvm2/system: it has 2 snapshots; delete them first."
+    error_code:
+      description: What went wrong, for machines.
+      type: str
+      returned: on failure of this move
+      sample: CONFLICT
+    obstacles:
+      description: All that stands against this move.
+      type: list
+      elements: str
+      returned: when something does
+      sample: ["it has 2 snapshots; delete them first (compute_snapshot, state: absent)"]
 obstacles:
   description: All that stands against the move.
   returned: when something does
@@ -222,13 +316,13 @@ obstacles:
   sample: ["it has 2 snapshots; delete them first (compute_snapshot, state: absent)"]
 actions:
   description: What was done, or in check mode would be done, in order.
-  returned: success
+  returned: success, when O(name) is given
   type: list
   elements: str
   sample: ["define web-1", "create_disk web-1/vda", "migrate web-1", "finish web-1", "delete_disk web-1/vda", "undefine web-1"]
 changes:
   description: What that changes, each with path, before, after and effect.
-  returned: success
+  returned: success, when O(name) is given
   type: list
   elements: dict
   sample: [{"path": "host", "before": "qemu+ssh://root@kvm1/system", "after": "qemu+ssh://root@kvm2/system", "effect": "live"}]
@@ -240,13 +334,14 @@ from ..module_utils._driver.connection import Connection
 from ..module_utils._driver.events import enable_events
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import limit_options
-from ..module_utils._service._migration.run import ensure_there
-from ..module_utils._spec.migration import MODES, ON_TIMEOUT, MigrationSpec
+from ..module_utils._service._migration.batch import ensure_moves
+from ..module_utils._spec.migration import MODES, ON_TIMEOUT
+from ..module_utils._spec.migration_batch import MigrationBatch
 
 
-def work(connection: Connection, spec: MigrationSpec, check: bool) -> dict[str, t.Any]:
-    """Have the instance at its destination."""
-    return ensure_there(connection, spec, check)
+def work(connection: Connection, batch: MigrationBatch, check: bool) -> dict[str, t.Any]:
+    """Have every instance at its destination."""
+    return ensure_moves(connection, batch, check)
 
 
 def main() -> None:
@@ -254,17 +349,19 @@ def main() -> None:
     enable_events()
     ComputeModule(
         {
-            "name": {"type": "str", "required": True},
+            "name": {"type": "str"},
             "fleet": {"type": "str"},
             "destination": {
                 "type": "dict",
-                "required": True,
                 "options": {
                     "uri": {"type": "str", "required": True},
                     "pool": {"type": "str", "default": "default"},
                     "migrate_uri": {"type": "str"},
                 },
             },
+            "migrations": {"type": "list", "elements": "dict"},
+            "destinations": {"type": "dict"},
+            "concurrency": {"type": "int", "default": 1},
             "mode": {"type": "str", "choices": list(MODES)},
             "bandwidth_mb": {"type": "int"},
             "auto_converge": {"type": "bool", "default": True},
@@ -275,8 +372,11 @@ def main() -> None:
             "force": {"type": "bool", "default": False},
             "shutdown_timeout": {"type": "int", "default": 60},
             **limit_options(),
-        }
-    ).run(MigrationSpec.from_params, work)
+        },
+        mutually_exclusive=[("name", "migrations"), ("destination", "destinations")],
+        required_one_of=[("name", "migrations")],
+        required_together=[("name", "destination"), ("migrations", "destinations")],
+    ).run(MigrationBatch.from_params, work)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,10 @@ class LiveMove:
     persistent_xml: str
     uri: str | None
     options: LiveOptions
+    copied: tuple[str, ...] = ()
+    """Targets of the disks whose content is sent; the others are in storage that both hosts share."""
+    is_shared_unseen: bool = False
+    """That storage was proven to be shared, which libvirt does not see by itself, as of a directory."""
 
 
 class Migration:
@@ -76,7 +80,7 @@ class Migration:
                 self._domain.handle.migrate3,
                 target.raw,
                 _parameters(move),
-                _flags(move.options),
+                _flags(move),
             )
         except BaseException as exc:  # pylint: disable=broad-exception-caught
             # It is raised where the move is waited for.
@@ -92,6 +96,8 @@ def _parameters(move: LiveMove) -> dict[str, t.Any]:
     }
     if move.uri is not None:
         found[libvirt.VIR_MIGRATE_PARAM_URI] = move.uri
+    if move.copied:
+        found[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(move.copied)
     if options.bandwidth_mb is not None:
         found[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = options.bandwidth_mb
     if options.parallel_connections is not None:
@@ -101,10 +107,13 @@ def _parameters(move: LiveMove) -> dict[str, t.Any]:
     return found
 
 
-def _flags(options: LiveOptions) -> int:
+def _flags(move: LiveMove) -> int:
+    options = move.options
     # The source's definition stays until its volumes are gone: it is what tells the next run of them.
-    flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_NON_SHARED_INC | libvirt.VIR_MIGRATE_PERSIST_DEST
+    flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PERSIST_DEST
     for wanted, flag in (
+        (bool(move.copied), libvirt.VIR_MIGRATE_NON_SHARED_INC),
+        (move.is_shared_unseen, libvirt.VIR_MIGRATE_UNSAFE),
         (options.auto_converge, libvirt.VIR_MIGRATE_AUTO_CONVERGE),
         (options.compression, libvirt.VIR_MIGRATE_COMPRESSED),
         (options.parallel_connections is not None, libvirt.VIR_MIGRATE_PARALLEL),

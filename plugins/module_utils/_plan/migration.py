@@ -116,6 +116,8 @@ class Baggage:
     """Names of the volumes at the source that are its console's log."""
     paths: t.Mapping[str, str] = field(default_factory=dict)
     """Of all disks and drives with something in them at the destination, by target."""
+    shared: frozenset[str] = frozenset()
+    """The source's storage pools that the destination has as well, so that what lies there stays."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,15 @@ def is_half(ends: Ends) -> bool:
         return False
     arrives = target.begun is not None and target.begun.action == ARRIVE and target.begun.target == source.uuid
     return arrives or (source.begun is not None and target.record.begun is None)
+
+
+def is_in_doubt(ends: Ends) -> bool:
+    """Tell whether there is a guest at the destination beside an instance that counts at the source, as amid a live move."""
+    source, target = ends.source, ends.target
+    if source.existing is None or not target.active or not is_half(ends):
+        return False
+    is_switched = source.begun is not None and source.begun.action == MOVED
+    return not is_switched and (source.existing.state == "running" or target.begun is not None)
 
 
 def _refuse_two(spec: MigrationSpec, ends: Ends) -> None:
@@ -216,7 +227,8 @@ def plan_move(spec: MigrationSpec, ends: Ends, baggage: Baggage) -> Plan:
         steps += [Step(STOP, name)] if ends.source.active else []
         steps += [_disk_step(COPY, name, disk) for disk in baggage.disks]
         steps.append(Step(SWITCH, name))
-    return Plan(f"instance {name}", (*steps, *tidy_steps(name, ends, baggage.mode == COLD and runs(ends.source))))
+    is_to_start = baggage.mode == COLD and runs(ends.source)
+    return Plan(f"instance {name}", (*steps, *tidy_steps(name, ends, is_to_start, baggage.shared)))
 
 
 def _disk_step(verb: str, name: str, disk: DiskMove) -> Step:
@@ -224,14 +236,14 @@ def _disk_step(verb: str, name: str, disk: DiskMove) -> Step:
     return Step(verb, f"{name}/{disk.owned.target}", (moved,), disk)
 
 
-def plan_tidy(spec: MigrationSpec, ends: Ends) -> Plan:
-    """Return what is left to do when the destination's copy is the one that counts."""
+def plan_tidy(spec: MigrationSpec, ends: Ends, shared: frozenset[str] = frozenset()) -> Plan:
+    """Return what is left to do when the destination's copy is the one that counts; pools that are ``shared`` stay as they are."""
     begun = ends.source.begun
     # One that was finished there and is off by now was switched off by somebody.
     is_cold = begun is not None and begun.action == MOVED and ends.target.begun is not None
     is_to_start = is_cold and runs(ends.source) and not ends.target.active
     stop = (Step(POWER_OFF, spec.name),) if ends.source.active else ()
-    return Plan(f"instance {spec.name}", (*stop, *tidy_steps(spec.name, ends, is_to_start)))
+    return Plan(f"instance {spec.name}", (*stop, *tidy_steps(spec.name, ends, is_to_start, shared)))
 
 
 def runs(end: End) -> bool:
@@ -239,7 +251,7 @@ def runs(end: End) -> bool:
     return end.active or bool(end.begun and end.begun.running)
 
 
-def tidy_steps(name: str, ends: Ends, is_to_start: bool) -> t.Iterator[Step]:
+def tidy_steps(name: str, ends: Ends, is_to_start: bool, shared: frozenset[str]) -> t.Iterator[Step]:
     """Give the steps that end a move."""
     if is_to_start:
         yield Step(START, name)
@@ -248,7 +260,8 @@ def tidy_steps(name: str, ends: Ends, is_to_start: bool) -> t.Iterator[Step]:
     if record is None:
         return
     for owned in owned_volumes(record):
-        yield Step(DELETE, f"{name}/{owned.target}", (), owned)
+        if owned.pool not in shared:
+            yield Step(DELETE, f"{name}/{owned.target}", (), owned)
     yield Step(UNDEFINE, name, (), record)
 
 

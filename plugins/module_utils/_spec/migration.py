@@ -37,14 +37,14 @@ class Destination:
     """Where the source's QEMU sends to; None leaves it to libvirt, which takes the host's name."""
 
     @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> Destination:
-        """Validate option ``destination``."""
+    def from_params(cls, params: t.Mapping[str, t.Any], option: str = "destination") -> Destination:
+        """Validate the destination that ``option`` holds."""
         for key, example in (("uri", "qemu+ssh://root@kvm2/system"), ("migrate_uri", "tcp://192.0.2.2")):
             value = params.get(key)
             if value is not None and (not value or not is_one_word(value) or ":" not in value):
-                raise SpecError(f"destination.{key}", f"{value!r} is not a URI", f"give it as {example}")
+                raise SpecError(f"{option}.{key}", f"{value!r} is not a URI", f"give it as {example}")
         if not params["pool"]:
-            raise SpecError("destination.pool", "it is empty", "name a storage pool of the destination")
+            raise SpecError(f"{option}.pool", "it is empty", "name a storage pool of the destination")
         return cls(params["uri"], params["pool"], params.get("migrate_uri"))
 
 
@@ -114,14 +114,12 @@ class MigrationSpec:
     limits: Limits
     force: bool = False
     shutdown_timeout: int = 60
+    to: str | None = None
+    """What the destination is called, of many."""
 
     @classmethod
     def from_params(cls, params: dict[str, t.Any]) -> MigrationSpec:
-        """Validate the module's options."""
-        if params["shutdown_timeout"] < 0:
-            raise SpecError(
-                "shutdown_timeout", f"{params['shutdown_timeout']} is too small", "it is in seconds, 0 or more"
-            )
+        """Validate the module's options for one instance."""
         if params["destination"]["uri"] == params["uri"]:
             raise SpecError("destination.uri", "it is the same as uri", "give the URI of the other host")
         return cls(
@@ -129,8 +127,17 @@ class MigrationSpec:
             fleet=params["fleet"],
             destination=Destination.from_params(params["destination"]),
             mode=params["mode"],
-            live=LiveOptions.from_params(params),
-            limits=Limits.from_params(params["limits"]),
-            force=params["force"],
-            shutdown_timeout=params["shutdown_timeout"],
+            **common_options(params),
         )
+
+
+def common_options(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Validate what holds for every instance that is moved."""
+    if params["shutdown_timeout"] < 0:
+        raise SpecError("shutdown_timeout", f"{params['shutdown_timeout']} is too small", "it is in seconds, 0 or more")
+    return {
+        "live": LiveOptions.from_params(params),
+        "limits": Limits.from_params(params["limits"]),
+        "force": params["force"],
+        "shutdown_timeout": params["shutdown_timeout"],
+    }

@@ -29,6 +29,8 @@ class VolumeDescription:
     path: str | None = None
     modified: str | None = None
     """When the content was changed last, by the hypervisor's clock; to be compared for equality only."""
+    changed: str | None = None
+    """The same, of the content or what is known of the file."""
     backing_path: str | None = None
     backing_format: str | None = None
     mode: int | None = None
@@ -116,6 +118,7 @@ def read_volume(text: str) -> VolumeDescription:
         physical_bytes=int(physical) if physical else None,
         path=root.findtext("target/path"),
         modified=root.findtext("target/timestamps/mtime"),
+        changed=root.findtext("target/timestamps/ctime"),
         format=attribute(root, "target/format", "type"),
         backing_path=root.findtext("backingStore/path"),
         backing_format=attribute(root, "backingStore/format", "type"),

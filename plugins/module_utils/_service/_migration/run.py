@@ -9,40 +9,101 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import typing as t
+from dataclasses import dataclass
 
 from ..._driver.connection import Connection
-from ..._driver.events import enable_events
-from ..._driver.migration import wait_until_still
-from ..._errors import ConflictError
-from ..._plan.migration import FRESH, HALF, Baggage, plan_move, plan_tidy, stage_of
+from ..._driver.migration import Figures, wait_until_still
+from ..._errors import ComputeError, ConflictError
+from ..._plan.migration import FRESH, HALF, Baggage, is_in_doubt, plan_move, plan_tidy, stage_of
 from ..._plan.migration_obstacles import refuse
 from ..._plan.plan import Plan
 from ..._spec.migration import MigrationSpec
 from ..lock import instance_lock
-from .scene import Scene, domain_of, look, look_again, open_scene
+from .scene import Scene, domain_of, host_of, look, look_again, open_scene
 from .steps import Job, perform
 
 _ALIVE = (5, 6)
 """Seconds between signs of life, and how many of them a host may leave out."""
 _OTHERS_SECONDS = 600.0
+_REST_SECONDS = 60.0
+"""How long libvirt may take to end a move whose client is gone."""
+_PAUSE_SECONDS = 0.5
 
 
-def ensure_there(source: Connection, spec: MigrationSpec, check: bool) -> dict[str, t.Any]:
-    """Have the instance at the destination, or only say what it takes, and return the task's result."""
-    enable_events()
-    with Connection(spec.destination.uri, "destination.uri") as target:
+@dataclass
+class Attempt:
+    """One move that was planned, and what became of it."""
+
+    spec: MigrationSpec
+    scene: Scene | None = None
+    plan: Plan = Plan("")  # noqa: RUF009  # frozen
+    job: Job | None = None
+    error: ComputeError | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether something was, or is to be, done."""
+        if self.error is not None:
+            return self.job is not None and self.job.is_there and self.job.is_begun
+        return self.plan.changed
+
+
+def option_of(spec: MigrationSpec) -> str:
+    """Return what the destination's URI is called among the options."""
+    return f"destinations.{spec.to}.uri" if spec.to else "destination.uri"
+
+
+@contextlib.contextmanager
+def both_ends(uri: str, spec: MigrationSpec) -> t.Iterator[tuple[Connection, Connection]]:
+    """Give connections to both hosts that no other move has."""
+    with Connection(uri) as source, Connection(spec.destination.uri, option_of(spec)) as target:
+        yield source, target
+
+
+def ensure_there(source: Connection, target: Connection, spec: MigrationSpec, check: bool) -> Attempt:
+    """Have the instance at the destination, or only say what it takes; what fails is told by the attempt."""
+    attempt = Attempt(spec)
+    try:
         for connection in (source, target):
             connection.keep_alive(*_ALIVE)
-        scene = open_scene(source, target, spec)
-        plan, job = _plan(scene)
-        if plan.changed and not check:
-            with _locks(scene):
-                _await_others(scene)
-                scene = look_again(scene)
-                plan, job = _plan(scene)
-                perform(job, plan)
-        return _result(scene, plan, job)
+        foresee(attempt, open_scene(host_of(source, spec), host_of(target, spec), spec))
+        if attempt.plan.changed and not check:
+            _act(attempt)
+    except ComputeError as exc:
+        attempt.error = exc
+    return attempt
+
+
+def foresee(attempt: Attempt, scene: Scene) -> None:
+    """Plan a move, with what an interrupted one left at rest."""
+    attempt.scene = scene = _settled(scene)
+    attempt.plan, attempt.job = _plan(scene)
+
+
+def _act(attempt: Attempt) -> None:
+    scene = attempt.scene
+    if scene is None:
+        return
+    with _locks(scene):
+        _await_others(scene)
+        foresee(attempt, look_again(scene))
+        if attempt.job is not None:
+            perform(attempt.job, attempt.plan)
+
+
+def _settled(scene: Scene) -> Scene:
+    """Wait for what goes on by itself: a move that somebody waits for, and the end of one that nobody waits for any more."""
+    if not is_in_doubt(scene.ends):
+        return scene
+    _await_others(scene)
+    end = time.monotonic() + _REST_SECONDS
+    scene = look_again(scene)
+    while is_in_doubt(scene.ends) and time.monotonic() < end:
+        time.sleep(_PAUSE_SECONDS)
+        scene = look_again(scene)
+    return scene
 
 
 def _plan(scene: Scene) -> tuple[Plan, Job]:
@@ -52,7 +113,8 @@ def _plan(scene: Scene) -> tuple[Plan, Job]:
         refuse(scene.spec, found)
         return plan_move(scene.spec, scene.ends, baggage), Job(scene, baggage)
     if stage == HALF:
-        return plan_tidy(scene.spec, scene.ends), Job(scene, is_there=not _is_switched_only(scene))
+        shared = frozenset(scene.shared(scene.ends.source.record))
+        return plan_tidy(scene.spec, scene.ends, shared), Job(scene, is_there=not _is_switched_only(scene))
     return Plan(f"instance {scene.spec.name}"), Job(scene)
 
 
@@ -80,21 +142,19 @@ def _await_others(scene: Scene) -> None:
             )
 
 
-def _result(scene: Scene, plan: Plan, job: Job) -> dict[str, t.Any]:
-    figures = job.figures
-    baggage: Baggage | None = job.baggage
+def as_migration(attempt: Attempt, uri: str) -> dict[str, t.Any]:
+    """Return one move's part of the result."""
+    job = attempt.job
+    baggage: Baggage | None = job.baggage if job else None
+    figures = job.figures if job else Figures()
     return {
-        **plan.as_result(),
-        "diff": plan.as_diff(),
-        "migration": {
-            "name": scene.spec.name,
-            "source": scene.source.connection.uri,
-            "destination": scene.target.connection.uri,
-            "mode": baggage.mode if baggage and plan.changed else None,
-            "total_ms": figures.total_ms,
-            "downtime_ms": figures.downtime_ms,
-            "memory_bytes": figures.memory_bytes,
-            "disk_bytes": figures.disk_bytes,
-            "iterations": figures.iterations,
-        },
+        "name": attempt.spec.name,
+        "source": uri,
+        "destination": attempt.spec.destination.uri,
+        "mode": baggage.mode if baggage and attempt.plan.changed else None,
+        "total_ms": figures.total_ms,
+        "downtime_ms": figures.downtime_ms,
+        "memory_bytes": figures.memory_bytes,
+        "disk_bytes": figures.disk_bytes,
+        "iterations": figures.iterations,
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ..._driver import domain as driver
 from ..._driver import host as host_driver
@@ -31,9 +32,11 @@ from ..._spec.record import InstanceRecord, OwnedDisk
 from ..._xml import domain as domain_xml
 from ..._xml.migration import read_moving_traits
 from .._instance.host import Host
+from .._instance.places import Place
 from ..facts_guests import Guest
 from ..image_catalog import ImageCatalog
 from ..port_filter import group_names
+from .shared import SharedStorage
 
 _PASSTHROUGH = "host-passthrough"
 _LONGEST_NAME = 63
@@ -48,6 +51,23 @@ class Scene:
     source: Host
     target: Host
     ends: Ends
+    promised: Amount = Amount()  # noqa: RUF009  # frozen
+    """What of the destination goes to others, which the same task moves there before."""
+    coming: frozenset[str] = frozenset()
+    """Volumes of images that come there with those."""
+
+    @cached_property
+    def storage(self) -> SharedStorage:
+        """Return what is found out about shared storage."""
+        return SharedStorage(self.source, self.target)
+
+    def shared(self, record: InstanceRecord | None) -> dict[str, Place]:
+        """Return the source's pools of the record's volumes that are the destination's as well, each as it is there."""
+        by_pool: dict[str, set[str]] = {}
+        for owned in (*owned_volumes(record), *record.attached) if record else ():
+            by_pool.setdefault(owned.pool, set()).add(owned.volume)
+        found = ((pool, self.storage.place(pool, volumes)) for pool, volumes in by_pool.items())
+        return {pool: place for pool, place in found if place is not None}
 
     @property
     def guest(self) -> Guest:
@@ -55,17 +75,20 @@ class Scene:
         return self.source.guests[self.spec.name]
 
 
-def open_scene(source: Connection, target: Connection, spec: MigrationSpec) -> Scene:
+def host_of(connection: Connection, spec: MigrationSpec) -> Host:
+    """Return a host as a move of that kind looks at it."""
+    return Host(connection, Lifecycle(spec.destination.pool, "auto", spec.limits, spec.force, spec.shutdown_timeout))
+
+
+def open_scene(source: Host, target: Host, spec: MigrationSpec) -> Scene:
     """Look at both ends."""
-    limits, pool = spec.limits, spec.destination.pool
-    hosts = [Host(one, Lifecycle(pool, "auto", limits, spec.force, spec.shutdown_timeout)) for one in (source, target)]
-    if hosts[0].uuid == hosts[1].uuid:
+    if source.uuid == target.uuid:
         raise SpecError(
-            "destination.uri",
-            f"{target.uri} is the host that {source.uri} is, by its UUID {hosts[0].uuid}",
+            f"destinations.{spec.to}.uri" if spec.to else "destination.uri",
+            f"{target.connection.uri} is the host that {source.connection.uri} is, by its UUID {source.uuid}",
             "give another host, or each libvirt a host_uuid of its own",
         )
-    return Scene(spec, hosts[0], hosts[1], Ends(*(_end(host, spec.name) for host in hosts)))
+    return Scene(spec, source, target, Ends(*(_end(host, spec.name) for host in (source, target))))
 
 
 def look_again(scene: Scene) -> Scene:
@@ -97,6 +120,8 @@ class _Look:
         self._loose: list[str] = []
         self._images: dict[str, ImageMove] = {}
         self._paths: dict[str, str] = {}
+        guest = scene.guest
+        self._shared = scene.shared(guest.record)
 
     def run(self) -> tuple[Baggage, tuple[str, ...]]:
         """Return both."""
@@ -121,15 +146,28 @@ class _Look:
         )
         found = obstacles(spec, mode, baulk, self._offering(machine, baulk))
         baggage = Baggage(
-            mode, self._moved_record(record), disks, seed, tuple(self._images.values()), self._logs(guest), self._paths
+            mode=mode,
+            record=self._moved_record(record),
+            disks=disks,
+            seed=seed,
+            images=tuple(self._images.values()),
+            logs=self._logs(guest),
+            paths=self._paths,
+            shared=frozenset(self._shared),
         )
         return baggage, found
 
+    def _place(self, pool: str) -> Place:
+        """Return the destination's pool for what lies in a pool of the source."""
+        return self._shared.get(pool, self._target.home)
+
     def _moved_record(self, record: InstanceRecord) -> InstanceRecord:
-        pool = self._spec.destination.pool
-        disks = tuple(replace(disk, pool=pool) for disk in record.disks)
-        seed = replace(record.seed, pool=pool) if record.seed else None
-        return replace(record, disks=disks, seed=seed, begun=None)
+        disks, attached = (
+            tuple(replace(disk, pool=self._place(disk.pool).name) for disk in some)
+            for some in (record.disks, record.attached)
+        )
+        seed = replace(record.seed, pool=self._place(record.seed.pool).name) if record.seed else None
+        return replace(record, disks=disks, attached=attached, seed=seed, begun=None)
 
     def _disks(self, record: InstanceRecord, machine: Machine) -> t.Iterator[DiskMove]:
         existing = self._scene.ends.source.existing
@@ -141,7 +179,22 @@ class _Look:
             if disk is None or own is None or own.strayed or own.layer or volume is None:
                 self._loose.append(f"disk {owned.target} does not lie on volume {owned.volume} of pool {owned.pool}")
                 continue
-            yield self._disk(owned, own, disk, volume)
+            if owned.pool in self._shared:
+                self._stays(owned, volume)
+            else:
+                yield self._disk(owned, own, disk, volume)
+
+    def _stays(self, owned: OwnedDisk, volume: Volume) -> None:
+        """Note where the destination sees a volume that both hosts have; what it lies on must be there by the same path."""
+        self._paths[owned.target] = self._shared[owned.pool].locate(owned.volume)
+        below = volume.backing
+        if below is None or find_volume(self._target.connection, below[0]) is not None:
+            return
+        if self._base(owned.target, below[0]) not in (None, below[0]):
+            self._loose.append(
+                f"disk {owned.target} is in storage that both hosts share, and lies on {below[0]}, which the destination can't have"
+                " by that path"
+            )
 
     def _disk(self, owned: OwnedDisk, own: OwnDisk, disk: Disk, volume: Volume) -> DiskMove:
         if volume.is_device:
@@ -166,6 +219,8 @@ class _Look:
         records = there.records()
         if any(one.volume == volume.name and there.data(one) for one in records) or volume.name in self._images:
             return
+        if volume.name in self._scene.coming:
+            return
         pool = self._source.place(volume.pool).pool
         here = ImageCatalog(self._source.connection, pool).records()
         known = next((one for one in here if one.volume == volume.name), None)
@@ -189,16 +244,24 @@ class _Look:
         if volume is None:
             self._loose.append(f"volume {owned.volume} of pool {owned.pool}, which tells of its first boot, is gone")
             return None
+        if owned.pool in self._shared:
+            self._stays(owned, volume)
+            return None
         path = self._paths[owned.target] = self._target.home.locate(owned.volume)
         return DiskMove(owned, "raw", volume.capacity, path)
 
     def _others(self, record: InstanceRecord, machine: Machine) -> None:
         """Look at what was not made for the instance: discs of published images come along."""
         known = {owned.target for owned in owned_volumes(record)}
+        attached = {owned.target: owned for owned in record.attached if owned.pool in self._shared}
         for disk in machine.disks:
             if disk.target in known or not disk.source:
                 continue
             volume = find_volume(self._source.connection, disk.source)
+            owned = attached.get(disk.target)
+            if volume is not None and owned is not None and (volume.pool, volume.name) == (owned.pool, owned.volume):
+                self._stays(owned, volume)
+                continue
             if volume is not None and disk.readonly and is_image_content(volume.name):
                 self._note_image(disk.target, volume)
                 self._paths[disk.target] = self._target.home.locate(volume.name)
@@ -215,7 +278,9 @@ class _Look:
         capabilities = host_driver.capabilities(target.connection)
         half = target.guests.get(self._spec.name) if is_half(self._scene.ends) else None
         left = half.record if half and half.record else InstanceRecord()
+        record = baulk.existing.record or InstanceRecord()
         own = {owned.volume for owned in owned_volumes(left)}
+        own |= {owned.volume for owned in owned_volumes(record) if owned.pool in self._shared}
         filters = target.filters.listed
         knows_machine = machine.os.machine in capabilities.machines(arch)
         return Offering(
@@ -253,12 +318,17 @@ def amount_of(guest: Guest, is_shelved: bool) -> Amount:
 def room_obstacle(scene: Scene) -> str | None:
     """Return what the destination has too little of; what an interrupted move has claimed is there for this one."""
     spec, target, guest = scene.spec, scene.target, scene.guest
-    claimed = target.used()
+    claimed = target.used().plus(scene.promised)
     half = target.guests.get(spec.name)
     if half is not None and is_half(scene.ends):
         claimed = claimed.minus(amount_of(half, half.is_shelved))
+    asked = amount_of(guest, guest.is_shelved)
+    volumes = owned_volumes(guest.record) if guest.record else ()
+    if volumes and {owned.pool for owned in volumes} <= set(scene.shared(guest.record)):
+        # What it has is there, and counted there or not as it is.
+        asked = replace(asked, disk_gb=0)
     try:
-        refuse_overcommit(spec.name, amount_of(guest, guest.is_shelved), target.total, claimed, spec.limits)
+        refuse_overcommit(spec.name, asked, target.total, claimed, spec.limits)
     except CapacityError as exc:
         return exc.message.rstrip(".")
     return None

@@ -45,6 +45,7 @@ from .scene import Scene, room_obstacle
 
 _DEFINITION = Scope(live=False, persistent=True)
 _PRIVATE = 0o600
+_NETFS = "netfs"
 
 
 @dataclass
@@ -111,7 +112,7 @@ def take_back(job: Job) -> None:
     if left is not None:
         for volume in job.made:
             volume.delete()
-        _forget(job.scene.target, job.name, *left)
+        _forget(job.scene.target, job.name, *left, _shared_pools(job)[1])
     found = find_guest(job.source, job.name)
     if found is None:
         return
@@ -153,12 +154,15 @@ def _discard(job: Job, unused_what: t.Any) -> None:
     record, handle = left
     for volume in _volumes_there(job):
         volume.delete()
-    _forget(job.scene.target, job.name, record, handle)
+    _forget(job.scene.target, job.name, record, handle, _shared_pools(job)[1])
 
 
-def _forget(host: Host, name: str, record: InstanceRecord, handle: t.Any) -> None:
-    """Undefine the instance at a host that has no disks of it any more, with its console's log and its addresses."""
-    for pool in sorted({disk.pool for disk in record.disks} or {host.home.name}):
+def _forget(host: Host, name: str, record: InstanceRecord, handle: t.Any, shared: frozenset[str]) -> None:
+    """Undefine the instance at a host that has no disks of its own of it any more, with its console's log and its addresses.
+
+    In pools that are ``shared`` the log may be the other host's.
+    """
+    for pool in sorted(({disk.pool for disk in record.disks} or {host.home.name}) - shared):
         place = host.place(pool)
         place.refresh()
         for log in place.logs(place.locate(console_log_name(name))):
@@ -259,6 +263,8 @@ def _migrate(job: Job, baggage: Baggage) -> None:
         persistent_xml=_render(job, driver.whole_definition(job.source, guest), baggage.record),
         uri=spec.destination.migrate_uri,
         options=spec.live,
+        copied=tuple(disk.owned.target for disk in baggage.disks),
+        is_shared_unseen=_is_unseen(job),
     )
     try:
         job.figures = run_live(job.source, guest, job.target, move)
@@ -268,6 +274,12 @@ def _migrate(job: Job, baggage: Baggage) -> None:
         if driver.is_active(job.source, guest) or not job.at(job.target).is_active:
             raise
     job.is_there = True
+
+
+def _is_unseen(job: Job) -> bool:
+    """Tell whether there is storage of which libvirt does not see by itself that both hosts share it."""
+    places = job.scene.shared(job.scene.ends.source.record).values()
+    return any(place.info.type != _NETFS for place in places)
 
 
 def _stop(job: Job, unused_what: t.Any) -> None:
@@ -309,10 +321,18 @@ def _start(job: Job, unused_what: t.Any) -> None:
 
 
 def _volumes_there(job: Job) -> list[Volume]:
-    """Return what the destination has of its disks, whichever run made them."""
+    """Return what the destination has of its disks, whichever run made them; never what the source has as well."""
     record = read_domain_record(job.at(job.target).xml) or InstanceRecord()
-    found = (job.scene.target.place(one.pool).pool.find(one.volume) for one in verbs.owned_volumes(record))
+    shared = _shared_pools(job)[1]
+    owned = (one for one in verbs.owned_volumes(record) if one.pool not in shared)
+    found = (job.scene.target.place(one.pool).pool.find(one.volume) for one in owned)
     return [volume for volume in found if volume is not None]
+
+
+def _shared_pools(job: Job) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what the pools that both hosts have are called at the source, and at the destination."""
+    shared = job.scene.shared(job.scene.ends.source.record)
+    return frozenset(shared), frozenset(place.name for place in shared.values())
 
 
 def _finish(job: Job, unused_what: t.Any) -> None:
@@ -337,7 +357,7 @@ def _undefine(job: Job, record: InstanceRecord) -> None:
     """Forget it at the source."""
     found = find_guest(job.source, job.name)
     if found is not None:
-        _forget(job.scene.source, job.name, record, found.handle)
+        _forget(job.scene.source, job.name, record, found.handle, _shared_pools(job)[0])
 
 
 def _milliseconds(since: float) -> int:
