@@ -43,3 +43,24 @@ def _instance(move: Move) -> tuple[t.Any, ...]:
 
 def _key(move: Move) -> tuple[t.Any, ...]:
     return *_instance(move), move["from"], move["to"], move["wave"]
+
+
+def undone(moves: Iterable[Move], results: Sequence[Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """Return the moves that failed, by what tasks returned, and those that were not begun since others could not be."""
+    told = {entry["name"]: (entry, _has_failed(one)) for one in results for entry in one.get("migrations") or ()}
+    general = " ".join(str(one.get("msg")) for one in results if _has_failed(one))
+    found: dict[str, t.Any] = {"failed": [], "waiting": []}
+    for move in moves:
+        label = f"{move['name']} was not moved from {move['from']} to {move['to']}"
+        entry, is_of_failed = told.get(move["name"], (None, True))
+        if entry is None:
+            found["failed"].append({**move, "why": f"{label}: {general or 'no task had it'}"})
+        elif entry.get("failed"):
+            found["failed"].append({**move, "why": f"{label}: {entry.get('msg')}"})
+        elif is_of_failed and not entry.get("changed"):
+            found["waiting"].append({**move, "why": f"{label}, since others could not be."})
+    return found
+
+
+def _has_failed(result: Mapping[str, t.Any]) -> bool:
+    return bool(result.get("failed") or result.get("unreachable"))
