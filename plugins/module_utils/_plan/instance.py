@@ -80,6 +80,8 @@ class Manner(t.NamedTuple):
     """Paths of those that change the definition."""
     waiting_patches: tuple[str, ...] = ()
     """Paths of those that the running guest has not."""
+    has_root_disk: bool = False
+    """Whether the root disk of a new instance is there."""
 
 
 GENTLE = Manner()
@@ -88,7 +90,7 @@ GENTLE = Manner()
 def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None, manner: Manner = GENTLE) -> Outlook:
     """Return what makes the instance as declared."""
     if existing is None:
-        return Outlook(Plan(f"instance {spec.name}", _creation(spec, desired)))
+        return Outlook(Plan(f"instance {spec.name}", _creation(spec, desired, manner.has_root_disk)))
     record = check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
     refuse_changes(spec, desired, record, existing)
     wanted = spec.power_state or (None if record.adopted or record.shelved else RUNNING)
@@ -305,7 +307,7 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
     return Plan(resource, tuple(actions))
 
 
-def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
+def _creation(spec: InstanceSpec, desired: Machine, has_root_disk: bool) -> tuple[Action, ...]:
     flavor = spec.flavor
     shown: list[tuple[str, t.Any]] = [
         ("flavor", flavor.name if flavor else None),
@@ -327,6 +329,8 @@ def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
     actions = [Action(DEFINE, spec.name, (Change("instance", None, spec.name), *changes))]
     actions += reserved(spec, desired.record, ())
     for disk in desired.record.disks if desired.record else ():
+        if has_root_disk and desired.record and disk == desired.record.root:
+            continue
         actions.append(Action(CREATE_DISK, f"{spec.name}/{disk.target}", (_made(disk.target, disk.volume),)))
     if desired.record and desired.record.seed:
         actions.append(Action(WRITE_SEED, spec.name, (Change(FIRST_BOOT, None, "declared"),)))

@@ -32,6 +32,7 @@ from .fixed_ips import check_fixed_ips, with_fixed_ips
 from .guards import guarded
 from .host import Host, platform_of
 from .networks import check_networks
+from .root_disk import check_root_disk
 from .steps import Job, begun_image
 from .volumes import places_of
 
@@ -46,7 +47,7 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     desired, seed = _design(host, spec, existing, check)
     found = _found(host, spec.name, existing)
     desired, *patches = patch_design(spec, desired, found)
-    manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)
+    manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches, has_root_disk=host.lifecycle.has_root_disk)
     plan, waiting = planner.plan_present(spec, desired, existing, manner)
     _check_cpu_limits(host, host.reading(spec.name), plan)
     _check_image(host, spec.name, existing, plan)
@@ -170,7 +171,9 @@ def _new_storage(host: Host, spec: InstanceSpec, check: bool) -> Storage:
             "disk_format", f"pool {host.home.name} has block devices, which hold no {spec.disk_format}", "declare raw"
         )
     volume = root_volume_name(spec) if spec.image is not None or disk_gb else None
-    if volume in host.home.volumes:
+    if volume and host.lifecycle.has_root_disk:
+        check_root_disk(host, spec, volume)
+    elif volume in host.home.volumes:
         raise ConflictError(
             f"Volume {volume} is in pool {host.home.name} already and belongs to no instance; it is not touched."
             " Remove it or take another name for the instance."
