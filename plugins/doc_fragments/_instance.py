@@ -635,6 +635,12 @@ options:
       - It is refused as well while there are external snapshots, which M(kilonova.compute.compute_snapshot) deletes.
     type: bool
     default: false
+  forget:
+    description:
+      - Whether of an instance that is removed only the definition goes. Its guest is powered off, and nothing in any pool is touched, so that
+        this does no harm to the same instance on another host, whose disks these may be. C(protected) does not keep it then.
+    type: bool
+    default: false
   root_disk:
     description:
       - With V(existing), an instance that is not there is not made anew. Its root disk is the volume of the pool that has its name, as an

@@ -280,13 +280,15 @@ def _autostart(spec: InstanceSpec, existing: Existing) -> tuple[Action, ...]:
     return (Action(SET_AUTOSTART, spec.name, (Change("autostart", existing.autostart, spec.autostart, LIVE),)),)
 
 
-def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_disks: bool = False) -> Plan:
-    """Return what removes the instance: only disks that were created for it are deleted."""
+def plan_absent(
+    name: str, fleet: str | None, existing: Existing | None, keep_disks: bool = False, forget: bool = False
+) -> Plan:
+    """Return what removes the instance: only disks that were created for it are deleted, and to ``forget`` it nothing is."""
     resource = f"instance {name}"
     if existing is None:
         return Plan(resource)
     record = check_ours(name, fleet, existing)
-    if record.protected:
+    if record.protected and not forget:
         raise ConflictError(f"Instance {name} is protected; declare it with protected: false before removing it.")
     refuse_layers(name, record, existing, keep_disks)
     if not keep_disks:
@@ -298,9 +300,9 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
         if disk.is_ours and not disk.missing:
             gone = Change(f"disks[{disk.target}].volume", disk.volume, None)
             actions.append(Action(DELETE_DISK, f"{name}/{disk.target}", (gone,)))
-    if record.seed is not None or existing.stale_seeds:
+    if (record.seed is not None or existing.stale_seeds) and not forget:
         actions.append(Action(RETIRE_SEED, name))
-    if any(serial.log and is_console_log(name, serial.log) for serial in existing.machine.serials):
+    if not forget and any(serial.log and is_console_log(name, serial.log) for serial in existing.machine.serials):
         actions.append(Action(DELETE_LOG, name))
     actions += released(name, record, existing.reservations)
     actions.append(Action(UNDEFINE, name, (Change("instance", name, None),)))

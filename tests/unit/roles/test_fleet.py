@@ -27,7 +27,7 @@ from ansible_collections.kilonova.compute.plugins.plugin_utils._scheduler.result
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "fleet"
 COMPARED = ("type", "elements", "choices", "default", "no_log")
-ENTRY_POINTS = ("main", "destroy", "drain", "undrain", "rebalance")
+ENTRY_POINTS = ("main", "destroy", "drain", "undrain", "rebalance", "evacuate")
 # Not resolved: the folder above ansible_collections, also where the collection is a link.
 COLLECTIONS = Path(_options.__file__).parents[5]
 INVENTORY = "[compute]\nhv1\nhv2\n[compute:vars]\nansible_connection=local\ncompute_uri=test:///nosuch\n"

@@ -8,17 +8,24 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ..._errors import ConflictError, NotFoundError
 from ..._spec.instance import InstanceSpec
 from .host import Host
 
 
+def look_for_disks(host: Host, specs: t.Iterable[InstanceSpec]) -> None:
+    """See what another host made in storage that both share, which libvirt here knows nothing or only a part of."""
+    pools = {host.home.name, *(volume.pool for spec in specs for volume in spec.volumes or () if volume.pool)}
+    for place in (host.place(pool) for pool in sorted(pools)):
+        if place.is_running:
+            place.refresh()
+
+
 def check_root_disk(host: Host, spec: InstanceSpec, volume: str) -> None:
     """Refuse if the volume is not there, holds something else than is declared, or is a disk of another domain."""
     home = host.home
-    if volume not in home.volumes:
-        # What another host made in storage that both share, libvirt here has not seen yet.
-        home.refresh()
     found = home.volumes.get(volume)
     if found is None:
         raise NotFoundError(
