@@ -34,7 +34,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
 
 
 @pytest.fixture
-def hosts(directory: str, tmp_path_factory: pytest.TempPathFactory) -> list[Hypervisor]:
+def hosts(directory: str) -> list[Hypervisor]:
     """Return both, with a pool that they share."""
     found = [Hypervisor(name, lab_tool("uri", name, "--dir", directory)) for name in ("host1", "host2")]
     path = found[0].pool_path().parent.parent / POOL
@@ -53,9 +53,7 @@ def operator(hosts: list[Hypervisor], directory: str, guest_image: Path, tmp_pat
     assert hosts
     inventory = lab_tool("inventory", "--dir", directory, "--python", sys.executable)
     operator = Operator(tmp_path, inventory, "", guest_image)
-    operator.fleet.update(
-        fleet_name="t", fleet_pool=POOL, fleet_limits=LIMITS, fleet_flavors=[FLAVOR], fleet_images=[]
-    )
+    operator.fleet.update(fleet_name="t", fleet_pool=POOL, fleet_limits=LIMITS, fleet_flavors=[FLAVOR], fleet_images=[])
     return operator
 
 

@@ -58,7 +58,9 @@ def limits(hosts: list[Hypervisor]) -> dict[str, t.Any]:
 
 
 @pytest.fixture
-def operator(hosts: list[Hypervisor], directory: str, limits: dict[str, t.Any], guest_image: Path, tmp_path: Path) -> Operator:
+def operator(
+    hosts: list[Hypervisor], directory: str, limits: dict[str, t.Any], guest_image: Path, tmp_path: Path
+) -> Operator:
     """Return somebody with an inventory of all three."""
     assert hosts
     inventory = lab_tool("inventory", "--dir", directory, "--python", sys.executable)

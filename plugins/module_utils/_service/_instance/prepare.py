@@ -46,8 +46,9 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
         spec = spec.completed()
     desired, seed = _design(host, spec, existing, check)
     found = _found(host, spec.name, existing)
-    desired, *patches = patch_design(spec, desired, found)
-    manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches, has_root_disk=host.lifecycle.has_root_disk)
+    desired, patches, for_later = patch_design(spec, desired, found)
+    lifecycle = host.lifecycle
+    manner = planner.Manner(lifecycle.allow_power_cycle, patches, for_later, lifecycle.has_root_disk)
     plan, waiting = planner.plan_present(spec, desired, existing, manner)
     _check_cpu_limits(host, host.reading(spec.name), plan)
     _check_image(host, spec.name, existing, plan)

@@ -34,7 +34,9 @@ def check_root_disk(host: Host, spec: InstanceSpec, volume: str) -> None:
         )
     holds, wanted = found.description.format or "raw", spec.disk_format or "qcow2"
     if holds != wanted:
-        raise ConflictError(f"Volume {volume} of pool {home.name} holds {holds}, and declared is disk_format: {wanted}.")
+        raise ConflictError(
+            f"Volume {volume} of pool {home.name} holds {holds}, and declared is disk_format: {wanted}."
+        )
     for name, guest in host.guests.items():
         if any(disk.source == found.path for disk in guest.machine.disks):
             raise ConflictError(f"Volume {volume} of pool {home.name} is a disk of {name}.")
