@@ -20,6 +20,7 @@ from .subjects import FLAVOR, LIMITS
 
 POOL = "shared"
 DEAD = ("-e", "fleet_evacuate=host2")
+NAMES = ["kept", "lost"]
 
 
 @pytest.fixture
@@ -92,53 +93,59 @@ def test_evacuated_and_back(
     operator: Operator, hosts: list[Hypervisor], directory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What shares storage restarts as what it was, the rest only when asked; a host that is back starts nothing twice."""
-    first, second = hosts
     monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN", "jsonfile")
     monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(tmp_path / "facts"))
-    names = ["kept", "lost"]
-    for fleet, members in (("t", [member(name) for name in names]), ("others", [member("theirs")])):
-        for one in members:
-            one["flavor"] = FLAVOR
+    second = hosts[1]
+    for fleet, names in (("t", NAMES), ("others", ["theirs"])):
+        members = [{**member(name), "flavor": FLAVOR} for name in names]
         made = run_module(
             "compute_fleet", uri=second.uri, fleet=fleet, pool=POOL, instances=members, limits=LIMITS, virt_type="qemu"
         )
         assert not made.failed, made.message
-    operator.fleet["fleet_instances"] = [member(name) for name in names]
+    operator.fleet["fleet_instances"] = [member(name) for name in NAMES]
     assert changes_in(operator.deploy()) == 0
-    uuids = {name: second.virsh("domuuid", name) for name in names}
-    pool = Path(first.virsh("pool-dumpxml", POOL).split("<path>")[1].split("</path>")[0])
-    disk = pool / "kept-vda.qcow2"
-    inode = disk.stat().st_ino
+    pool = Path(second.virsh("pool-dumpxml", POOL).split("<path>")[1].split("</path>")[0])
+    uuids = {name: second.virsh("domuuid", name) for name in NAMES}
 
     put_down(second)
     # As if it had lain on the host's own disks.
     (pool / "lost-vda.qcow2").unlink()
-    told = play(operator, *confirm("host1 is powered off", fleet_evacuate_rebuild=True), fails=True)
-    assert 'fleet_evacuate_confirm=\\"host2 is powered off\\"' in told
-    assert first.domains() == set()
-    told = play(operator, *confirm("host2 is powered off"), "--check", fails=True)
-    assert first.domains() == set()
-    for words in ("kept restarts on host1 from its disk", "lost stays lost", "theirs (fleet others)"):
-        assert words in told
-
-    told = play(operator, *confirm("host2 is powered off"), fails=True)
-    assert "fleet_evacuate_rebuild: true" in told
-    assert first.domains() == {"kept"}
-    assert (first.state("kept"), first.virsh("domuuid", "kept")) == ("running", uuids["kept"])
-    assert disk.stat().st_ino == inode
-    play(operator, *confirm("host2 is powered off.", fleet_evacuate_rebuild=True))
-    assert {name: first.virsh("domuuid", name) for name in first.domains()} == uuids
-    assert changes_in(play(operator, *confirm("host2 is powered off", fleet_evacuate_rebuild=True))) == 0
+    restarted(operator, hosts[0], pool / "kept-vda.qcow2", uuids["kept"])
+    rebuild = confirm("host2 is powered off.", fleet_evacuate_rebuild=True)
+    play(operator, *rebuild)
+    assert {name: hosts[0].virsh("domuuid", name) for name in hosts[0].domains()} == uuids
+    assert changes_in(play(operator, *rebuild)) == 0
 
     lab_tool("up", "--hosts", "2", "--dir", directory)
-    assert second.domains() == {"kept", "lost", "theirs"}
+    cleared_up(operator, hosts, pool)
+
+
+def restarted(operator: Operator, host: Hypervisor, disk: Path, uuid: str) -> None:
+    """Have back what has its disk, for which the user has to give the right word, and hear what becomes of the rest."""
+    inode = disk.stat().st_ino
+    told = play(operator, *confirm("host1 is powered off", fleet_evacuate_rebuild=True), fails=True)
+    assert 'fleet_evacuate_confirm=\\"host2 is powered off\\"' in told
+    assert host.domains() == set()
+    told = play(operator, *confirm("host2 is powered off"), "--check", fails=True)
+    assert host.domains() == set()
+    for words in ("kept restarts on host1 from its disk", "lost stays lost", "theirs (fleet others)"):
+        assert words in told
+    assert "fleet_evacuate_rebuild: true" in play(operator, *confirm("host2 is powered off"), fails=True)
+    assert host.domains() == {"kept"}
+    assert (host.state("kept"), host.virsh("domuuid", "kept")) == ("running", uuid)
+    assert disk.stat().st_ino == inode
+
+
+def cleared_up(operator: Operator, hosts: list[Hypervisor], pool: Path) -> None:
+    """Have a host forget what is elsewhere by now; not a volume goes."""
+    first, second = hosts
+    assert second.domains() == {*NAMES, "theirs"}
     # The host starts what has autostart, and QEMU lets nobody write to a disk that another one writes to.
     wait_until(lambda: second.state("theirs") == "running", "the host to start what it starts")
-    assert {second.state(name) for name in names} == {"shut off"}
+    assert {second.state(name) for name in NAMES} == {"shut off"}
     volumes = set(os.listdir(pool))
-    told = play(operator, *confirm("host2 is stale"))
-    assert "kept: what host2 has of it is stale" in told
+    assert "kept: what host2 has of it is stale" in play(operator, *confirm("host2 is stale"))
     assert second.domains() == {"theirs"}
     assert set(os.listdir(pool)) == volumes
-    assert {first.state(name) for name in names} == {"running"}
+    assert {first.state(name) for name in NAMES} == {"running"}
     assert changes_in(operator.deploy()) == 0

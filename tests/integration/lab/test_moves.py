@@ -125,6 +125,14 @@ def play(operator: Operator, playbook: str, *arguments: str, fails: bool = False
     return " ".join(output.replace("\\n", " ").split())
 
 
+def disable(inventory: Path, host: str) -> str:
+    """Declare in the inventory that a host is out of service, and return what was there before."""
+    text = inventory.read_text()
+    more = 'fleet_host_service_status: disabled\n      fleet_host_disabled_reason: "new disks"\n'
+    inventory.write_text(text.replace(f"    {host}:\n", f"    {host}:\n      {more}"))
+    return text
+
+
 def test_drained_and_back(operator: Operator, hosts: list[Hypervisor], has: Has, tmp_path: Path) -> None:
     """What stands against it is told before anything is moved; rules hold at every step; a second run moves nothing."""
     first, second, third = hosts
@@ -134,17 +142,26 @@ def test_drained_and_back(operator: Operator, hosts: list[Hypervisor], has: Has,
     has(second, "db-2", **apart("db"))
     has(third, "theirs", fleet="other")
     first.virsh("snapshot-create-as", "off", "s1")
-    before = [(host.domains(), host.volumes()) for host in hosts]
-    ids = {name: first.virsh("domuuid", name) for name in first.domains()}
     operator.fleet["fleet_instances"] = [member("db", count=2, **apart("db")), member("a", count=2)]
-
+    before = [(host.domains(), host.volumes()) for host in hosts]
     told = play(operator, "drain", "-e", "fleet_drain=host1", "--check", fails=True)
     for words in ("WAVE INSTANCE FROM TO", "host1 is empty then.", "off was not moved from host1 to", "snapshot"):
         assert words in told
     assert [(host.domains(), host.volumes()) for host in hosts] == before
-
     first.virsh("snapshot-delete", "off", "s1")
-    with watched(hosts, tmp_path) as stages:
+
+    drained(operator, hosts, tmp_path)
+    text = disable(tmp_path / "inventory.yml", "host1")
+    assert "host1 is disabled: new disks" in play(operator, "undrain", "-e", "fleet_undrain=host1", fails=True)
+    (tmp_path / "inventory.yml").write_text(text)
+    evened_out(operator, hosts, tmp_path)
+
+
+def drained(operator: Operator, hosts: list[Hypervisor], directory: Path) -> None:
+    """Drain the first host of all that it has, every step of which has to be allowed."""
+    first = hosts[0]
+    ids = {name: first.virsh("domuuid", name) for name in first.domains()}
+    with watched(hosts, directory) as stages:
         told = play(operator, "drain", "-e", "fleet_drain=host1")
     check_stages(stages, {}, [{"db-1", "db-2"}])
     assert {name for name, _host in stages.arrivals} == set(ids)
@@ -155,20 +172,17 @@ def test_drained_and_back(operator: Operator, hosts: list[Hypervisor], has: Has,
     assert "Only the inventory keeps it so" in told
     assert changes_in(play(operator, "drain", "-e", "fleet_drain=host1")) == 0
 
-    inventory = tmp_path / "inventory.yml"
-    text = inventory.read_text()
-    disabled = '    host1:\n      fleet_host_service_status: disabled\n      fleet_host_disabled_reason: "new disks"\n'
-    inventory.write_text(text.replace("    host1:\n", disabled))
-    assert "host1 is disabled: new disks" in play(operator, "undrain", "-e", "fleet_undrain=host1", fails=True)
-    inventory.write_text(text)
-    with watched(hosts, tmp_path) as stages:
+
+def evened_out(operator: Operator, hosts: list[Hypervisor], directory: Path) -> None:
+    """Give the first host its share again; the figures are those that were foretold, and nothing is left to move."""
+    with watched(hosts, directory) as stages:
         told = play(operator, "undrain", "-e", "fleet_undrain=host1")
     check_stages(stages, {}, [{"db-1", "db-2"}])
-    assert first.domains()
+    assert hosts[0].domains()
     (foretold,) = re.findall(r"imbalance (\S+) -> ([0-9.]+)", told)
+    assert foretold[0] > foretold[1]
     again = play(operator, "rebalance", "-e", '{"fleet_rebalance": {"threshold": 0.0}}')
     assert re.findall(r"imbalance (\S+) -> ([0-9.]+)", again) == [(foretold[1], foretold[1])]
-    assert foretold[0] > foretold[1]
     assert changes_in(again) == 0
 
 
@@ -177,9 +191,7 @@ def test_deploy_moves_before_it_creates(operator: Operator, hosts: list[Hypervis
     first, second, third = hosts
     has(first, "v-1", "v-2", "x-1", "x-2")
     has(second, "y-1", "y-2")
-    inventory = tmp_path / "inventory.yml"
-    disabled = '    host3:\n      fleet_host_service_status: disabled\n      fleet_host_disabled_reason: "new disks"\n'
-    inventory.write_text(inventory.read_text().replace("    host3:\n", disabled))
+    disable(tmp_path / "inventory.yml", "host3")
     operator.fleet.update(
         fleet_instances=[
             *(member("v", count=2, **apart("v")), member("x", count=2), member("y", count=2)),
