@@ -37,6 +37,12 @@ def check_root_disk(host: Host, spec: InstanceSpec, volume: str) -> None:
         raise ConflictError(
             f"Volume {volume} of pool {home.name} holds {holds}, and declared is disk_format: {wanted}."
         )
+    base = found.description.backing_path
+    if base and (spec.image is None or base != host.image(spec.image).path):
+        raise ConflictError(
+            f"Volume {volume} of pool {home.name} lies on {base}, and not on {f'image {spec.image}' if spec.image else 'nothing'},"
+            " as is declared."
+        )
     for name, guest in host.guests.items():
         if any(disk.source == found.path for disk in guest.machine.disks):
             raise ConflictError(f"Volume {volume} of pool {home.name} is a disk of {name}.")
