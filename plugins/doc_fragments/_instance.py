@@ -643,6 +643,22 @@ options:
       - It is refused as well while there are external snapshots, which M(kilonova.compute.compute_snapshot) deletes.
     type: bool
     default: false
+  forget:
+    description:
+      - Whether of an instance that is removed only the definition goes. Its guest is powered off, and nothing in any pool is touched, so that
+        this does no harm to the same instance on another host, whose disks these may be. C(protected) does not keep it then.
+    type: bool
+    default: false
+  root_disk:
+    description:
+      - With V(existing), an instance that is not there is not made anew. Its root disk is the volume of the pool that has its name, as an
+        earlier instance of that name left it, which was removed with O(keep_disks) or whose host is lost. It needs the same
+        C(image), and C(uuid) where the guest shall take itself for the same machine.
+      - B(Never) say so while another host may run a guest on that volume. Nothing here can see that.
+      - Data volumes that are there are attached in any case.
+    type: str
+    choices: [new, existing]
+    default: new
 """
 
     # Annotated, since linters that look at a fragment's text take every plain assignment for a literal.

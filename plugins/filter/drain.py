@@ -118,7 +118,9 @@ _value:
       description: What stands in the way, in a few lines for an error message; empty if the hosts become empty.
       type: string
     hosts:
-      description: Every host with its C(state), and its totals, used figures and limits once all moves are made.
+      description:
+        - Every host with its C(state), C(service_status) (V(enabled) or V(disabled)) and C(reason), and its totals, used figures and limits
+          once all moves are made.
       type: dictionary
 """
 

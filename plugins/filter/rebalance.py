@@ -139,7 +139,9 @@ _value:
       type: list
       elements: dictionary
     hosts:
-      description: Every host with its C(state), and its totals, used figures and limits once all moves are made.
+      description:
+        - Every host with its C(state), C(service_status) (V(enabled) or V(disabled)) and C(reason), and its totals, used figures and limits
+          once all moves are made.
       type: dictionary
 """
 

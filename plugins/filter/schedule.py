@@ -322,7 +322,8 @@ _value:
       type: dictionary
     hosts:
       description:
-        - Every host with its C(state) (V(up), V(down), V(left_out) or V(stale)), and its totals, used figures and limits once the plan has been carried out.
+        - Every host with its C(state) (V(up), V(down), V(left_out) or V(stale)), C(service_status) (V(enabled) or V(disabled)) and C(reason),
+          and its totals, used figures and limits once the plan has been carried out.
       type: dictionary
 """
 

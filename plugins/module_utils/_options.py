@@ -63,6 +63,8 @@ def lifecycle_options() -> dict[str, dict[str, t.Any]]:
         "shutdown_timeout": {"type": "int", "default": 60},
         "allow_power_cycle": {"type": "bool", "default": False},
         "keep_disks": {"type": "bool", "default": False},
+        "forget": {"type": "bool", "default": False},
+        "root_disk": {"type": "str", "default": "new", "choices": ["new", "existing"]},
         **wait_options(),
     }
 

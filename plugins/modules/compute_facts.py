@@ -47,6 +47,16 @@ options:
     type: list
     elements: str
     default: []
+  service_status:
+    description:
+      - Whether new instances may be placed on the host. What is there already stays and is managed all the same.
+    type: str
+    choices: [enabled, disabled]
+    default: enabled
+  disabled_reason:
+    description:
+      - Why O(service_status) is V(disabled), which then has to be said.
+    type: str
 seealso:
   - module: kilonova.compute.compute_fleet
   - plugin: kilonova.compute.schedule
@@ -66,6 +76,11 @@ EXAMPLES = r"""
     aggregates: [fast]
     traits: [CUSTOM_SSD]
   delegate_to: localhost
+
+- name: Ask one to which nothing new shall come
+  kilonova.compute.compute_facts:
+    service_status: disabled
+    disabled_reason: new disks on Friday
 
 - name: Show what is left
   ansible.builtin.debug:
@@ -115,11 +130,11 @@ ansible_facts:
           type: str
           sample: up
         service_status:
-          description: Whether new instances may be placed here, V(enabled) or V(disabled).
+          description: Whether new instances may be placed here, as given in O(service_status).
           type: str
           sample: enabled
         disabled_reason:
-          description: Why not.
+          description: Why not, as given in O(disabled_reason); V(null) if they may.
           type: str
         reported_at:
           description: When, in ISO 8601 and UTC.
@@ -373,6 +388,7 @@ from ..module_utils._driver.connection import Connection
 from ..module_utils._module import ComputeModule
 from ..module_utils._options import pool_option
 from ..module_utils._service.facts import FactsOptions, compute_node
+from ..module_utils._spec.service_status import ENABLED, STATUSES
 
 
 def work(connection: Connection, options: FactsOptions, unused_check: bool) -> dict[str, t.Any]:
@@ -388,6 +404,8 @@ def main() -> None:
             "availability_zone": {"type": "str"},
             "aggregates": {"type": "list", "elements": "str", "default": []},
             "traits": {"type": "list", "elements": "str", "default": []},
+            "service_status": {"type": "str", "choices": list(STATUSES), "default": ENABLED},
+            "disabled_reason": {"type": "str"},
         }
     )
     module.run(FactsOptions.from_params, work)

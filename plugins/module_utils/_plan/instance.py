@@ -81,6 +81,8 @@ class Manner(t.NamedTuple):
     """Paths of those that change the definition."""
     waiting_patches: tuple[str, ...] = ()
     """Paths of those that the running guest has not."""
+    has_root_disk: bool = False
+    """Whether the root disk of a new instance is there."""
 
 
 GENTLE = Manner()
@@ -89,7 +91,7 @@ GENTLE = Manner()
 def plan_present(spec: InstanceSpec, desired: Machine, existing: Existing | None, manner: Manner = GENTLE) -> Outlook:
     """Return what makes the instance as declared."""
     if existing is None:
-        return Outlook(Plan(f"instance {spec.name}", _creation(spec, desired)))
+        return Outlook(Plan(f"instance {spec.name}", _creation(spec, desired, manner.has_root_disk)))
     record = check_ours(spec.name, spec.fleet, existing, adopt=spec.adopt)
     refuse_changes(spec, desired, record, existing)
     wanted = spec.power_state or (None if record.adopted or record.shelved else RUNNING)
@@ -279,8 +281,10 @@ def _autostart(spec: InstanceSpec, existing: Existing) -> tuple[Action, ...]:
     return (Action(SET_AUTOSTART, spec.name, (Change("autostart", existing.autostart, spec.autostart, LIVE),)),)
 
 
-def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_disks: bool = False) -> Plan:
-    """Return what removes the instance: only disks that were created for it are deleted."""
+def plan_absent(
+    name: str, fleet: str | None, existing: Existing | None, keep_disks: bool = False, forget: bool = False
+) -> Plan:
+    """Return what removes the instance: only disks that were created for it are deleted, and to ``forget`` it nothing is."""
     resource = f"instance {name}"
     if existing is None:
         return Plan(resource)
@@ -288,7 +292,7 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
     if record.begun is not None and record.begun.shared:
         # Its disks may be those of the guest at the other host.
         refuse_moving(name, record)
-    if record.protected:
+    if record.protected and not forget:
         raise ConflictError(f"Instance {name} is protected; declare it with protected: false before removing it.")
     refuse_layers(name, record, existing, keep_disks)
     if not keep_disks:
@@ -300,16 +304,16 @@ def plan_absent(name: str, fleet: str | None, existing: Existing | None, keep_di
         if disk.is_ours and not disk.missing:
             gone = Change(f"disks[{disk.target}].volume", disk.volume, None)
             actions.append(Action(DELETE_DISK, f"{name}/{disk.target}", (gone,)))
-    if record.seed is not None or existing.stale_seeds:
+    if (record.seed is not None or existing.stale_seeds) and not forget:
         actions.append(Action(RETIRE_SEED, name))
-    if any(serial.log and is_console_log(name, serial.log) for serial in existing.machine.serials):
+    if not forget and any(serial.log and is_console_log(name, serial.log) for serial in existing.machine.serials):
         actions.append(Action(DELETE_LOG, name))
     actions += released(name, record, existing.reservations)
     actions.append(Action(UNDEFINE, name, (Change("instance", name, None),)))
     return Plan(resource, tuple(actions))
 
 
-def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
+def _creation(spec: InstanceSpec, desired: Machine, has_root_disk: bool) -> tuple[Action, ...]:
     flavor = spec.flavor
     shown: list[tuple[str, t.Any]] = [
         ("flavor", flavor.name if flavor else None),
@@ -331,6 +335,8 @@ def _creation(spec: InstanceSpec, desired: Machine) -> tuple[Action, ...]:
     actions = [Action(DEFINE, spec.name, (Change("instance", None, spec.name), *changes))]
     actions += reserved(spec, desired.record, ())
     for disk in desired.record.disks if desired.record else ():
+        if has_root_disk and desired.record and disk == desired.record.root:
+            continue
         actions.append(Action(CREATE_DISK, f"{spec.name}/{disk.target}", (_made(disk.target, disk.volume),)))
     if desired.record and desired.record.seed:
         actions.append(Action(WRITE_SEED, spec.name, (Change(FIRST_BOOT, None, "declared"),)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._driver import guests as guest_driver
 from .._driver import host as host_driver
@@ -19,6 +19,7 @@ from .._driver import inventory
 from .._driver.connection import Connection
 from .._driver.probe import NAME_PREFIX
 from .._errors import DriverError, NotFoundError
+from .._spec.service_status import ServiceStatus
 from .._xml.capabilities import HostCapabilities
 from .._xml.nodedev import PciDevice
 from .facts_guests import GIB, Guest, PoolPlace, growth_bytes, instance_row, pci_users, pinned_cpus, understand
@@ -38,6 +39,7 @@ class FactsOptions:
     availability_zone: str | None = None
     aggregates: tuple[str, ...] = ()
     traits: tuple[str, ...] = ()
+    service: ServiceStatus = field(default_factory=ServiceStatus)
 
     @classmethod
     def from_params(cls, params: dict[str, t.Any]) -> FactsOptions:
@@ -47,6 +49,7 @@ class FactsOptions:
             availability_zone=params["availability_zone"],
             aggregates=tuple(dict.fromkeys(params["aggregates"])),
             traits=check_traits(params["traits"]),
+            service=ServiceStatus.declared(params["service_status"], params["disabled_reason"]),
         )
 
 
@@ -63,8 +66,8 @@ def compute_node(connection: Connection, options: FactsOptions) -> dict[str, t.A
     return {
         **_identity(connection, capabilities),
         "state": "up",
-        "service_status": "enabled",
-        "disabled_reason": None,
+        "service_status": options.service.status,
+        "disabled_reason": options.service.reason,
         "reported_at": _now(),
         "availability_zone": options.availability_zone,
         "aggregates": list(options.aggregates),

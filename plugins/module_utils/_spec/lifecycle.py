@@ -49,6 +49,10 @@ class Lifecycle:
     """Whether a running guest may be powered off, as it likes, and on again for what can't be changed while it runs."""
     keep_disks: bool = False
     """Whether the disks stay when the instance is removed."""
+    forget: bool = False
+    """Whether all that is in pools stays then."""
+    has_root_disk: bool = False
+    """Whether the root disk of a new instance is the volume that is there under its name."""
     wait: WaitSpec = NO_WAIT
     """What is waited for of the instances that run."""
 
@@ -66,6 +70,8 @@ class Lifecycle:
             force=params["force"],
             shutdown_timeout=timeout,
             allow_power_cycle=params.get("allow_power_cycle", False),
-            keep_disks=params.get("keep_disks", False),
+            keep_disks=params.get("keep_disks", False) or params.get("forget", False),
+            forget=params.get("forget", False),
+            has_root_disk=params.get("root_disk") == "existing",
             wait=WaitSpec.from_params(params) if "wait_for" in params else NO_WAIT,
         )

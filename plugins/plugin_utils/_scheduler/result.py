@@ -133,6 +133,8 @@ def usage_row(usage: Usage) -> dict[str, t.Any]:
     """Return a host's figures."""
     host = usage.host
     result: dict[str, t.Any] = {"state": host.state, "reason": host.reason}
+    if host.is_up:
+        result["service_status"] = "enabled" if host.is_enabled else "disabled"
     for index, dimension in enumerate(DIMENSIONS):
         result[dimension.total_field] = host.total[index]
         result[dimension.used_field] = usage.used[index]

@@ -25,6 +25,7 @@ def plan_table(plan: dict[str, t.Any]) -> str:
     conditions = _conditions(plan["hosts"])
     if conditions and len(conditions) == len(plan["hosts"]):
         return "\n".join([*lines, "", "No hypervisor can be used:", *(f"  {line}" for line in conditions)])
+    conditions += disabled_hosts(plan["hosts"])
     below = [_reasons(plan["unplaced"]), _moves(plan), _violations(plan), _certificate(plan), _paragraph(conditions)]
     return "\n".join([*lines, *(line for part in below for line in part)])
 
@@ -99,6 +100,15 @@ def _reasons(unplaced: Sequence[dict[str, t.Any]]) -> list[str]:
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def disabled_hosts(hosts: dict[str, t.Any]) -> list[str]:
+    """Return a line for every host that takes nothing new."""
+    return [
+        f"{name} is disabled" + (f": {host['reason']}" if host["reason"] else "")
+        for name, host in hosts.items()
+        if host.get("service_status") == "disabled"
+    ]
 
 
 def _conditions(hosts: dict[str, t.Any]) -> list[str]:

@@ -12,7 +12,7 @@ import typing as t
 from collections.abc import Sequence
 
 from .model import DIMENSIONS
-from .table import plan_table
+from .table import disabled_hosts, plan_table
 
 _MOVES = ("WAVE", "INSTANCE", "FROM", "TO", "MEMORY", "GAIN", "WHY")
 _FLAVORS = ("FLAVOR", "NOW", "AT MOST", "IF A HOST FAILS", "RUNS OUT FIRST")
@@ -44,7 +44,7 @@ def _rebalance_table(plan: dict[str, t.Any]) -> str:
     if plan["fixed"]:
         lines += ["", f"Never moved: {len(plan['fixed'])}"]
         lines += [f"  {one['name']} on {one['host']}: {one['why']}" for one in plan["fixed"]]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_disabled(plan)])
 
 
 def _drain_table(plan: dict[str, t.Any]) -> str:
@@ -55,7 +55,12 @@ def _drain_table(plan: dict[str, t.Any]) -> str:
     lines += [] if plan["complete"] else [f"  {line}" for line in plan["problem"].splitlines()]
     for one in plan["left"]:
         lines += [f"    {one['name']}: {host['host']}: {host['filter']}: {host['message']}" for host in one["hosts"]]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_disabled(plan)])
+
+
+def _disabled(plan: dict[str, t.Any]) -> list[str]:
+    lines = disabled_hosts(plan.get("hosts") or {})
+    return ["", *lines] if lines else []
 
 
 def _moves(moves: Sequence[dict[str, t.Any]], has_gain: bool) -> list[str]:

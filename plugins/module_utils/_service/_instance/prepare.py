@@ -34,6 +34,7 @@ from .guards import guarded
 from .host import Host, platform_of
 from .networks import check_networks
 from .plugged import as_plugged
+from .root_disk import check_root_disk
 from .steps import Job, begun_image
 from .volumes import places_of
 
@@ -48,8 +49,9 @@ def prepare(host: Host, spec: InstanceSpec, check: bool) -> Job:
     desired, seed = _design(host, spec, existing, check)
     existing = as_plugged(host, desired, existing)
     found = _found(host, spec.name, existing)
-    desired, *patches = patch_design(spec, desired, found)
-    manner = planner.Manner(host.lifecycle.allow_power_cycle, *patches)
+    desired, patches, for_later = patch_design(spec, desired, found)
+    lifecycle = host.lifecycle
+    manner = planner.Manner(lifecycle.allow_power_cycle, patches, for_later, lifecycle.has_root_disk)
     plan, waiting = planner.plan_present(spec, desired, existing, manner)
     _check_cpu_limits(host, host.reading(spec.name), plan)
     _check_image(host, spec.name, existing, plan)
@@ -176,7 +178,9 @@ def _new_storage(host: Host, spec: InstanceSpec, check: bool) -> Storage:
     if spec.image is not None:
         refuse_copy(host.home.info, host.home.info, "image")
     volume = root_volume_name(spec) if spec.image is not None or disk_gb else None
-    if volume in host.home.volumes:
+    if volume and host.lifecycle.has_root_disk:
+        check_root_disk(host, spec, volume)
+    elif volume in host.home.volumes:
         raise ConflictError(
             f"Volume {volume} is in pool {host.home.name} already and belongs to no instance; it is not touched."
             " Remove it or take another name for the instance."

@@ -26,6 +26,7 @@ from ..lock import host_lock
 from .guards import clear_up, make_guards
 from .host import Host
 from .prepare import prepare
+from .root_disk import look_for_disks
 from .steps import Job, define, named, perform
 
 _WORKERS = 8
@@ -36,6 +37,8 @@ Absent = tuple[str, t.Union[str, None]]
 
 def reconcile(host: Host, specs: t.Sequence[InstanceSpec], absent: t.Sequence[Absent], check: bool) -> list[Job]:
     """Bring ``specs`` about and remove ``absent`` (name, fleet); errors stay with their instance, in ``Job.error``."""
+    if host.lifecycle.has_root_disk:
+        look_for_disks(host, specs)
     jobs = [_attempt(host, spec, check) for spec in specs]
     jobs += [_attempt_absent(host, name, fleet) for name, fleet in absent]
     busy = [job for job in jobs if job.error is None and job.plan.changed]
@@ -122,7 +125,7 @@ def _attempt_absent(host: Host, name: str, fleet: str | None) -> Job:
         existing = host.existing(name)
         if existing is not None and existing.machine.tpm is not None and host.lifecycle.keep_disks:
             _check_keeps_tpm(host, name)
-        plan = planner.plan_absent(name, fleet, existing, host.lifecycle.keep_disks)
+        plan = planner.plan_absent(name, fleet, existing, host.lifecycle.keep_disks, host.lifecycle.forget)
         return Job(name, fleet, plan, existing=existing, domain=host.reading(name))
     except ComputeError as exc:
         return Job(name, fleet, Plan(f"instance {name}"), error=exc)

@@ -52,6 +52,26 @@ def test_a_whole_plan() -> None:
     ]
 
 
+def test_disabled_hosts_are_named() -> None:
+    """With their reasons, whichever plan it is, though they are up and what they have stays."""
+    hosts = {
+        "hv1": {"state": "up", "reason": "new disks", "service_status": "disabled"},
+        "hv2": {"state": "up", "reason": "", "service_status": "disabled"},
+        "hv3": {"state": "up", "reason": "", "service_status": "enabled"},
+    }
+    kept = [{"name": "a", "flavor": "f", "host": "hv1", "action": "keep", "why": "is there already"}]
+    moves: dict[str, t.Any] = {"moves": [], "hosts": hosts}
+    even = {key: {"sd": 0.0, "max": 0.0} for key in ("vcpus", "memory_mb", "disk_gb")}
+    evenness = {"score": 0.0, **even}
+    plans = (
+        plan(placements=kept, hosts=hosts),
+        {**moves, "drained": ["hv1"], "complete": True, "left": []},
+        {**moves, "reason": "Nothing gains.", "before": evenness, "after": evenness, "fixed": []},
+    )
+    for one in plans:
+        assert placement_table(one).splitlines()[-3:] == ["", "hv1 is disabled: new disks", "hv2 is disabled"]
+
+
 def test_shared_reasons_stand_once() -> None:
     """A fleet that waits for one host is still readable."""
     hosts = [{"host": "hv1", "filter": "ComputeFilter", "message": "is down"}]

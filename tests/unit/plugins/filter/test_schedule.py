@@ -107,6 +107,7 @@ def test_claims_accumulate_and_show_in_the_usage() -> None:
     assert result["hosts"]["hv1"] == {
         "state": "up",
         "reason": "",
+        "service_status": "enabled",
         "vcpus": 4,
         "vcpus_used": 4,
         "vcpus_limit": 16,

@@ -81,9 +81,21 @@ def test_what_the_user_says(capsys: pytest.CaptureFixture[str]) -> None:
     assert node["compute_node"]["traits"] == ["CUSTOM_SSD", "HW_ARCH_I686"]
 
 
+def test_a_host_that_takes_nothing_new(capsys: pytest.CaptureFixture[str]) -> None:
+    """The status comes back with its reason in one line; without one word the host is enabled."""
+    node = run(capsys)["ansible_facts"]["compute_node"]
+    assert (node["service_status"], node["disabled_reason"]) == ("enabled", None)
+    declared = {"service_status": "disabled", "disabled_reason": "new disks\n on Friday"}
+    node = run(capsys, **declared)["ansible_facts"]["compute_node"]
+    assert (node["service_status"], node["disabled_reason"]) == ("disabled", "new disks on Friday")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
+        ({"service_status": "disabled"}, "INVALID_OPTION", "Option disabled_reason: a disabled host needs a reason"),
+        ({"service_status": "disabled", "disabled_reason": " "}, "INVALID_OPTION", "needs a reason"),
+        ({"disabled_reason": "new disks"}, "INVALID_OPTION", "Option disabled_reason: the host is enabled"),
         ({"pool": "nowhere"}, "NOT_FOUND", "Option pool: there is no storage pool named nowhere"),
         ({"traits": ["ssd"]}, "INVALID_OPTION", "Option traits: 'ssd' is not a trait"),
         ({"uri": "nonsense:///"}, "CONNECTION_FAILED", "Cannot connect to the hypervisor at nonsense:///"),

@@ -283,6 +283,24 @@ def test_absent_forgets_the_record_last() -> None:
     assert not plan_absent("web-1", "demo", None).changed
 
 
+def test_a_root_disk_that_is_there_is_not_made() -> None:
+    """Data volumes that are not there are made all the same."""
+    spec = instance_spec(volumes=[{"serial": "data", "size_gb": 1}]).completed()
+    desired = machine_of(spec)
+    made = [action.target for action in look_ahead(spec, desired, None).plan.actions if action.verb == "create_disk"]
+    (kept,) = {"web-1/vda"} & set(made)
+    plan = look_ahead(spec, desired, None, Manner(has_root_disk=True)).plan
+    assert [action.target for action in plan.actions if action.verb == "create_disk"] == [
+        one for one in made if one != kept
+    ]
+
+
+def test_an_instance_is_forgotten() -> None:
+    """Nothing goes that another host may have as well, and what is protected is the instance there."""
+    existing = found(instance_spec(protected=True))
+    assert verbs(plan_absent("web-1", "demo", existing, keep_disks=True, forget=True)) == ["stop", "undefine"]
+
+
 def test_absent_leaves_a_log_that_is_not_ours() -> None:
     """The console of an adopted domain may be logged to somebody's own file."""
     existing = found(instance_spec(), active=False, state="shutoff")
