@@ -46,10 +46,10 @@ def put_disks(devices: Element, disks: tuple[Disk, ...]) -> None:
         element = present.get(disk.target)
         kind = disk.type if element is None else element.get("type", "file")
         is_foreign = element is not None and not _is_known(element)
-        if is_foreign or disk.type not in _SOURCE:
+        if is_foreign or disk.type not in _SOURCE or (kind != disk.type and _REMOTE in (kind, disk.type)):
             if element is None or kind != disk.type:
-                known = ", ".join(_SOURCE)
-                raise XmlError(f"Disk {disk.target} cannot go from type {kind} to {disk.type}: only {known} are known.")
+                known = "file and block are known, and network of Ceph by itself"
+                raise XmlError(f"Disk {disk.target} cannot go from type {kind} to {disk.type}: only {known}.")
             continue
         _put(add(devices, "disk") if element is None else element, disk)
 
@@ -143,7 +143,7 @@ def _put_source(element: Element, disk: Disk) -> None:
         return
     source = ensure(element, "source")
     source.attrib.pop(_SOURCE[before], None)
-    if _REMOTE in (before, disk.type):
+    if disk.remote is not None:
         _put_remote(element, source, disk.remote)
     set_attributes(source, **{_SOURCE[disk.type]: wanted})
     # The chain below the old source is not that of the new one, and neither is its key.
@@ -151,13 +151,10 @@ def _put_source(element: Element, disk: Disk) -> None:
     drop(source, "encryption")
 
 
-def _put_remote(element: Element, source: Element, remote: RemoteSource | None) -> None:
-    """Write how to get to the source, or take it away from one that is not remote any more."""
+def _put_remote(element: Element, source: Element, remote: RemoteSource) -> None:
+    """Write how to get to the source, in place of how to get to another."""
     drop(element, "auth")
     drop(source, "auth", "host")
-    source.attrib.pop("protocol", None)
-    if remote is None:
-        return
     source.set("protocol", _PROTOCOL)
     for host in remote.hosts:
         add(source, "host", name=host.name, port=host.port)

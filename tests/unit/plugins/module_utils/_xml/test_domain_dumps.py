@@ -138,7 +138,7 @@ def test_reports_devices_of_other_kinds() -> None:
     """What this collection never writes is told by its kind; nothing unknown is an error."""
     machine = read(_dump("dump-foreign"))
     assert [(disk.target, disk.type, disk.source) for disk in machine.disks] == [
-        ("vda", "network", None),
+        ("vda", "network", "pool/image"),
         ("vdb", "volume", None),
         ("vdc", "file", "/var/lib/libvirt/images/overlay.qcow2"),
         ("vdd", "vhostuser", None),
