@@ -20,7 +20,7 @@ description:
   - All that stands against a move is told in one list, in check mode too, before anything is touched. That is what the destination's CPU
     lacks, by name, its room, networks, network filters, security groups and machine types it has not, names, addresses and volumes that
     are taken there, and of the instance itself devices and directories of its host, snapshots, checkpoints of backups, UEFI firmware, a
-    TPM, what it is pinned to, and volumes that were not made for it.
+    TPM, what it is pinned to, and volumes that were not made for it unless both hosts have them.
   - What the source has of the instance is removed when it is at the destination, and not before. Until then a failure leaves it where it
     was, as it was, and nothing at the destination but the base image.
   - No run starts a second guest of it. One case is left to watch. When a run is killed right after a live move of an instance with

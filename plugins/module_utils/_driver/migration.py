@@ -164,6 +164,11 @@ def is_split(connection: Connection, domain: Domain) -> bool:
     return bool(state == libvirt.VIR_DOMAIN_PAUSED and reason == known)
 
 
+def is_too_early(error: DriverError) -> bool:
+    """Tell whether something was refused for what goes on at the moment."""
+    return bool(error.details.get("libvirt_code") == libvirt.VIR_ERR_OPERATION_INVALID)
+
+
 def completed(connection: Connection, domain: Domain) -> Figures:
     """Return what the last move took."""
     flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED

@@ -14,7 +14,17 @@ import typing as t
 from ..._driver import domain as driver
 from ..._driver.connection import Connection
 from ..._driver.domain import Domain
-from ..._driver.migration import Figures, Headway, LiveMove, Migration, completed, headway, wait_until_still
+from ..._driver.migration import (
+    Figures,
+    Headway,
+    LiveMove,
+    Migration,
+    completed,
+    headway,
+    is_split,
+    is_too_early,
+    wait_until_still,
+)
 from ..._errors import ComputeError, DriverError, UnsupportedError, WaitTimeoutError
 from ..._spec.migration import ABORT, PAUSE, POST_COPY, TLS, LiveOptions
 
@@ -59,6 +69,18 @@ def run_live(source: Connection, domain: Domain, target: Connection, move: LiveM
     except ComputeError as exc:
         raise _explained(exc, domain, target, options, is_late) from exc
     return completed(source, domain)
+
+
+def go_on(source: Connection, domain: Domain, target: Connection, move: LiveMove) -> Figures:
+    """Go on with a move by post-copy that broke; QEMU needs a moment to see that it did."""
+    end = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        try:
+            return run_live(source, domain, target, move, lambda unused_way: None)
+        except DriverError as exc:
+            if not is_too_early(exc) or time.monotonic() > end or not is_split(source, domain):
+                raise
+        time.sleep(_LOOK_SECONDS)
 
 
 def _explained(

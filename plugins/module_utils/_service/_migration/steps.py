@@ -43,7 +43,7 @@ from ..progress import COPY as COPYING
 from ..progress import MOVE as MOVING
 from ..progress import SILENT_BOARD, Board
 from .copy import copy_volume
-from .live import StillMovingError, run_live, settle
+from .live import StillMovingError, go_on, run_live, settle
 from .scene import Scene, room_obstacle
 
 _DEFINITION = Scope(live=False, persistent=True)
@@ -302,7 +302,7 @@ def _go_on(job: Job, unused_what: t.Any) -> None:
     spec, guest = job.scene.spec, job.at(job.source)
     job.is_there = True
     move = LiveMove(None, None, spec.destination.migrate_uri, spec.live, is_again=True)
-    job.figures = run_live(job.source, guest, job.target, move, lambda unused_way: None)
+    job.figures = go_on(job.source, guest, job.target, move)
 
 
 def _is_unseen(job: Job) -> bool:
