@@ -35,9 +35,10 @@ FORGET = ("--managed-save", "--nvram", "--snapshots-metadata", "--checkpoints-me
 """What virsh is told to forget with a domain."""
 
 LONGEST_FIRST = (
+    *("whole_migration", "migration_shared", "moves", "evacuate", "migration_batch", "migration_interruption"),
     *("whole_fleet_groups", "first_boot", "snapshot_interruption", "deploy", "instance_action", "peers_convergence"),
     *("interruption", "whole_security_group", "whole", "backup", "snapshot", "whole_network", "encryption", "instance"),
-    *("image_instance", "fleet", "memory", "firmware", "image_host", "convergence", "reconfigure"),
+    *("whole_switch", "image_instance", "fleet", "memory", "firmware", "image_host", "convergence", "reconfigure"),
 )
 """Files whose tests take longest: begun first, so that in the end no worker waits for the other."""
 
