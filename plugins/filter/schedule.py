@@ -34,9 +34,10 @@ description:
   - An amount fits if it is at most the total, and if used plus amount is at most (total minus reserved) times ratio, as in Nova's placement.
   - C(NUMATopologyFilter) lets a host pass that has the NUMA cells, CPUs and pages which the instance wants to itself (its C(numa), C(cpu_policy),
     C(cpu_thread_policy), C(emulator_threads_policy) and C(hugepages), or its flavor's C(hw:) extra specs), and C(PciPassthroughFilter) one that
-    has its C(pci_devices) and C(mdevs), near enough to those cells (C(hw:pci_numa_affinity_policy)). Both decide as the host itself will, and count what every guest there has. The plan says which cells,
-    CPUs and devices it gives (C(placement) in RV(_value.by_host)); the host looks at them again, and takes others that fit if somebody has
-    these by then. What is on a host keeps what it has, as long as that is what it declares. These two are always asked as well.
+    has its C(pci_devices) and C(mdevs), near enough to those cells (C(hw:pci_numa_affinity_policy)). Both decide as the host itself will, and
+    count what every guest there has. The plan says which cells, CPUs and devices it gives (C(placement) in RV(_value.by_host)); the host
+    looks at them again, and takes others that fit if somebody has these by then. What is on a host keeps what it has, as long as that is
+    what it declares. These two are always asked as well.
   - The same input gives the same plan.
 positional: hosts, fleet
 options:

@@ -153,15 +153,13 @@ options:
       - With V(direct), QEMU sends them from host to host in the clear.
       - With V(tls), QEMU encrypts them. Both hosts need a certificate that the other trusts, where C(migrate_tls_x509_cert_dir) in libvirt's
         C(qemu.conf) says, with the name that the source reaches the destination by.
-      - With V(tunnelled), memory goes through a connection of the source's libvirt to the destination's, and is encrypted as that is. That
-        does not bring disks along, so they must be in storage that both hosts share.
     type: str
-    choices: [direct, tls, tunnelled]
+    choices: [direct, tls]
     default: direct
   peer_to_peer:
     description:
       - In a live move, whether the source's libvirt itself speaks with the destination's, by the URI of O(destination). Else the module
-        stands between them, and the move ends with it. Always so with O(transport=tunnelled).
+        stands between them, and the move ends with it.
     type: bool
     default: false
   shutdown_timeout:

@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import DriverError
-from .._spec.migration import TLS, TUNNELLED, LiveOptions
+from .._spec.migration import TLS, LiveOptions
 from .capabilities import supported
 from .connection import Connection, libvirt
 from .domain import Domain
@@ -126,8 +126,7 @@ def _flags(move: LiveMove) -> int:
         (options.may_post_copy or move.is_again, libvirt.VIR_MIGRATE_POSTCOPY),
         (move.is_again, getattr(libvirt, "VIR_MIGRATE_POSTCOPY_RESUME", 0)),
         (options.transport == TLS, libvirt.VIR_MIGRATE_TLS),
-        (options.peer_to_peer or options.transport == TUNNELLED, libvirt.VIR_MIGRATE_PEER2PEER),
-        (options.transport == TUNNELLED, libvirt.VIR_MIGRATE_TUNNELLED),
+        (options.peer_to_peer, libvirt.VIR_MIGRATE_PEER2PEER),
     ):
         flags |= flag if wanted else 0
     return int(flags)

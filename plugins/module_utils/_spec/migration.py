@@ -17,7 +17,7 @@ from .names import check_name, is_one_word
 
 LIVE, COLD = MODES = ("live", "cold")
 ABORT, PAUSE, POST_COPY = ON_TIMEOUT = ("abort", "pause", "post_copy")
-DIRECT, TLS, TUNNELLED = TRANSPORTS = ("direct", "tls", "tunnelled")
+DIRECT, TLS = TRANSPORTS = ("direct", "tls")
 """How memory and disks get there: from QEMU to QEMU in the clear or encrypted, or through the connection of the daemons."""
 
 MIGRATE, MOVED, ARRIVE = "migrate", "moved", "arrive"
@@ -97,9 +97,6 @@ class LiveOptions:
             raise SpecError(
                 "parallel_connections", "QEMU can't do post-copy on parallel connections", "take one of both"
             )
-        if found.transport == TUNNELLED and (found.may_post_copy or found.parallel_connections):
-            problem = "what is tunnelled goes by one connection, without post-copy"
-            raise SpecError("transport", problem, "leave out post_copy and parallel_connections, or take tls")
         return found
 
 

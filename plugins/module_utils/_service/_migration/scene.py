@@ -27,7 +27,7 @@ from ..._plan.migration_obstacles import Baulk, Offering, obstacles
 from ..._spec.image_record import is_image_content
 from ..._spec.lifecycle import Lifecycle
 from ..._spec.machine import Disk, Machine
-from ..._spec.migration import COLD, LIVE, TUNNELLED, MigrationSpec
+from ..._spec.migration import COLD, LIVE, MigrationSpec
 from ..._spec.record import InstanceRecord, OwnedDisk
 from ..._xml import domain as domain_xml
 from ..._xml.migration import read_moving_traits
@@ -136,11 +136,6 @@ class _Look:
         disks = tuple(self._disks(record, machine))
         seed = self._seed(record, machine)
         self._others(record, machine)
-        if mode == LIVE and spec.live.transport == TUNNELLED and disks:
-            listed = ", ".join(disk.owned.target for disk in disks)
-            self._loose.append(
-                f"transport tunnelled brings no disks along, and {listed} is in storage that the destination has not; take tls"
-            )
         existing = self._scene.ends.source.existing
         if existing is None:
             raise SpecError("name", f"there is no instance {spec.name}")

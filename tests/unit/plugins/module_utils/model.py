@@ -371,8 +371,9 @@ def planned(model: Model, declared: dict[str, t.Any], allow_power_cycle: bool = 
     refusals.refuse_ends(desired, machine)
     live = model.guest or model.saved
     found = Found(machine, model.xml, live.xml if live else None) if machine else None
-    desired, *patches = patch_design(spec, desired, found)
-    plan, waiting = verbs.plan_present(spec, desired, existing, verbs.Manner(allow_power_cycle, *patches))
+    desired, patches, for_later = patch_design(spec, desired, found)
+    manner = verbs.Manner(allow_power_cycle, patches, for_later)
+    plan, waiting = verbs.plan_present(spec, desired, existing, manner)
     job = Job(spec.name, spec.fleet, plan, spec, desired, existing, waiting=waiting)
     if plan.has(verbs.DEFINE) or plan.has(verbs.UPDATE):
         job.xml = write_definition(spec, desired, found)

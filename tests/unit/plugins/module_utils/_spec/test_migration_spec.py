@@ -63,8 +63,6 @@ def test_what_is_declared() -> None:
         ({"compression": True, "parallel_connections": 2}, "compression"),
         ({"post_copy": True, "parallel_connections": 2}, "parallel_connections"),
         ({"on_timeout": "post_copy", "parallel_connections": 2}, "parallel_connections"),
-        ({"transport": "tunnelled", "parallel_connections": 2}, "transport"),
-        ({"transport": "tunnelled", "post_copy": True}, "transport"),
         ({"limits": {**LIMITS, "ram_allocation_ratio": 0.0}}, "limits.ram_allocation_ratio"),
     ],
 )
