@@ -62,7 +62,7 @@ integration: setup ## Test the collection on the lab
 	@tools/check.sh integration
 
 .PHONY: faults
-faults: setup ## Kill long runs at every libvirt call, where test takes every third; slow, and no part of test
+faults: setup ## Kill long runs at every libvirt call, where test takes every third, and move guests amid crashes of hosts; slow
 	@tools/check.sh faults
 
 .PHONY: machine

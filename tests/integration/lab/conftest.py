@@ -35,7 +35,7 @@ FORGET = ("--managed-save", "--nvram", "--snapshots-metadata", "--checkpoints-me
 """What virsh is told to forget with a domain."""
 
 LONGEST_FIRST = (
-    *("whole_migration", "migration_shared", "moves", "evacuate", "migration_batch", "migration_interruption"),
+    *("migration_shared", "moves", "evacuate", "migration_batch", "migration_interruption"),
     *("whole_fleet_groups", "first_boot", "snapshot_interruption", "deploy", "instance_action", "peers_convergence"),
     *("interruption", "whole_security_group", "whole", "backup", "snapshot", "whole_network", "encryption", "instance"),
     *("whole_switch", "image_instance", "fleet", "memory", "firmware", "image_host", "convergence", "reconfigure"),
@@ -44,6 +44,9 @@ LONGEST_FIRST = (
 
 # Whole hosts are for root alone, as in the lab's own tests.
 collect_ignore_glob = [] if os.geteuid() == 0 else ["test_whole*.py"]
+if not os.environ.get("KILONOVA_FAULTS"):
+    # Hosts whose daemons and networks are taken away amid a move: minutes of waiting for time limits of libvirt and QEMU.
+    collect_ignore_glob.append("test_whole_migration.py")
 
 
 def lab_tool(*arguments: str, limit: float = 600) -> str:

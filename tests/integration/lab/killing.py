@@ -19,7 +19,7 @@ import pytest
 from .conftest import SCRATCH, Result
 from .programs import Program
 
-THINNED = 1 if os.environ.get("KILONOVA_KILLS") == "all" else 3
+THINNED = 1 if os.environ.get("KILONOVA_FAULTS") else 3
 """Of how many calls that a long test could kill a run at it takes one; ``make faults`` has them take all."""
 
 BRIEFLY: t.Mapping[str, t.Any] = {"_service.image_store.STILL_SECONDS": 0.5}
