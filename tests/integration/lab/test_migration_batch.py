@@ -165,6 +165,7 @@ def test_progress_is_shown(party: Party, tmp_path: Path) -> None:
         play.wait_for(f"hypervisor: {name}: moving ")
     printed = play.end()
     assert "changed=1" in printed, printed
-    assert re.search(r"t-one: moving \d+ of \d+ MiB \(\d+ %\)", printed), printed
+    # A small guest may be there before its second line is due.
+    assert re.search(r"t-\w+: (moving|copying) \d+ of \d+ MiB \(\d+ %\)", printed), printed
     assert party.places() == [set(), set(NAMES)]
     assert not [path for path in STATUS_FILES.glob("*.progress") if "t-one" in path.read_text()]
