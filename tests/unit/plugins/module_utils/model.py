@@ -369,15 +369,19 @@ def planned(model: Model, declared: dict[str, t.Any], allow_power_cycle: bool = 
     refusals.refuse_without_balloon(spec, desired, desired.balloon or (machine.balloon if machine else None))
     refusals.refuse_headroom(spec, desired, SIZE)
     refusals.refuse_ends(desired, machine)
-    live = model.guest or model.saved
-    found = Found(machine, model.xml, live.xml if live else None) if machine else None
-    desired, patches, for_later = patch_design(spec, desired, found)
-    manner = verbs.Manner(allow_power_cycle, patches, for_later)
+    found = _found(model, machine)
+    patched = patch_design(spec, desired, found)
+    desired, manner = patched.desired, verbs.Manner(allow_power_cycle, patched.patches, patched.waiting_patches)
     plan, waiting = verbs.plan_present(spec, desired, existing, manner)
     job = Job(spec.name, spec.fleet, plan, spec, desired, existing, waiting=waiting)
     if plan.has(verbs.DEFINE) or plan.has(verbs.UPDATE):
         job.xml = write_definition(spec, desired, found)
     return job
+
+
+def _found(model: Model, machine: Machine | None) -> Found | None:
+    live = model.guest or model.saved
+    return Found(machine, model.xml, live.xml if live else None) if machine else None
 
 
 def _platform(spec: InstanceSpec, existing: Existing | None) -> Platform:
