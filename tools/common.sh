@@ -107,6 +107,15 @@ import_work_tree() {
   export PYTHONPATH=$WORK/import
 }
 
+# Have an environment in .work that holds what tests/NAME/requirements.txt lists: own_environment NAME
+own_environment() {
+  local environment=.work/$1 wanted=tests/$1/requirements.txt
+  ! cmp --silent "$wanted" "$environment/requirements.txt" || return 0
+  "${PYTHON3:-python3}" -m venv --clear "$environment"
+  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted"
+  cp "$wanted" "$environment/requirements.txt"
+}
+
 # Say whether some argument names tests: beside whole suites, what is named would select nothing.
 names_tests() {
   local argument

@@ -9,14 +9,8 @@
 # shellcheck source=tools/common.sh
 source "${BASH_SOURCE[0]%/*}/common.sh"
 
-environment=.work/exact
-installed=$environment/requirements.txt
-if ! cmp --silent tests/exact/requirements.txt "$installed"; then
-  "${PYTHON3:-python3}" -m venv --clear "$environment"
-  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement tests/exact/requirements.txt
-  cp tests/exact/requirements.txt "$installed"
-fi
+own_environment exact
 import_work_tree
 tests=tests/unit/plugins/plugin_utils/_scheduler/test_exact.py
 export KILONOVA_EXACT=1 PYTHONDONTWRITEBYTECODE=1
-exec "$environment/bin/python" -m pytest --quiet -p no:cacheprovider --import-mode importlib "$tests" "$@"
+exec .work/exact/bin/python -m pytest --quiet -p no:cacheprovider --import-mode importlib "$tests" "$@"

@@ -9,12 +9,6 @@
 # shellcheck source=tools/common.sh
 source "${BASH_SOURCE[0]%/*}/common.sh"
 
-environment=.work/nova
-installed=$environment/requirements.txt
-if ! cmp --silent tests/nova/requirements.txt "$installed"; then
-  "${PYTHON3:-python3}" -m venv --clear "$environment"
-  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement tests/nova/requirements.txt
-  cp tests/nova/requirements.txt "$installed"
-fi
+own_environment nova
 export PYTHONPATH=.:tests/nova PYTHONDONTWRITEBYTECODE=1
-exec "$environment/bin/python" -m pytest --quiet -p no:cacheprovider -p no:warnings tests/nova "$@"
+exec .work/nova/bin/python -m pytest --quiet -p no:cacheprovider -p no:warnings tests/nova "$@"

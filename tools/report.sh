@@ -51,8 +51,8 @@ begin_gate() {
 # Wait for the gates that were begun, and print what they did.
 await_gates() {
   local gate status took
+  wait
   for gate in "${beside[@]}"; do
-    wait
     printf '\n==== %s\n' "$gate"
     cat "$(log_of "$gate")"
     read -r status took <"$(log_of "$gate").end"

@@ -119,11 +119,10 @@ def _plan(scene: Scene) -> tuple[Plan, Job]:
         baggage, found = look(scene)
         refuse(scene.spec, found)
         return plan_move(scene.spec, scene.ends, baggage), Job(scene, baggage)
-    if stage == SPLIT:
+    if stage in (SPLIT, HALF):
         shared = frozenset(scene.shared(scene.ends.source.record))
-        return plan_go_on(scene.spec, scene.ends, shared), Job(scene, is_there=True)
-    if stage == HALF:
-        shared = frozenset(scene.shared(scene.ends.source.record))
+        if stage == SPLIT:
+            return plan_go_on(scene.spec, scene.ends, shared), Job(scene, is_there=True)
         return plan_tidy(scene.spec, scene.ends, shared), Job(scene, is_there=not _is_switched_only(scene))
     return Plan(f"instance {scene.spec.name}"), Job(scene)
 

@@ -12,9 +12,11 @@ import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.migration import Destination
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.migration_batch import MigrationBatch
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._spec.moves import LEFT_OUT
 
 KVM2 = {"uri": "qemu+ssh://kvm2/system"}
 PARAMS: dict[str, t.Any] = {
+    **LEFT_OUT,
     "uri": "qemu+ssh://kvm1/system",
     "name": None,
     "fleet": "shop",
@@ -22,26 +24,6 @@ PARAMS: dict[str, t.Any] = {
     "migrations": [{"name": "web-1", "to": "kvm2"}],
     "destinations": {"kvm2": KVM2},
     "concurrency": 1,
-    "mode": None,
-    "bandwidth_mb": None,
-    "auto_converge": True,
-    "compression": False,
-    "parallel_connections": None,
-    "timeout": 3600,
-    "on_timeout": "abort",
-    "post_copy": False,
-    "transport": "direct",
-    "peer_to_peer": False,
-    "force": False,
-    "shutdown_timeout": 60,
-    "limits": {
-        "cpu_allocation_ratio": 4.0,
-        "ram_allocation_ratio": 1.0,
-        "disk_allocation_ratio": 1.0,
-        "reserved_host_cpus": 0,
-        "reserved_host_memory_mb": 512,
-        "reserved_host_disk_mb": 0,
-    },
 }
 
 

@@ -11,33 +11,13 @@ import typing as t
 import pytest
 from ansible_collections.kilonova.compute.plugins.module_utils._errors import SpecError
 from ansible_collections.kilonova.compute.plugins.module_utils._spec.migration import Destination, MigrationSpec
+from ansible_collections.kilonova.compute.tests.unit.plugins.module_utils._spec.moves import LEFT_OUT, LIMITS
 
-LIMITS = {
-    "cpu_allocation_ratio": 4.0,
-    "ram_allocation_ratio": 1.0,
-    "disk_allocation_ratio": 1.0,
-    "reserved_host_cpus": 0,
-    "reserved_host_memory_mb": 512,
-    "reserved_host_disk_mb": 0,
-}
 PARAMS: dict[str, t.Any] = {
+    **LEFT_OUT,
     "uri": "qemu+ssh://a/system",
     "name": "web-1",
-    "fleet": None,
     "destination": {"uri": "qemu+ssh://b/system", "pool": "default", "migrate_uri": None},
-    "mode": None,
-    "bandwidth_mb": None,
-    "auto_converge": True,
-    "compression": False,
-    "parallel_connections": None,
-    "timeout": 3600,
-    "on_timeout": "abort",
-    "post_copy": False,
-    "transport": "direct",
-    "peer_to_peer": False,
-    "force": False,
-    "shutdown_timeout": 60,
-    "limits": LIMITS,
 }
 
 
